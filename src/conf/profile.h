@@ -1,0 +1,108 @@
+/* A profile: all that one mount needs to know, with defaults, files and the command line already merged.
+ * Built by cfs_profile_load, read-only afterwards; any thread may read it. */
+#ifndef CFS_CONF_PROFILE_H
+#define CFS_CONF_PROFILE_H
+
+#include "base/error.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+enum cfs_host_key_policy {
+    CFS_HOST_KEY_AUTO, /* ask with a terminal, strict without */
+    CFS_HOST_KEY_STRICT,
+    CFS_HOST_KEY_ASK,
+    CFS_HOST_KEY_ACCEPT_NEW,
+};
+
+enum cfs_idmap { CFS_IDMAP_USER, CFS_IDMAP_NONE, CFS_IDMAP_NAME };
+enum cfs_symlinks { CFS_SYMLINKS_SAFE, CFS_SYMLINKS_RAW };
+enum cfs_address_family { CFS_ADDRESS_ANY, CFS_ADDRESS_INET, CFS_ADDRESS_INET6 };
+
+/* Words separated by white space in the file; NULL-terminated. */
+typedef char **cfs_words;
+
+struct cfs_profile {
+    char *name;   /* the section's name, or "user@host" for a source without one */
+    char *source; /* as given: what /proc/mounts shows as the device */
+
+    /* connection */
+    char *host;
+    uint16_t port;
+    char *user; /* default: the local user's name */
+    enum cfs_address_family address_family;
+    char *bind_address; /* NULL: any */
+    unsigned channels;  /* data lanes + 1; 0 = auto */
+    bool compression;
+    char *ciphers; /* NULL: our order */
+    uint32_t connect_timeout_ms;
+    uint32_t login_timeout_ms; /* includes the time that a person needs at a prompt */
+    uint32_t op_timeout_ms;    /* one request */
+
+    /* login */
+    cfs_words identity_files; /* absolute; empty: the usual names in ~/.ssh, where they exist */
+    char *identity_agent;     /* the socket; NULL: no agent */
+    bool identities_only;     /* only keys named by identity_files, also from the agent */
+    char *password;           /* NULL: none. Secret */
+    char *passphrase;         /* NULL: none. Secret */
+
+    /* host key */
+    cfs_words known_hosts; /* files, absolute; the first is written to */
+    enum cfs_host_key_policy host_key_policy;
+    char *host_key_fingerprint; /* "SHA256:..." or NULL */
+    char *host_key_alias;       /* the name to look up instead of host, or NULL */
+
+    /* mount */
+    char *remote_dir; /* as the user wrote it; "" or NULL is the login folder; "~/x" is below it */
+    bool read_only;
+    bool allow_other, allow_root;
+    bool default_permissions;
+    bool nosuid, nodev, noexec; /* the first two are on by default */
+    uint32_t attr_ttl_ms;
+
+    /* owner mapping */
+    enum cfs_idmap idmap;
+    enum cfs_symlinks symlinks;
+    uid_t uid; /* what `idmap = user` shows as owner; default the mounting user */
+    gid_t gid;
+    bool uid_set, gid_set;
+    mode_t umask;
+    bool umask_set;
+
+    /* logging */
+    int log_level; /* enum cfs_log_level */
+    char *log_file;
+
+    struct cfs_settings *settings; /* where each value came from; for `config show` */
+};
+
+/* What the command line gives. All strings are borrowed during the call. */
+struct cfs_profile_request {
+    const char *config_file; /* -c; NULL: the usual files */
+    const char *source;      /* SOURCE */
+    const char *options;     /* -o OPT,...; NULL */
+    const char *home;        /* NULL: from the environment or the password database */
+};
+
+/* Reads the files, finds the profile for SOURCE, applies the options, checks each value. On failure -errno, and ERROR
+ * says file, line, key and what to do. The caller frees with cfs_profile_free (secrets are wiped). */
+CFS_CHECKED int cfs_profile_load(const struct cfs_profile_request *request, struct cfs_profile **ret_profile,
+                                 struct cfs_error *error);
+void cfs_profile_free(struct cfs_profile *profile);
+CFS_DEFINE_CLEANUP(struct cfs_profile, cfs_profile_free)
+
+/* Writes the effective values, a line each, with where each came from; secrets as "(set)". */
+void cfs_profile_show(const struct cfs_profile *profile, FILE *out);
+
+/* The names of all profiles in the files that REQUEST selects, NULL-terminated; free with cfs_words_free. */
+CFS_CHECKED int cfs_profile_names(const struct cfs_profile_request *request, cfs_words *ret_names,
+                                  struct cfs_error *error);
+
+void cfs_words_free(cfs_words words);
+
+/* Documentation out of the option table: the list for --help, and roff for the man pages. */
+void cfs_options_write_help(FILE *out);
+void cfs_options_write_man(FILE *out);
+
+#endif
