@@ -1,0 +1,1 @@
+# Helpers beside the program; nothing here is installed.

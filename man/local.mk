@@ -1,0 +1,1 @@
+# Manual pages, for example: dist_man_MANS += man/clusterfs.1

@@ -1,0 +1,5 @@
+# src/base: errors, log, bytes, clock, containers. Floor 0: libc and pthread only.
+# List every file, headers too (what is not listed is not in the release tarball).
+
+noinst_LIBRARIES += src/base/libbase.a
+src_base_libbase_a_SOURCES =

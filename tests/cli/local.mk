@@ -1,0 +1,1 @@
+# Unit tests of src/cli, one a line: UNIT_TESTS += tests/cli/test_NAME

@@ -1,0 +1,1 @@
+# Unit tests of src/fuse, one a line: UNIT_TESTS += tests/fuse/test_NAME

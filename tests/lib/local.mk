@@ -1,0 +1,4 @@
+# What tests share: the in-memory remote, the fake clock, a scripted server. C here, shell in tests/mount.
+
+check_LIBRARIES += tests/lib/libtest.a
+tests_lib_libtest_a_SOURCES =

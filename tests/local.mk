@@ -1,0 +1,46 @@
+# How the tests run. The fragments below say which there are:
+#   UNIT_TESTS += tests/base/test_bytes     builds tests/base/test_bytes.c (no other line is needed) and runs it
+#   MOUNT_TESTS += tests/mount/read.sh      runs the script: exit 0 passed, 77 skipped, else failed
+# A header or a script that no list names must be added to EXTRA_DIST.
+
+include tests/lib/local.mk
+include tests/base/local.mk
+include tests/conf/local.mk
+include tests/sftp/local.mk
+include tests/ssh/local.mk
+include tests/remote/local.mk
+include tests/cache/local.mk
+include tests/fs/local.mk
+include tests/fuse/local.mk
+include tests/ctl/local.mk
+include tests/cli/local.mk
+include tests/fuzz/local.mk
+include tests/mount/local.mk
+
+STYLE_TESTS += tests/check-floors tests/check-floors-selftest tests/check-headers
+
+check_PROGRAMS += $(UNIT_TESTS)
+dist_noinst_SCRIPTS += $(STYLE_TESTS) $(MOUNT_TESTS) tests/run-limited
+TESTS = $(STYLE_TESTS) $(UNIT_TESTS) $(MOUNT_TESTS)
+TEST_EXTENSIONS = .sh
+LOG_COMPILER = $(BASH_PROGRAM) $(top_srcdir)/tests/run-limited
+SH_LOG_COMPILER = $(BASH_PROGRAM) $(top_srcdir)/tests/run-limited $(BASH_PROGRAM)
+
+# What every test may rely on. The folders are absolute: a test may change its own.
+AM_TESTS_ENVIRONMENT = \
+	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
+	top_builddir='$(abs_top_builddir)'; export top_builddir; \
+	CLUSTERFS='$(abs_top_builddir)/src/clusterfs'; export CLUSTERFS; \
+	CC='$(CC)'; export CC; \
+	TEST_CPPFLAGS='$(FUSE_CFLAGS) -DFUSE_USE_VERSION=312 $(LIBSSH2_CFLAGS) $(OPENSSL_CFLAGS) $(INIH_CFLAGS)'; \
+	export TEST_CPPFLAGS; \
+	ASAN_OPTIONS="$${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1}"; \
+	export ASAN_OPTIONS; \
+	UBSAN_OPTIONS="$${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}"; export UBSAN_OPTIONS; \
+	TSAN_OPTIONS="$${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}"; export TSAN_OPTIONS;
+
+.PHONY: check-unit check-mount
+check-unit: $(BUILT_SOURCES)
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(STYLE_TESTS) $(UNIT_TESTS)'
+check-mount: $(BUILT_SOURCES)
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(MOUNT_TESTS)'

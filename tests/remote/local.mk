@@ -1,0 +1,1 @@
+# Unit tests of src/remote, one a line: UNIT_TESTS += tests/remote/test_NAME

@@ -1,0 +1,1 @@
+# Unit tests of src/sftp, one a line: UNIT_TESTS += tests/sftp/test_NAME
