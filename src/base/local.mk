@@ -2,4 +2,14 @@
 # List every file, headers too (what is not listed is not in the release tarball).
 
 noinst_LIBRARIES += src/base/libbase.a
-src_base_libbase_a_SOURCES =
+src_base_libbase_a_SOURCES = \
+	src/base/bytes.h \
+	src/base/cleanup.h \
+	src/base/clock.h \
+	src/base/error.h \
+	src/base/hash.h \
+	src/base/list.h \
+	src/base/log.h \
+	src/base/loop.h \
+	src/base/stream.h \
+	src/base/text.h
