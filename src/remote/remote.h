@@ -1,0 +1,172 @@
+/* THE CONTRACT between the file system (and its caches) and whatever holds the files: a table of asynchronous operations.
+ * src/remote/pool.c implements it over SSH; tests/lib/memory_remote.c in memory, with injected latency and faults.
+ *
+ * Calls. Every operation takes a `struct cfs_remote_call` that the caller embeds in what it works on. It submits and
+ * returns at once; `call->done(call)` is called exactly once, later, with `call->error` (0 or -errno) and the
+ * operation's result in `call->result`. Never from inside the submitting call, always without any lock of the
+ * remote's held. The completion runs on a thread of the remote's (a lane's session thread): it must not
+ * block, and may submit further calls. After `done` has been entered the call is the caller's again. All submitting functions
+ * may be called on any thread.
+ *
+ * Arguments. Paths, names, targets and data to be written are copied (or sent) before the function returns. Paths are
+ * relative to the root of the mount, without a leading '/', "" is the root itself; components are never "." or "..". A result's
+ * pointers (names, targets) are the remote's and gone when `done` returns; a read's destination is the caller's and must stay until `done`.
+ *
+ * Errors. -errno as a local file system would give it, probed where SFTP says only FAILURE (remote/diagnose.h).
+ * -ETIMEDOUT: no answer within op_timeout. -EINTR: cancelled. -EIO, -ENOTCONN: the connection is lost (for this version of the pool for
+ * good). -ESTALE: the file behind a handle is gone or another. -EOPNOTSUPP: the server cannot.
+ * A mutating call that ends with -ETIMEDOUT, -EINTR, -EIO or -ENOTCONN may or may not have happened.
+ *
+ * Order. Calls on one file (write, read, fsetattr, fsync, close of one cfs_remote_file) take effect in the order in which they were
+ * submitted. Between files, and between a path operation and anything else, no order is promised while both are in flight. */
+#ifndef CFS_REMOTE_REMOTE_H
+#define CFS_REMOTE_REMOTE_H
+
+#include "base/cleanup.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct cfs_remote;
+struct cfs_remote_file;    /* an open file; freed by close, whatever its outcome */
+struct cfs_remote_listing; /* an open folder; freed by close_listing */
+
+enum cfs_remote_attribute {
+    CFS_REMOTE_SIZE = 1 << 0,
+    CFS_REMOTE_OWNER = 1 << 1, /* uid and gid, always together (SFTP v3) */
+    CFS_REMOTE_MODE = 1 << 2,
+    CFS_REMOTE_TIMES = 1 << 3, /* atime and mtime, always together */
+};
+
+/* What SFTP v3 tells of a file. Times are whole seconds since 1970, 0..2^32-1. */
+struct cfs_remote_attributes {
+    unsigned valid; /* enum cfs_remote_attribute */
+    mode_t mode;    /* type and permissions */
+    uid_t uid;
+    gid_t gid;
+    uint64_t size;
+    int64_t atime, mtime;
+};
+
+struct cfs_remote_entry {
+    const char *name; /* checked: not empty, no '/', not "." or "..", at most 255 bytes, ends with NUL */
+    size_t name_length;
+    struct cfs_remote_attributes attributes; /* as lstat(2); `valid` may lack fields on odd servers */
+};
+
+/* In bytes and counts, as statvfs(3). */
+struct cfs_remote_statfs {
+    uint64_t block_size, fragment_size, blocks, blocks_free, blocks_available, files, files_free, name_max;
+    bool read_only;
+};
+
+/* A name for an id (idmap = name). NAME is "" where the server knows none. */
+struct cfs_remote_id_name {
+    uint32_t id;
+    bool is_group;
+    const char *name;
+};
+
+struct cfs_remote_result {
+    struct cfs_remote_attributes attributes; /* lstat, fstat; open: valid = 0 unless the remote learned them on the way */
+    struct cfs_remote_file *file;            /* open */
+    struct cfs_remote_listing *listing;      /* open_listing */
+    const struct cfs_remote_entry *entries;  /* read_listing */
+    size_t count;                            /* entries; names; 0 entries: the end */
+    size_t length;                           /* read, copy: bytes. Less than asked for: the end of the file */
+    const char *target;                      /* readlink: NUL-terminated, may be empty, never longer than PATH_MAX */
+    struct cfs_remote_statfs statfs;
+    const struct cfs_remote_id_name *names; /* id_names */
+};
+
+struct cfs_remote_call {
+    void (*done)(struct cfs_remote_call *call); /* set by the caller, with whatever contains the call */
+    int error;
+    struct cfs_remote_result result;
+    void *implementation; /* the remote's, while the call is in flight; NULL otherwise */
+};
+
+enum cfs_remote_capability {
+    CFS_REMOTE_CAN_LINK = 1 << 0,
+    CFS_REMOTE_CAN_RENAME_OVER = 1 << 1, /* rename replaces atomically (posix-rename) */
+    CFS_REMOTE_CAN_COPY = 1 << 2,
+    CFS_REMOTE_CAN_FSYNC = 1 << 3,
+    CFS_REMOTE_CAN_STATFS = 1 << 4,
+    CFS_REMOTE_CAN_LSETSTAT = 1 << 5,
+    CFS_REMOTE_CAN_NAME_IDS = 1 << 6,
+};
+
+/* What does not change while the remote lives. */
+struct cfs_remote_facts {
+    unsigned capabilities;
+    uint32_t read_size;  /* the most bytes in one read and one write; larger ones are split by the remote itself */
+    uint32_t write_size;
+    const char *root;    /* absolute path of the mount's root on the server; the remote's */
+};
+
+enum cfs_remote_rename { CFS_REMOTE_RENAME_REPLACE, CFS_REMOTE_RENAME_NOREPLACE };
+
+struct cfs_remote_operations {
+    const struct cfs_remote_facts *(*facts)(struct cfs_remote *remote);
+
+    /* Asks for a call in flight to end soon: it completes with -EINTR unless it is completing already. The caller must make sure that the call
+     * is still in flight or its memory still valid (hold the lock under which its completion would free it). Calls whose
+     * loss would leak (close) go on in the background. Any thread, also completions. */
+    void (*cancel)(struct cfs_remote *remote, struct cfs_remote_call *call);
+
+    /* lstat(2): links are not followed. */
+    void (*lstat)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+    /* Sets what VALID names (mode without type bits, size by truncation, owner, times). Links are not followed where the server can
+     * (lsetstat); where it cannot, a change of a link itself is -EOPNOTSUPP: EXPECTED_TYPE (S_IFMT bits) says what
+     * the path is known to be. */
+    void (*setattr)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, mode_t expected_type,
+                    const struct cfs_remote_attributes *attributes);
+    void (*readlink)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+    void (*mkdir)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, mode_t mode);
+    void (*rmdir)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+    void (*unlink)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+    void (*symlink)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *target, const char *path);
+    void (*link)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to);
+    /* Open files below FROM follow the rename: a later reopen uses the new path. */
+    void (*rename)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to,
+                   enum cfs_remote_rename how);
+    void (*statfs)(struct cfs_remote *remote, struct cfs_remote_call *call);
+
+    /* FLAGS as open(2): O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC (others are ignored; O_APPEND is the file
+     * system's business, which writes at offsets). MODE for O_CREAT, final: the caller has applied the umask. */
+    void (*open)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, int flags, mode_t mode);
+    /* Bytes at OFFSET into DESTINATION. */
+    void (*read)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file, uint64_t offset,
+                 size_t length, void *destination);
+    /* All of the bytes, or an error. */
+    void (*write)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
+                  uint64_t offset, size_t length, const void *data);
+    void (*fstat)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+    void (*fsetattr)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
+                     const struct cfs_remote_attributes *attributes);
+    /* On the server's disk; success where the server cannot (CFS_REMOTE_CAN_FSYNC says so). */
+    void (*fsync)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+    /* Copies on the server; -EOPNOTSUPP, -EXDEV when it cannot for these two files: the caller copies by itself. */
+    void (*copy)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *from,
+                 uint64_t from_offset, struct cfs_remote_file *to, uint64_t to_offset, size_t length);
+    /* No other call on FILE may be submitted afterwards; those in flight complete first. */
+    void (*close)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+
+    void (*open_listing)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+    /* The next batch, in the server's order; "." and ".." and bad names are left out (bad ones with one warning in the log).
+     * One call at a time on a listing. */
+    void (*read_listing)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_listing *listing);
+    void (*close_listing)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_listing *listing);
+
+    /* Names for numeric ids (users-groups-by-id@openssh.com). */
+    void (*id_names)(struct cfs_remote *remote, struct cfs_remote_call *call, const uint32_t *uids, size_t uid_count,
+                     const uint32_t *gids, size_t gid_count);
+};
+
+/* The head of every implementation. */
+struct cfs_remote {
+    const struct cfs_remote_operations *operations;
+};
+
+#endif
