@@ -35,19 +35,21 @@ struct cfs_buffer {
 
 void cfs_buffer_init(struct cfs_buffer *buffer);
 void cfs_buffer_init_secret(struct cfs_buffer *buffer);
-void cfs_buffer_fini(struct cfs_buffer *buffer); /* leaves an empty buffer */
-void cfs_buffer_clear(struct cfs_buffer *buffer);
+void cfs_buffer_fini(struct cfs_buffer *buffer);  /* leaves an empty buffer */
+void cfs_buffer_clear(struct cfs_buffer *buffer); /* keeps the memory; no longer failed */
 #define CFS_AUTO_BUFFER __attribute__((cleanup(cfs_buffer_fini)))
 
-/* Room for LENGTH more bytes, to be filled by the caller, who then adds to `length`; NULL (and failed) without memory. */
+/* Room for LENGTH more bytes, to be filled by the caller, who then adds to `length`; NULL (and failed) without memory.
+ */
 uint8_t *cfs_buffer_reserve(struct cfs_buffer *buffer, size_t length);
+/* BYTES must not lie in the buffer itself. */
 void cfs_buffer_add(struct cfs_buffer *buffer, const void *bytes, size_t length);
 void cfs_buffer_add_u8(struct cfs_buffer *buffer, uint8_t value);
 void cfs_buffer_add_u32(struct cfs_buffer *buffer, uint32_t value);
 void cfs_buffer_add_u64(struct cfs_buffer *buffer, uint64_t value);
 void cfs_buffer_add_string(struct cfs_buffer *buffer, const void *bytes, size_t length);
 void cfs_buffer_add_text(struct cfs_buffer *buffer, const char *text); /* as a string */
-/* Overwrites four bytes that were added before, a length for instance. */
+/* Overwrites four bytes that were added before, a length for instance; the buffer fails if there are none. */
 void cfs_buffer_set_u32(struct cfs_buffer *buffer, size_t offset, uint32_t value);
 
 #endif

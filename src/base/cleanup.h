@@ -14,7 +14,7 @@
 
 /* Declares `_cleanup_NAME_` for variables of type `TYPE *`; FREE must accept NULL. */
 #define CFS_DEFINE_CLEANUP(type, free_function)                                                                        \
-    CFS_UNUSED static inline void free_function##_at_exit_of_scope(type **variable)                                   \
+    CFS_UNUSED static inline void free_function##_at_exit_of_scope(type **variable)                                    \
     {                                                                                                                  \
         free_function(*variable);                                                                                      \
     }

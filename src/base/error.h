@@ -41,7 +41,8 @@ struct cfs_error {
 int cfs_error_set(struct cfs_error *error, int errno_value, enum cfs_failure failure, const char *format, ...)
     CFS_PRINTF(4, 5);
 
-/* Appends to the text (a hint, the cause) under the same rules. */
+/* Appends to the text (a hint, the cause) under the same rules. The text of ERROR itself may be among the arguments,
+ * here and above. */
 void cfs_error_append(struct cfs_error *error, const char *format, ...) CFS_PRINTF(2, 3);
 
 /* The exit code of clusterfs for a kind of failure, 0 for none. Documented in clusterfs(1). */

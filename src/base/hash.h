@@ -1,6 +1,6 @@
 /* An intrusive hash table with chained links; grows by doubling. The key's hash is kept in the link; comparing is the
- * caller's. Keyed with SipHash-2-4 and a random key a process, so that names chosen by a server cannot make chains long.
- * No locking. */
+ * caller's. Keyed with SipHash-2-4 and a random key a process, so that names chosen by a server cannot make chains
+ * long. No locking. */
 #ifndef CFS_BASE_HASH_H
 #define CFS_BASE_HASH_H
 
@@ -38,7 +38,8 @@ struct cfs_hash_link *cfs_hash_find(const struct cfs_hash *table, uint64_t hash,
                                     bool (*matches)(const struct cfs_hash_link *link, const void *key),
                                     const void *key);
 
-/* Calls VISIT for each link; VISIT may free the link it is given, and nothing else of the table. */
+/* Calls VISIT for each link; VISIT may remove or free the link it is given, and touch nothing else of the table.
+ * Links that were freed without being removed are gone for cfs_hash_fini only. */
 void cfs_hash_each(struct cfs_hash *table, void (*visit)(struct cfs_hash_link *link, void *context), void *context);
 
 #endif

@@ -69,11 +69,10 @@ static inline void cfs_list_splice(struct cfs_list *to, struct cfs_list *from)
     cfs_list_init(from);
 }
 
-#define cfs_list_first(list, type, member)                                                                             \
-    (cfs_list_empty(list) ? NULL : cfs_container_of((list)->next, type, member))
-#define cfs_list_each(link, list) for ((link) = (list)->next; (link) != (list); (link) = (link)->next)
+#define cfs_list_first(list, type, member) (cfs_list_empty(list) ? NULL : cfs_container_of((list)->next, type, member))
+#define cfs_list_each(link, list)          for ((link) = (list)->next; (link) != (list); (link) = (link)->next)
 #define cfs_list_each_safe(link, following, list)                                                                      \
-    for ((link) = (list)->next, (following) = (link)->next; (link) != (list);                                         \
+    for ((link) = (list)->next, (following) = (link)->next; (link) != (list);                                          \
          (link) = (following), (following) = (link)->next)
 
 #endif

@@ -3,13 +3,21 @@
 
 noinst_LIBRARIES += src/base/libbase.a
 src_base_libbase_a_SOURCES = \
+	src/base/base64.c \
+	src/base/bytes.c \
 	src/base/bytes.h \
 	src/base/cleanup.h \
+	src/base/clock.c \
 	src/base/clock.h \
+	src/base/error.c \
 	src/base/error.h \
+	src/base/hash.c \
 	src/base/hash.h \
+	src/base/hash_priv.h \
 	src/base/list.h \
+	src/base/log.c \
 	src/base/log.h \
 	src/base/loop.h \
 	src/base/stream.h \
+	src/base/text.c \
 	src/base/text.h

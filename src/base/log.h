@@ -1,5 +1,6 @@
-/* The log: one line an event, `LEVEL source[profile]: text`, to stderr, a file or syslog. One line for one failure,
- * written where the decision is taken. Secrets are never formatted. Any thread may log. */
+/* The log: one line an event, `LEVEL source[profile]: text`, to stderr, syslog or a file (there with the time, UTC,
+ * before it). One line for one failure, written where the decision is taken. Secrets are never formatted. Any thread
+ * may log. */
 #ifndef CFS_BASE_LOG_H
 #define CFS_BASE_LOG_H
 
@@ -17,7 +18,8 @@ void cfs_log_to_syslog(const char *ident);
 /* Appends to a file (0600, created). -errno on failure, and the sink stays as it was. */
 CFS_CHECKED int cfs_log_to_file(const char *path);
 
-/* SOURCE is the room's name: "ssh", "sftp", "pool", "fuse". Control characters in the text become '?'. */
+/* SOURCE is the room's name: "ssh", "sftp", "pool", "fuse". Control characters in the text become
+ * '?', a newline a space; a line beyond 4 kB is cut. Keeps errno. */
 void cfs_log(enum cfs_log_level level, const char *source, const char *format, ...) CFS_PRINTF(3, 4);
 
 #define cfs_log_error(source, ...)   cfs_log(CFS_LOG_ERROR, source, __VA_ARGS__)

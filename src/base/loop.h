@@ -1,5 +1,6 @@
 /* An event loop: descriptors (epoll), timers, and tasks posted from other threads. One thread runs a loop;
- * everything but cfs_loop_post, cfs_loop_stop and cfs_loop_is_own_thread is called on that thread (or before it starts).
+ * everything but cfs_loop_post, cfs_loop_stop and cfs_loop_is_own_thread is called on that thread (or before it
+ * starts).
  *
  * A task that was posted is always run exactly once, as long as the loop is run until it stops: cfs_loop_run drains the
  * queue a last time before it returns, and cfs_loop_post after that fails. */

@@ -10,7 +10,8 @@
 /* asprintf without the int: NULL if memory is short. */
 char *cfs_text_format(const char *format, ...) CFS_PRINTF(1, 2);
 
-/* Replaces control characters (and DEL) by '?', in place; newlines stay if KEEP_NEWLINES. Bytes >= 0x80 stay: UTF-8. */
+/* Replaces control characters (and DEL) by '?', in place; newlines stay if KEEP_NEWLINES. Bytes >= 0x80 stay, as
+ * UTF-8, but for the control characters U+0080 to U+009F, which terminals obey too. */
 void cfs_text_make_printable(char *text, bool keep_newlines);
 
 /* Edit distance (Levenshtein), for "did you mean". */
@@ -18,7 +19,8 @@ unsigned cfs_text_distance(const char *a, const char *b);
 
 /* A decimal number without sign or rest; -EINVAL, -ERANGE. */
 CFS_CHECKED int cfs_text_parse_number(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *ret_number);
-/* "64M", "1.5G", "4096", "10 GiB": a size in bytes (k, M, G, T are powers of 1024). -EINVAL, -ERANGE. */
+/* "64M", "1.5G", "4096", "10 GiB": a size in bytes (k, M, G, T are powers of 1024, in upper or lower case). -EINVAL,
+ * -ERANGE. */
 CFS_CHECKED int cfs_text_parse_size(const char *text, uint64_t *ret_bytes);
 /* "500ms", "5s", "5", "2m", "1h", "1d": milliseconds; a bare number is seconds. -EINVAL, -ERANGE. */
 CFS_CHECKED int cfs_text_parse_duration(const char *text, uint64_t *ret_ms);
