@@ -43,4 +43,5 @@ OpenSSH >= 8.8. Run contrib/setup: it builds a private libssh2 into .deps where 
   AC_SUBST([LIBSSH2_CFLAGS])
   AC_SUBST([LIBSSH2_LIBS])
   AC_SUBST([CFS_DEPS_FOLDER])
+  AM_CONDITIONAL([PRIVATE_DEPS], [test -n "$CFS_DEPS_FOLDER"])
 ])

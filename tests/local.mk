@@ -44,3 +44,9 @@ check-unit: $(BUILT_SOURCES)
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(STYLE_TESTS) $(UNIT_TESTS)'
 check-mount: $(BUILT_SOURCES)
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(MOUNT_TESTS)'
+
+# The unit tests under valgrind, in a build without sanitizers.
+.PHONY: check-valgrind
+check-valgrind: $(BUILT_SOURCES)
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(UNIT_TESTS)' LOG_COMPILER='$(LOG_COMPILER) \
+		valgrind -q --error-exitcode=98 --leak-check=full --errors-for-leak-kinds=definite --fair-sched=yes'
