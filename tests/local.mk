@@ -17,7 +17,7 @@ include tests/cli/local.mk
 include tests/fuzz/local.mk
 include tests/mount/local.mk
 
-STYLE_TESTS += tests/check-floors tests/check-floors-selftest tests/check-headers
+STYLE_TESTS += tests/check-floors tests/check-floors-selftest tests/check-headers tests/check-listed
 
 check_PROGRAMS += $(UNIT_TESTS)
 dist_noinst_SCRIPTS += $(STYLE_TESTS) $(MOUNT_TESTS) tests/run-limited
