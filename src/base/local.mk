@@ -17,7 +17,10 @@ src_base_libbase_a_SOURCES = \
 	src/base/list.h \
 	src/base/log.c \
 	src/base/log.h \
+	src/base/loop.c \
 	src/base/loop.h \
 	src/base/stream.h \
 	src/base/text.c \
-	src/base/text.h
+	src/base/text.h \
+	src/base/timer_heap.c \
+	src/base/timer_heap.h

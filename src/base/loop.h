@@ -3,11 +3,13 @@
  * starts).
  *
  * A task that was posted is always run exactly once, as long as the loop is run until it stops: cfs_loop_run drains the
- * queue a last time before it returns, and cfs_loop_post after that fails. */
+ * queue a last time before it returns, with what those tasks post, and cfs_loop_post after that fails. A loop that has
+ * stopped is not run again. */
 #ifndef CFS_BASE_LOOP_H
 #define CFS_BASE_LOOP_H
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/list.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,6 +18,9 @@ struct cfs_loop;
 
 /* NULL if the machine has no descriptors or memory left. */
 struct cfs_loop *cfs_loop_new(void);
+/* The same with timers by another clock, for tests: CLOCK must outlive the loop. Such a loop does not wait for its
+ * timers, it looks at them in each turn: whoever turns the clock calls cfs_loop_run_once or cfs_loop_wake. */
+struct cfs_loop *cfs_loop_new_with_clock(const struct cfs_clock *clock);
 /* The loop must not be running; watches and timers left in it are dropped, tasks still queued are run. NULL is fine. */
 void cfs_loop_free(struct cfs_loop *loop);
 CFS_DEFINE_CLEANUP(struct cfs_loop, cfs_loop_free)
@@ -26,10 +31,11 @@ void cfs_loop_run(struct cfs_loop *loop);
 void cfs_loop_run_once(struct cfs_loop *loop, int wait_ms);
 /* Any thread, a signal handler not. */
 void cfs_loop_stop(struct cfs_loop *loop);
-/* True on the thread that runs (or ran) the loop. Any thread. */
+/* True on the thread that runs (or ran last) the loop; false everywhere before it was first run. Any thread. */
 bool cfs_loop_is_own_thread(const struct cfs_loop *loop);
 
-/* A task: embedded in what it works on. Reusable once it has started to run. */
+/* A task: embedded in what it works on. Reusable (and may be freed) once it has started to run; must not
+ * be posted while it is queued. */
 struct cfs_task {
     void (*run)(struct cfs_task *task);
     struct cfs_list link;
@@ -57,10 +63,13 @@ void cfs_loop_unwatch(struct cfs_loop *loop, struct cfs_watch *watch);
 struct cfs_timer {
     void (*expired)(struct cfs_timer *timer);
     int64_t at_ms;
-    struct cfs_list link;
     bool active;
+    /* the loop's own (timer_heap.h) */
+    uint64_t sequence;
+    struct cfs_timer *child, *next, *previous;
 };
-/* (Re)starts the timer; it expires once, DELAY_MS from now. */
+/* (Re)starts the timer; it expires once, DELAY_MS from now (the time that the machine sleeps counts). Timers of one
+ * millisecond expire in the order in which they were started. Stop a timer before its memory goes. */
 void cfs_loop_start_timer(struct cfs_loop *loop, struct cfs_timer *timer, int64_t delay_ms);
 void cfs_loop_stop_timer(struct cfs_loop *loop, struct cfs_timer *timer);
 
