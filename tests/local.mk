@@ -19,9 +19,12 @@ include tests/mount/local.mk
 
 STYLE_TESTS += tests/check-floors tests/check-floors-selftest tests/check-headers tests/check-listed
 
+if HAVE_CMOCKA
 check_PROGRAMS += $(UNIT_TESTS)
+unit_tests = $(UNIT_TESTS)
+endif
 dist_noinst_SCRIPTS += $(STYLE_TESTS) $(MOUNT_TESTS) tests/run-limited
-TESTS = $(STYLE_TESTS) $(UNIT_TESTS) $(MOUNT_TESTS)
+TESTS = $(STYLE_TESTS) $(unit_tests) $(MOUNT_TESTS)
 TEST_EXTENSIONS = .sh
 LOG_COMPILER = $(BASH_PROGRAM) $(top_srcdir)/tests/run-limited
 SH_LOG_COMPILER = $(BASH_PROGRAM) $(top_srcdir)/tests/run-limited $(BASH_PROGRAM)
@@ -41,12 +44,12 @@ AM_TESTS_ENVIRONMENT = \
 
 .PHONY: check-unit check-mount
 check-unit: $(BUILT_SOURCES)
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(STYLE_TESTS) $(UNIT_TESTS)'
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(STYLE_TESTS) $(unit_tests)'
 check-mount: $(BUILT_SOURCES)
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(MOUNT_TESTS)'
 
 # The unit tests under valgrind, in a build without sanitizers.
 .PHONY: check-valgrind
 check-valgrind: $(BUILT_SOURCES)
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(UNIT_TESTS)' LOG_COMPILER='$(LOG_COMPILER) \
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(unit_tests)' LOG_COMPILER='$(LOG_COMPILER) \
 		valgrind -q --error-exitcode=98 --leak-check=full --errors-for-leak-kinds=definite --fair-sched=yes'
