@@ -4,13 +4,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct cfs_list {
     struct cfs_list *next, *prev;
 };
 
-/* The struct that holds the link, from the link. */
-#define cfs_container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+/* The struct that holds the link, from the link; from a const link too, and then TYPE should be const. */
+#define cfs_container_of(pointer, type, member) ((type *)((uintptr_t)(pointer)-offsetof(type, member)))
 
 static inline void cfs_list_init(struct cfs_list *list)
 {

@@ -14,12 +14,16 @@ src_base_libbase_a_SOURCES = \
 	src/base/hash.c \
 	src/base/hash.h \
 	src/base/hash_priv.h \
+	src/base/line_tail.c \
+	src/base/line_tail.h \
 	src/base/list.h \
 	src/base/log.c \
 	src/base/log.h \
 	src/base/loop.c \
 	src/base/loop.h \
 	src/base/stream.h \
+	src/base/stream_child.c \
+	src/base/stream_fd.c \
 	src/base/text.c \
 	src/base/text.h \
 	src/base/timer_heap.c \
