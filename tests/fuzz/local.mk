@@ -1,5 +1,20 @@
-# Fuzz programs. With --enable-fuzzing each is a libFuzzer program, for example:
-#   if FUZZING
-#   noinst_PROGRAMS += tests/fuzz/fuzz_wire
-#   tests_fuzz_fuzz_wire_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
-#   endif
+# Fuzz programs: each is one file with LLVMFuzzerTestOneInput() and a folder of inputs, tests/fuzz/corpus/NAME.
+# With --enable-fuzzing (CC=clang) it is a libFuzzer program; otherwise `make check` replays its inputs.
+# To add one called wire, write tests/fuzz/fuzz_wire.c and
+#   FUZZERS += tests/fuzz/fuzz_wire
+#   tests_fuzz_fuzz_wire_SOURCES = tests/fuzz/fuzz_wire.c $(fuzz_driver)
+#   tests_fuzz_fuzz_wire_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+#   EXTRA_DIST += tests/fuzz/corpus/wire
+
+FUZZERS =
+if FUZZING
+fuzz_driver =
+FUZZ_LINK = $(FUZZER_LDFLAGS)
+else
+fuzz_driver = tests/fuzz/replay.c
+FUZZ_LINK =
+endif
+
+check_PROGRAMS += $(FUZZERS)
+STYLE_TESTS += tests/fuzz/replay-corpus
+EXTRA_DIST += tests/fuzz/replay.c
