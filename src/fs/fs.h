@@ -66,7 +66,7 @@ struct cfs_request {
 };
 
 /* The program was interrupted: the request is answered with -EINTR soon, unless it is being answered already. The caller must hold
- * what keeps the request's memory valid, as in cfs_remote's cancel. */
+ * what keeps the request's memory valid, as in cfs_remote's cancel. Never replies from inside. */
 void cfs_fs_interrupt(struct cfs_fs *fs, struct cfs_request *request);
 
 /* What the file system tells the kernel by itself. Called on a thread of its own (never inside a request): src/fuse sends the notifications. */
