@@ -4,8 +4,19 @@
 noinst_LIBRARIES += src/ssh/libssh.a
 src_ssh_libssh_a_SOURCES = \
 	src/ssh/auth.h \
+	src/ssh/bcrypt_pbkdf.c \
+	src/ssh/bcrypt_pbkdf.h \
+	src/ssh/blowfish.c \
+	src/ssh/blowfish_priv.h \
+	src/ssh/blowfish_table.c \
+	src/ssh/host_key.c \
 	src/ssh/host_key.h \
+	src/ssh/host_key_priv.h \
 	src/ssh/key_file.h \
+	src/ssh/known_hosts.c \
+	src/ssh/known_hosts.h \
+	src/ssh/known_hosts_append.c \
+	src/ssh/prompter.c \
 	src/ssh/prompter.h \
 	src/ssh/session.h
 src_ssh_libssh_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH2_CFLAGS) $(OPENSSL_CFLAGS)

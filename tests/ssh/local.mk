@@ -1,1 +1,3 @@
 # Unit tests of src/ssh, one a line: UNIT_TESTS += tests/ssh/test_NAME
+UNIT_TESTS += tests/ssh/test_bcrypt_pbkdf
+UNIT_TESTS += tests/ssh/test_known_hosts
