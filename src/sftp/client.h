@@ -1,8 +1,10 @@
 /* The SFTP engine: version 3, pipelined without limit, over any stream.
  *
  * One client lives on one stream and its loop; every call and every completion is on the loop's thread. A request is
- * submitted and leaves at once; replies are matched by id, in whatever order they come. A completion may submit, cancel,
- * or drop the last reference to what it belongs to, but must not free the client (post a task for that).
+ * submitted and leaves in the same turn of the loop, together with what else was submitted in it; replies are matched
+ * by id, in whatever order they come. A completion may submit, cancel, or drop the last reference to what it belongs
+ * to, but must not free the client (post a task for that); nor may `ready` and `lost`. Completions and callbacks are
+ * never called from inside the call that submits.
  *
  * Nothing that the server sends is trusted: a packet beyond its bounds, an unknown id, a reply of the wrong type, more
  * data than was asked for: each is fatal to the client. A fatal error, like the end of the stream, completes every
@@ -36,11 +38,11 @@ enum cfs_sftp_extension {
 };
 
 struct cfs_sftp_limits {
-    uint32_t packet_size;  /* of one packet, without its length field */
+    uint32_t packet_size;  /* of one packet, without its length field; clamped to 4 KiB - 1 MiB */
     uint32_t read_size;    /* bytes in one READ */
     uint32_t write_size;   /* bytes in one WRITE */
     uint64_t open_handles; /* 0: no limit known */
-    bool told;             /* false: the server did not say; the sizes are 32 KiB then */
+    bool told;             /* false: the server did not say; reads and writes are 32 KiB then */
 };
 
 /* A handle, opaque to us (at most 256 bytes by the draft, section 6.3). It belongs to the client that opened it. */
@@ -65,14 +67,15 @@ struct cfs_sftp_statvfs {
 
 /* Handed to a completion; all of it is the client's and gone when the completion returns. */
 struct cfs_sftp_reply {
-    int error;       /* 0 or -errno: of the status, or -ECONNRESET, -EPROTO, -ECANCELED, -ENOMEM of our own */
-    uint32_t status; /* SSH_FX_*, when the server sent a STATUS; SSH_FX_OK otherwise */
+    int error;        /* 0 or -errno: of the status, or -ECONNRESET, -EPROTO, -ECANCELED, -ENOMEM of our own */
+    uint32_t status;  /* SSH_FX_*, when the server sent a STATUS; SSH_FX_OK otherwise */
     bool from_server; /* false: the error is our own (lost connection, ...) */
     const struct cfs_sftp_handle *handle;         /* OPEN, OPENDIR */
     const struct cfs_sftp_attributes *attributes; /* LSTAT, STAT, FSTAT */
     const struct cfs_sftp_name *names;            /* READDIR, REALPATH, READLINK, expand-path, home-directory */
-    size_t name_count;
-    const uint8_t *data; /* READ: the payload (also copied nowhere else); may be shorter than asked for */
+    size_t name_count;                            /* exactly one for all but READDIR, where there may be none */
+    const uint8_t
+        *data; /* READ: the payload (also copied nowhere else); at least one byte; may be shorter than asked for */
     size_t data_length;
     const struct cfs_sftp_statvfs *statvfs;
     const struct cfs_reader *extended; /* the body of an EXTENDED_REPLY that is not statvfs */
@@ -82,7 +85,8 @@ struct cfs_sftp_reply {
  * cancelled. Initialise with {0} and `done`. */
 struct cfs_sftp_request {
     void (*done)(struct cfs_sftp_request *request, const struct cfs_sftp_reply *reply);
-    void *destination; /* READ: when set, the payload is put here (room for `length` bytes) and reply->data points at it */
+    void *destination; /* READ: when set, the payload is put here (room for `length` bytes) and reply->data points at it
+                        */
     struct cfs_sftp_pending *pending; /* the client's */
 };
 
@@ -98,7 +102,8 @@ struct cfs_sftp_callbacks {
 /* Starts a client on STREAM, which becomes the client's. INIT is sent at once, limits@openssh.com as soon as VERSION
  * has offered it. NULL if memory is short (then the stream stays the caller's). */
 struct cfs_sftp_client *cfs_sftp_client_new(struct cfs_stream *stream, const struct cfs_sftp_callbacks *callbacks);
-/* Completes what is in flight with -ECANCELED (from_server false), closes the stream, no further callbacks. NULL is fine. */
+/* Completes what is in flight with -ECANCELED (from_server false), closes the stream, no further callbacks. NULL is
+ * fine. */
 void cfs_sftp_client_free(struct cfs_sftp_client *client);
 
 bool cfs_sftp_client_is_ready(const struct cfs_sftp_client *client);
@@ -115,21 +120,25 @@ struct cfs_sftp_counters {
 /* Counters since the start; may be read from any thread. */
 void cfs_sftp_client_counters(const struct cfs_sftp_client *client, struct cfs_sftp_counters *ret_counters);
 
-/* Gives a request up: its completion is not called, its memory is free at once. The reply is discarded when it comes; a handle
- * that comes back then is closed. Does nothing if the request is not in flight. */
+/* Gives a request up: its completion is not called, its memory is free at once. The reply is discarded when it comes; a
+ * handle that comes back then is closed. Does nothing if the request is not in flight. */
 void cfs_sftp_cancel(struct cfs_sftp_client *client, struct cfs_sftp_request *request);
 
 /* Requests. Each copies its arguments (WRITE's data too) before it returns. 0, or -errno when nothing was sent and
- * the completion will not be called: -ENOTCONN (lost or not ready), -ENOMEM, -EMSGSIZE (a path or a write beyond the limits),
- * -EOPNOTSUPP (an extension that the server does not offer), -EINVAL (NUL in a path). */
+ * the completion will not be called: -ENOTCONN (lost or not ready), -ENOMEM, -EMSGSIZE (a path or a write beyond the
+ * limits), -EOPNOTSUPP (an extension that the server does not offer), -EINVAL (REQUEST is in flight already). REQUEST
+ * may be NULL where nobody wants to know. ATTRIBUTES may be NULL for none. */
 CFS_CHECKED int cfs_sftp_open(struct cfs_sftp_client *client, struct cfs_sftp_request *request, const char *path,
                               uint32_t flags, const struct cfs_sftp_attributes *attributes);
 CFS_CHECKED int cfs_sftp_close(struct cfs_sftp_client *client, struct cfs_sftp_request *request,
                                const struct cfs_sftp_handle *handle);
+/* A LENGTH beyond the limits is cut to them; 0 is -EINVAL. -ENODATA with SSH_FX_EOF at or beyond the end of the file.
+ */
 CFS_CHECKED int cfs_sftp_read(struct cfs_sftp_client *client, struct cfs_sftp_request *request,
                               const struct cfs_sftp_handle *handle, uint64_t offset, uint32_t length);
 CFS_CHECKED int cfs_sftp_write(struct cfs_sftp_client *client, struct cfs_sftp_request *request,
-                               const struct cfs_sftp_handle *handle, uint64_t offset, const void *data, uint32_t length);
+                               const struct cfs_sftp_handle *handle, uint64_t offset, const void *data,
+                               uint32_t length);
 CFS_CHECKED int cfs_sftp_lstat(struct cfs_sftp_client *client, struct cfs_sftp_request *request, const char *path);
 CFS_CHECKED int cfs_sftp_stat(struct cfs_sftp_client *client, struct cfs_sftp_request *request, const char *path);
 CFS_CHECKED int cfs_sftp_fstat(struct cfs_sftp_client *client, struct cfs_sftp_request *request,

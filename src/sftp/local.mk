@@ -3,7 +3,17 @@
 
 noinst_LIBRARIES += src/sftp/libsftp.a
 src_sftp_libsftp_a_SOURCES = \
+	src/sftp/attributes.c \
 	src/sftp/attributes.h \
+	src/sftp/client.c \
 	src/sftp/client.h \
+	src/sftp/client_priv.h \
+	src/sftp/extensions.c \
+	src/sftp/pending.c \
 	src/sftp/protocol.h \
+	src/sftp/receive.c \
+	src/sftp/replies.c \
+	src/sftp/requests.c \
+	src/sftp/send.c \
+	src/sftp/status.c \
 	src/sftp/status.h

@@ -3,6 +3,8 @@
 #ifndef CFS_SFTP_PROTOCOL_H
 #define CFS_SFTP_PROTOCOL_H
 
+enum { CFS_SFTP_VERSION = 3 };
+
 enum cfs_sftp_packet_type {
     SSH_FXP_INIT = 1,
     SSH_FXP_VERSION = 2,

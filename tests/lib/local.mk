@@ -5,4 +5,6 @@ tests_lib_libtest_a_SOURCES = \
 	tests/lib/fake_prompter.c \
 	tests/lib/fake_prompter.h \
 	tests/lib/scratch.c \
-	tests/lib/scratch.h
+	tests/lib/scratch.h \
+	tests/lib/memory_stream.c \
+	tests/lib/memory_stream.h
