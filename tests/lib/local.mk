@@ -2,9 +2,19 @@
 
 check_LIBRARIES += tests/lib/libtest.a
 tests_lib_libtest_a_SOURCES = \
+	tests/lib/fake_clock.c \
+	tests/lib/fake_clock.h \
 	tests/lib/fake_prompter.c \
 	tests/lib/fake_prompter.h \
-	tests/lib/scratch.c \
-	tests/lib/scratch.h \
+	tests/lib/memory_control.c \
+	tests/lib/memory_effects.c \
+	tests/lib/memory_remote.c \
+	tests/lib/memory_remote.h \
+	tests/lib/memory_remote_priv.h \
+	tests/lib/memory_schedule.c \
 	tests/lib/memory_stream.c \
-	tests/lib/memory_stream.h
+	tests/lib/memory_stream.h \
+	tests/lib/memory_tree.c \
+	tests/lib/memory_tree.h \
+	tests/lib/scratch.c \
+	tests/lib/scratch.h

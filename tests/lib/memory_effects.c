@@ -1,0 +1,266 @@
+/* The in-memory remote: what each operation does to the tree. */
+#include "lib/memory_remote_priv.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+void memory_file_free(struct cfs_remote_file *file)
+{
+    cfs_list_remove(&file->link);
+    memory_node_put(file->memory->tree, file->node);
+    free(file->path);
+    free(file);
+}
+
+void memory_listing_free(struct cfs_remote_listing *listing)
+{
+    cfs_list_remove(&listing->link);
+    memory_node_put(listing->memory->tree, listing->folder);
+    memory_names_free(listing->names);
+    free(listing->path);
+    free(listing);
+}
+
+static bool can(const struct memory_remote *memory, enum cfs_remote_capability capability)
+{
+    return memory->facts.capabilities & capability;
+}
+
+static int do_lstat(struct memory_remote *memory, struct pending *pending)
+{
+    return memory_tree_lstat(memory->tree, pending->path, &pending->result.attributes);
+}
+
+static int do_setattr(struct memory_remote *memory, struct pending *pending)
+{
+    if (S_ISLNK(pending->mode) && !can(memory, CFS_REMOTE_CAN_LSETSTAT))
+        return -EOPNOTSUPP;
+    return memory_tree_setattr(memory->tree, pending->path, &pending->attributes);
+}
+
+static int do_readlink(struct memory_remote *memory, struct pending *pending)
+{
+    const char *target;
+    int error = memory_tree_readlink(memory->tree, pending->path, &target);
+    if (error)
+        return error;
+    pending->target = memory_need(strdup(target));
+    pending->result.target = pending->target;
+    return 0;
+}
+
+static int do_mkdir(struct memory_remote *memory, struct pending *pending)
+{
+    int error = memory_tree_mkdir(memory->tree, pending->path, pending->mode);
+    if (error)
+        return error;
+    struct cfs_remote_attributes mode = {.valid = CFS_REMOTE_MODE, .mode = pending->mode};
+    return memory_tree_setattr(memory->tree, pending->path, &mode);
+}
+
+static int do_rmdir(struct memory_remote *memory, struct pending *pending)
+{
+    return memory_tree_rmdir(memory->tree, pending->path);
+}
+
+static int do_unlink(struct memory_remote *memory, struct pending *pending)
+{
+    return memory_tree_unlink(memory->tree, pending->path);
+}
+
+static int do_symlink(struct memory_remote *memory, struct pending *pending)
+{
+    return memory_tree_symlink(memory->tree, pending->other, pending->path);
+}
+
+static int do_link(struct memory_remote *memory, struct pending *pending)
+{
+    if (!can(memory, CFS_REMOTE_CAN_LINK))
+        return -EOPNOTSUPP;
+    return memory_tree_link(memory->tree, pending->path, pending->other);
+}
+
+static int do_rename(struct memory_remote *memory, struct pending *pending)
+{
+    return memory_tree_rename(memory->tree, pending->path, pending->other, pending->how);
+}
+
+static int do_statfs(struct memory_remote *memory, struct pending *pending)
+{
+    if (!can(memory, CFS_REMOTE_CAN_STATFS))
+        return -EOPNOTSUPP;
+    memory_tree_statfs(memory->tree, &pending->result.statfs);
+    return 0;
+}
+
+static int do_open(struct memory_remote *memory, struct pending *pending)
+{
+    struct memory_node *node;
+    struct cfs_remote_attributes before;
+    bool existed = memory_tree_lstat(memory->tree, pending->path, &before) == 0;
+    int error = memory_tree_open(memory->tree, pending->path, pending->flags, pending->mode, &node);
+    if (error)
+        return error;
+    if (!existed) {
+        struct cfs_remote_attributes mode = {.valid = CFS_REMOTE_MODE, .mode = pending->mode};
+        error = memory_node_setattr(memory->tree, node, &mode);
+    }
+    struct cfs_remote_file *file = memory_need(calloc(1, sizeof(*file)));
+    file->memory = memory;
+    file->node = node;
+    file->flags = pending->flags;
+    file->path = memory_need(strdup(pending->path));
+    cfs_list_push_back(&memory->files, &file->link);
+    pending->result.file = file;
+    /* Learned on the way or not: users must cope with both. */
+    if (memory_random(memory, 2))
+        memory_node_attributes(node, &pending->result.attributes);
+    return error;
+}
+
+static int do_read(struct memory_remote *memory, struct pending *pending)
+{
+    if ((pending->file->flags & O_ACCMODE) == O_WRONLY)
+        return -EBADF;
+    pending->result.length =
+        memory_node_read(pending->file->node, pending->offset, pending->length, pending->destination);
+    memory->bytes_read += pending->result.length;
+    return 0;
+}
+
+static int do_write(struct memory_remote *memory, struct pending *pending)
+{
+    if ((pending->file->flags & O_ACCMODE) == O_RDONLY)
+        return -EBADF;
+    int error = memory_node_write(memory->tree, pending->file->node, pending->offset, pending->length, pending->data);
+    if (!error)
+        memory->bytes_written += pending->length;
+    return error;
+}
+
+static int do_fstat(struct memory_remote *memory, struct pending *pending)
+{
+    memory_node_attributes(pending->file->node, &pending->result.attributes);
+    return 0;
+}
+
+static int do_fsetattr(struct memory_remote *memory, struct pending *pending)
+{
+    if ((pending->attributes.valid & CFS_REMOTE_SIZE) && (pending->file->flags & O_ACCMODE) == O_RDONLY)
+        return -EINVAL;
+    return memory_node_setattr(memory->tree, pending->file->node, &pending->attributes);
+}
+
+static int do_nothing(struct memory_remote *memory, struct pending *pending)
+{
+    return 0;
+}
+
+static int do_copy(struct memory_remote *memory, struct pending *pending)
+{
+    if (!can(memory, CFS_REMOTE_CAN_COPY) || pending->file->node == pending->to->node)
+        return -EOPNOTSUPP;
+    if ((pending->file->flags & O_ACCMODE) == O_WRONLY || (pending->to->flags & O_ACCMODE) == O_RDONLY)
+        return -EBADF;
+    struct cfs_remote_attributes from;
+    memory_node_attributes(pending->file->node, &from);
+    size_t length = pending->offset < from.size ? from.size - pending->offset : 0;
+    if (length > pending->length)
+        length = pending->length;
+    uint8_t *bytes CFS_AUTO_FREE = memory_need(malloc(length ? length : 1));
+    memory_node_read(pending->file->node, pending->offset, length, bytes);
+    int error = memory_node_write(memory->tree, pending->to->node, pending->to_offset, length, bytes);
+    if (!error)
+        pending->result.length = length;
+    return error;
+}
+
+static int do_open_listing(struct memory_remote *memory, struct pending *pending)
+{
+    struct memory_node *folder;
+    int error = memory_tree_open_folder(memory->tree, pending->path, &folder);
+    if (error)
+        return error;
+    struct cfs_remote_listing *listing = memory_need(calloc(1, sizeof(*listing)));
+    listing->memory = memory;
+    listing->folder = folder;
+    listing->names = memory_node_names(folder);
+    listing->path = memory_need(strdup(pending->path));
+    cfs_list_push_back(&memory->listings, &listing->link);
+    pending->result.listing = listing;
+    return 0;
+}
+
+/* The names are those at the time of opening, the attributes those of now; names that are gone by now are skipped: as
+ * sftp-server does. */
+static int do_read_listing(struct memory_remote *memory, struct pending *pending)
+{
+    struct cfs_remote_listing *listing = pending->listing;
+    size_t batch = memory->options.listing_batch, count = 0;
+    pending->entries = memory_need(calloc(batch, sizeof(*pending->entries)));
+    pending->entry_names = memory_need(calloc(batch + 1, sizeof(*pending->entry_names)));
+    for (; count < batch && listing->names[listing->next]; listing->next++) {
+        struct cfs_remote_entry *entry = &pending->entries[count];
+        if (memory_node_child(listing->folder, listing->names[listing->next], &entry->attributes))
+            continue;
+        pending->entry_names[count] = memory_need(strdup(listing->names[listing->next]));
+        entry->name = pending->entry_names[count];
+        entry->name_length = strlen(entry->name);
+        count++;
+    }
+    pending->result.entries = pending->entries;
+    pending->result.count = count;
+    return 0;
+}
+
+/* Even ids have a name: "user1000", "group1000"; odd ones have none. */
+static int do_id_names(struct memory_remote *memory, struct pending *pending)
+{
+    if (!can(memory, CFS_REMOTE_CAN_NAME_IDS))
+        return -EOPNOTSUPP;
+    size_t count = pending->uid_count + pending->gid_count;
+    pending->id_names = memory_need(calloc(count + 1, sizeof(*pending->id_names)));
+    pending->id_texts = memory_need(calloc(count + 1, sizeof(*pending->id_texts)));
+    for (size_t i = 0; i < count; i++) {
+        bool is_group = i >= pending->uid_count;
+        uint32_t id = pending->ids[i];
+        if (id % 2 == 0)
+            snprintf(pending->id_texts[i], sizeof(pending->id_texts[i]), "%s%u", is_group ? "group" : "user", id);
+        pending->id_names[i] =
+            (struct cfs_remote_id_name){.id = id, .is_group = is_group, .name = pending->id_texts[i]};
+    }
+    pending->result.names = pending->id_names;
+    pending->result.count = count;
+    return 0;
+}
+
+static int (*const effects[MEMORY_OPERATIONS])(struct memory_remote *memory, struct pending *pending) = {
+    [MEMORY_LSTAT] = do_lstat,
+    [MEMORY_SETATTR] = do_setattr,
+    [MEMORY_READLINK] = do_readlink,
+    [MEMORY_MKDIR] = do_mkdir,
+    [MEMORY_RMDIR] = do_rmdir,
+    [MEMORY_UNLINK] = do_unlink,
+    [MEMORY_SYMLINK] = do_symlink,
+    [MEMORY_LINK] = do_link,
+    [MEMORY_RENAME] = do_rename,
+    [MEMORY_STATFS] = do_statfs,
+    [MEMORY_OPEN] = do_open,
+    [MEMORY_READ] = do_read,
+    [MEMORY_WRITE] = do_write,
+    [MEMORY_FSTAT] = do_fstat,
+    [MEMORY_FSETATTR] = do_fsetattr,
+    [MEMORY_FSYNC] = do_nothing,
+    [MEMORY_COPY] = do_copy,
+    [MEMORY_CLOSE] = do_nothing, /* the file is freed on completion */
+    [MEMORY_OPEN_LISTING] = do_open_listing,
+    [MEMORY_READ_LISTING] = do_read_listing,
+    [MEMORY_CLOSE_LISTING] = do_nothing,
+    [MEMORY_ID_NAMES] = do_id_names,
+};
+
+void memory_effect(struct memory_remote *memory, struct pending *pending)
+{
+    pending->error = effects[pending->operation](memory, pending);
+}
