@@ -20,3 +20,18 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/prompter.h \
 	src/ssh/session.h
 src_ssh_libssh_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH2_CFLAGS) $(OPENSSL_CFLAGS)
+
+# The connection, the session and its channels.
+src_ssh_libssh_a_SOURCES += \
+	src/ssh/dial.c \
+	src/ssh/dial.h \
+	src/ssh/dial_error.c \
+	src/ssh/dial_priv.h \
+	src/ssh/lookup.c \
+	src/ssh/lookup.h \
+	src/ssh/ring.c \
+	src/ssh/ring.h \
+	src/ssh/transport.c \
+	src/ssh/transport.h \
+	src/ssh/wait.c \
+	src/ssh/wait.h

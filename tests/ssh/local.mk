@@ -1,3 +1,5 @@
 # Unit tests of src/ssh, one a line: UNIT_TESTS += tests/ssh/test_NAME
 UNIT_TESTS += tests/ssh/test_bcrypt_pbkdf
 UNIT_TESTS += tests/ssh/test_known_hosts
+UNIT_TESTS += tests/ssh/test_dial
+UNIT_TESTS += tests/ssh/test_ring
