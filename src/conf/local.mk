@@ -3,5 +3,32 @@
 
 noinst_LIBRARIES += src/conf/libconf.a
 src_conf_libconf_a_SOURCES = \
-	src/conf/profile.h
+	src/conf/check.c \
+	src/conf/check.h \
+	src/conf/config.c \
+	src/conf/config.h \
+	src/conf/config_file.c \
+	src/conf/config_file.h \
+	src/conf/environment.c \
+	src/conf/environment.h \
+	src/conf/expand.c \
+	src/conf/expand.h \
+	src/conf/ini.c \
+	src/conf/ini.h \
+	src/conf/option.c \
+	src/conf/option.h \
+	src/conf/option_docs.c \
+	src/conf/option_string.c \
+	src/conf/option_string.h \
+	src/conf/option_table.c \
+	src/conf/profile.c \
+	src/conf/profile.h \
+	src/conf/settings.c \
+	src/conf/settings.h \
+	src/conf/source.c \
+	src/conf/source.h \
+	src/conf/value.c \
+	src/conf/value.h \
+	src/conf/words.c \
+	src/conf/words.h
 src_conf_libconf_a_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS)

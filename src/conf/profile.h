@@ -59,6 +59,7 @@ struct cfs_profile {
     bool allow_other, allow_root;
     bool default_permissions;
     bool nosuid, nodev, noexec; /* the first two are on by default */
+    char *kernel_flags;         /* from -o, for libfuse: "noatime,sync"; NULL: none */
     uint32_t attr_ttl_ms;
 
     /* owner mapping */
@@ -80,17 +81,29 @@ struct cfs_profile {
 /* What the command line gives. All strings are borrowed during the call. */
 struct cfs_profile_request {
     const char *config_file; /* -c; NULL: the usual files */
-    const char *source;      /* SOURCE */
+    const char *source;      /* SOURCE: PROFILE[:PATH] or [USER@]HOST:[PATH] */
     const char *options;     /* -o OPT,...; NULL */
     const char *home;        /* NULL: from the environment or the password database */
+    const char *system_file; /* NULL: /etc/clusterfs.conf */
 };
 
-/* Reads the files, finds the profile for SOURCE, applies the options, checks each value. On failure -errno, and ERROR
- * says file, line, key and what to do. The caller frees with cfs_profile_free (secrets are wiped). */
+/* Reads the files, finds the profile for SOURCE, applies the options, checks each value. What is more specific
+ * overrides: built-in defaults, [defaults] of the files (the user's after the system's), the profile's section of the
+ * files, SOURCE, the options. On failure -errno, and ERROR says file, line, key and what to do. The caller frees with
+ * cfs_profile_free (secrets are wiped). */
 CFS_CHECKED int cfs_profile_load(const struct cfs_profile_request *request, struct cfs_profile **ret_profile,
                                  struct cfs_error *error);
 void cfs_profile_free(struct cfs_profile *profile);
 CFS_DEFINE_CLEANUP(struct cfs_profile, cfs_profile_free)
+
+/* One effective value, for `config show`. */
+struct cfs_profile_setting {
+    const char *key;
+    char *value;       /* as in a file; "" for none, "(set)" for a secret; the caller frees */
+    const char *place; /* "FILE:LINE", "command line", "source", or "default"; the profile's */
+};
+/* The setting number INDEX, in the order of the option table. False behind the last, or if memory is short. */
+bool cfs_profile_setting(const struct cfs_profile *profile, size_t index, struct cfs_profile_setting *ret_setting);
 
 /* Writes the effective values, a line each, with where each came from; secrets as "(set)". */
 void cfs_profile_show(const struct cfs_profile *profile, FILE *out);

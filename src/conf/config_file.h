@@ -1,0 +1,28 @@
+/* One configuration file's bytes, with the proof that only its owner and root can have written them. */
+#ifndef CFS_CONF_CONFIG_FILE_H
+#define CFS_CONF_CONFIG_FILE_H
+
+#include "base/error.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct cfs_config_file {
+    char *bytes; /* wiped by fini: there may be secrets in it */
+    size_t length;
+    mode_t mode;
+};
+
+/* Reads PATH, a regular file of at most 1 MiB that belongs to the user or to root (NAMED: or, if the caller is root, to
+ * anyone) and is writable by its owner only. -ENOENT or -EACCES as open(2) says, -EPERM if the file is not safe,
+ * -EFBIG, ...; ERROR has the sentence. The caller calls cfs_config_file_fini. */
+CFS_CHECKED int cfs_config_file_read(const char *path, bool named, struct cfs_config_file *ret_file,
+                                     struct cfs_error *error);
+void cfs_config_file_fini(struct cfs_config_file *file);
+#define CFS_AUTO_CONFIG_FILE __attribute__((cleanup(cfs_config_file_fini)))
+
+/* -EPERM with the chmod to run, unless the file is its owner's alone; PLACE and KEY are where the secret stands. */
+CFS_CHECKED int cfs_config_file_check_secret(const struct cfs_config_file *file, const char *path, const char *place,
+                                             const char *key, struct cfs_error *error);
+
+#endif

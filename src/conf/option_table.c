@@ -1,0 +1,142 @@
+/* THE option table. A row is an option: see conf/option.h for the columns. Defaults are texts that go through the same
+ * parser as a file's, so that what the manual prints is what happens. */
+#include "conf/check.h"
+#include "conf/option.h"
+#include "conf/profile.h"
+
+#include "base/log.h"
+
+#define FIELD(member)    .offset = offsetof(struct cfs_profile, member), .size = sizeof(((struct cfs_profile *)0)->member)
+#define RANGE(low, high) .minimum = (low), .maximum = (high)
+#define WORDS(...)                                                                                                     \
+    .words = (const struct cfs_option_word[])                                                                          \
+    {                                                                                                                  \
+        __VA_ARGS__,                                                                                                   \
+        {                                                                                                              \
+            NULL, 0                                                                                                    \
+        }                                                                                                              \
+    }
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+
+/* clang-format off */
+const struct cfs_option cfs_options[] = {
+    /* connection */
+    {"host", CFS_OPTIONS_CONNECTION, CFS_OPTION_TEXT, CFS_OPTION_IN_FILE, FIELD(host), .check = cfs_check_host,
+     .placeholder = "NAME", .help = "The name or the address of the host. Every profile needs it."},
+    {"port", CFS_OPTIONS_CONNECTION, CFS_OPTION_NUMBER, CFS_OPTION_ANYWHERE, FIELD(port), RANGE(1, 65535),
+     .default_text = "22", .placeholder = "N", .help = "The TCP port of the SSH server."},
+    {"address_family", CFS_OPTIONS_CONNECTION, CFS_OPTION_CHOICE, CFS_OPTION_ANYWHERE, FIELD(address_family),
+     WORDS({"any", CFS_ADDRESS_ANY}, {"inet", CFS_ADDRESS_INET}, {"inet6", CFS_ADDRESS_INET6}),
+     .default_text = "any", .placeholder = "FAMILY",
+     .help = "Which addresses of the host are tried: all, IPv4 (inet) or IPv6 (inet6)."},
+    {"bind_address", CFS_OPTIONS_CONNECTION, CFS_OPTION_TEXT, CFS_OPTION_ANYWHERE, FIELD(bind_address),
+     .check = cfs_check_host, .placeholder = "ADDRESS", .help = "The local address to connect from."},
+    {"channels", CFS_OPTIONS_CONNECTION, CFS_OPTION_NUMBER, CFS_OPTION_ANYWHERE, FIELD(channels), RANGE(1, 10),
+     WORDS({"auto", 0}), .default_text = "auto", .placeholder = "N",
+     .help = "How many SFTP channels one login opens. The first is for names and attributes, the others carry data; "
+             "with one, all share it. A server that allows fewer is used with what it allows. "
+             "OpenSSH allows 10 (MaxSessions); auto opens 3."},
+    {"compression", CFS_OPTIONS_CONNECTION, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(compression),
+     .default_text = "no", .help = "Compress the connection. Worth it on slow links only."},
+    {"ciphers", CFS_OPTIONS_CONNECTION, CFS_OPTION_TEXT, CFS_OPTION_ANYWHERE, FIELD(ciphers),
+     .check = cfs_check_algorithms, .default_note = "the fastest safe ones first", .placeholder = "LIST",
+     .help = "The ciphers that are offered, most wanted first, separated by commas (in -o each comma is written \\,)."},
+    /* login */
+    {"user", CFS_OPTIONS_LOGIN, CFS_OPTION_TEXT, CFS_OPTION_ANYWHERE, FIELD(user), .check = cfs_check_user,
+     .default_note = "the local user's name", .placeholder = "NAME", .help = "The name to log in with."},
+    {"identity_file", CFS_OPTIONS_LOGIN, CFS_OPTION_FILES, CFS_OPTION_ANYWHERE, FIELD(identity_files),
+     .default_note = "the usual names in ~/.ssh", .placeholder = "FILE...",
+     .help = "Private keys to log in with, in this order, separated by blanks."},
+    {"identity_agent", CFS_OPTIONS_LOGIN, CFS_OPTION_FILE, CFS_OPTION_ANYWHERE, FIELD(identity_agent),
+     WORDS({"none", CFS_WORD_NOTHING}, {"SSH_AUTH_SOCK", CFS_WORD_ENVIRONMENT}), .default_text = "SSH_AUTH_SOCK",
+     .placeholder = "PATH",
+     .help = "The socket of the SSH agent; SSH_AUTH_SOCK is the one that the environment names, none is no agent."},
+    {"identities_only", CFS_OPTIONS_LOGIN, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(identities_only),
+     .default_text = "no", .help = "Use the keys of identity_file only, also when the agent holds others."},
+    {"password", CFS_OPTIONS_LOGIN, CFS_OPTION_TEXT, CFS_OPTION_IN_FILE | CFS_OPTION_SECRET, FIELD(password),
+     .default_note = "asked for with a terminal", .placeholder = "TEXT",
+     .help = "The password. Only in a file that nobody but its owner can read; a key is better."},
+    {"passphrase", CFS_OPTIONS_LOGIN, CFS_OPTION_TEXT, CFS_OPTION_IN_FILE | CFS_OPTION_SECRET, FIELD(passphrase),
+     .default_note = "asked for with a terminal", .placeholder = "TEXT",
+     .help = "The passphrase of the private key. Only in a file that nobody but its owner can read; "
+             "an agent is better."},
+    /* host key */
+    {"known_hosts", CFS_OPTIONS_HOST_KEY, CFS_OPTION_FILES, CFS_OPTION_ANYWHERE, FIELD(known_hosts),
+     .default_text = "~/.ssh/known_hosts ~/.ssh/known_hosts2 /etc/ssh/ssh_known_hosts", .placeholder = "FILE...",
+     .help = "Files with known host keys, separated by blanks. New keys are added to the first."},
+    {"host_key_policy", CFS_OPTIONS_HOST_KEY, CFS_OPTION_CHOICE, CFS_OPTION_ANYWHERE, FIELD(host_key_policy),
+     WORDS({"auto", CFS_HOST_KEY_AUTO}, {"strict", CFS_HOST_KEY_STRICT}, {"ask", CFS_HOST_KEY_ASK},
+           {"accept-new", CFS_HOST_KEY_ACCEPT_NEW}),
+     .default_text = "auto", .placeholder = "POLICY",
+     .help = "What happens with a host whose key is not known: strict refuses, ask asks on the terminal, accept-new "
+             "adds it, auto asks with a terminal and refuses without. A changed key is always refused."},
+    {"host_key_fingerprint", CFS_OPTIONS_HOST_KEY, CFS_OPTION_TEXT, CFS_OPTION_ANYWHERE, FIELD(host_key_fingerprint),
+     .check = cfs_check_fingerprint, .placeholder = "SHA256:...",
+     .help = "The fingerprint that the host's key must have, as ssh-keygen -l prints it; known_hosts is then not read."},
+    {"host_key_alias", CFS_OPTIONS_HOST_KEY, CFS_OPTION_TEXT, CFS_OPTION_ANYWHERE, FIELD(host_key_alias),
+     .check = cfs_check_host, .default_note = "the host", .placeholder = "NAME",
+     .help = "The name under which the host's key is looked up and added."},
+    /* mount */
+    {"remote_dir", CFS_OPTIONS_MOUNT, CFS_OPTION_TEXT, CFS_OPTION_IN_FILE, FIELD(remote_dir),
+     .default_note = "the login folder", .placeholder = "PATH",
+     .help = "The remote folder to mount; a relative path, or one that begins with ~/, is below the login folder. "
+             "A path in the source overrides it."},
+    {"ro", CFS_OPTIONS_MOUNT, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(read_only), .default_text = "no",
+     .help = "Mount read-only."},
+    {"allow_other", CFS_OPTIONS_MOUNT, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(allow_other), .default_text = "no",
+     .help = "Let all local users reach the mount; needs user_allow_other in /etc/fuse.conf."},
+    {"allow_root", CFS_OPTIONS_MOUNT, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(allow_root), .default_text = "no",
+     .help = "Let root reach the mount, too; needs user_allow_other in /etc/fuse.conf."},
+    {"default_permissions", CFS_OPTIONS_MOUNT, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(default_permissions),
+     .default_text = "yes", .help = "Let the kernel check the modes that files are shown with."},
+    {"nosuid", CFS_OPTIONS_MOUNT, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(nosuid), .default_text = "yes",
+     .help = "Ignore set-user-ID and set-group-ID bits."},
+    {"nodev", CFS_OPTIONS_MOUNT, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(nodev), .default_text = "yes",
+     .help = "Ignore device files."},
+    {"noexec", CFS_OPTIONS_MOUNT, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(noexec), .default_text = "no",
+     .help = "Do not run programs from the mount."},
+    {"symlinks", CFS_OPTIONS_MOUNT, CFS_OPTION_CHOICE, CFS_OPTION_ANYWHERE, FIELD(symlinks),
+     WORDS({"safe", CFS_SYMLINKS_SAFE}, {"raw", CFS_SYMLINKS_RAW}), .default_text = "safe", .placeholder = "HOW",
+     .help = "How symbolic links are shown: safe lets none lead out of the mount, raw shows what the server has."},
+    {"attr_ttl", CFS_OPTIONS_MOUNT, CFS_OPTION_DURATION, CFS_OPTION_ANYWHERE, FIELD(attr_ttl_ms), RANGE(0, HOUR),
+     .default_text = "1s", .placeholder = "TIME",
+     .help = "For how long names and attributes may be answered without asking the server."},
+    {"config", CFS_OPTIONS_MOUNT, CFS_OPTION_FILE, CFS_OPTION_IN_MOUNT, .offset = CFS_OPTION_NO_FIELD,
+     .default_note = "the usual files", .placeholder = "FILE",
+     .help = "Read this configuration file and no other, as -c does."},
+    /* owner mapping */
+    {"idmap", CFS_OPTIONS_OWNER, CFS_OPTION_CHOICE, CFS_OPTION_ANYWHERE, FIELD(idmap),
+     WORDS({"user", CFS_IDMAP_USER}, {"none", CFS_IDMAP_NONE}, {"name", CFS_IDMAP_NAME}), .default_text = "user",
+     .placeholder = "HOW",
+     .help = "Whose files are shown: user shows the remote user's as yours, none shows the server's numbers, "
+             "name translates names where the server tells them."},
+    {"uid", CFS_OPTIONS_OWNER, CFS_OPTION_NUMBER, CFS_OPTION_ANYWHERE, FIELD(uid), RANGE(0, UINT32_MAX - 1),
+     .default_note = "the mounting user", .placeholder = "N",
+     .help = "The local user that idmap = user maps the remote user to."},
+    {"gid", CFS_OPTIONS_OWNER, CFS_OPTION_NUMBER, CFS_OPTION_ANYWHERE, FIELD(gid), RANGE(0, UINT32_MAX - 1),
+     .default_note = "the mounting user's group", .placeholder = "N",
+     .help = "The local group that idmap = user maps the remote user's group to."},
+    {"umask", CFS_OPTIONS_OWNER, CFS_OPTION_OCTAL, CFS_OPTION_ANYWHERE, FIELD(umask), RANGE(0, 0777),
+     .placeholder = "MASK", .help = "Mode bits, in octal, that are taken away from the modes that the server tells."},
+    /* limits */
+    {"connect_timeout", CFS_OPTIONS_LIMITS, CFS_OPTION_DURATION, CFS_OPTION_ANYWHERE, FIELD(connect_timeout_ms),
+     RANGE(1 * SECOND, 10 * MINUTE), .default_text = "15s", .placeholder = "TIME",
+     .help = "How long looking up and reaching the host may take."},
+    {"login_timeout", CFS_OPTIONS_LIMITS, CFS_OPTION_DURATION, CFS_OPTION_ANYWHERE, FIELD(login_timeout_ms),
+     RANGE(1 * SECOND, 1 * HOUR), .default_text = "2m", .placeholder = "TIME",
+     .help = "How long the login may take, with the time that you need at a prompt."},
+    {"op_timeout", CFS_OPTIONS_LIMITS, CFS_OPTION_DURATION, CFS_OPTION_ANYWHERE, FIELD(op_timeout_ms),
+     RANGE(1 * SECOND, 1 * HOUR), .default_text = "30s", .placeholder = "TIME",
+     .help = "How long one request may wait for the server before the program that made it gets an error."},
+    /* logging */
+    {"log_level", CFS_OPTIONS_LOGGING, CFS_OPTION_CHOICE, CFS_OPTION_ANYWHERE, FIELD(log_level),
+     WORDS({"error", CFS_LOG_ERROR}, {"warning", CFS_LOG_WARNING}, {"info", CFS_LOG_INFO}, {"debug", CFS_LOG_DEBUG}),
+     .default_text = "warning", .placeholder = "LEVEL", .help = "What is logged: this and what is worse."},
+    {"log_file", CFS_OPTIONS_LOGGING, CFS_OPTION_FILE, CFS_OPTION_ANYWHERE, FIELD(log_file),
+     .default_note = "the system's log; the terminal in the foreground", .placeholder = "FILE",
+     .help = "Append the log to this file."},
+};
+/* clang-format on */
+
+const size_t cfs_option_count = CFS_COUNT(cfs_options);
