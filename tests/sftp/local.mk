@@ -2,3 +2,12 @@
 
 UNIT_TESTS += tests/sftp/test_codec
 UNIT_TESTS += tests/sftp/test_status
+
+# The client against a scripted server.
+sftp_peer = tests/lib/sftp_peer.c tests/lib/sftp_peer.h
+UNIT_TESTS += tests/sftp/test_client_start
+tests_sftp_test_client_start_SOURCES = tests/sftp/test_client_start.c $(sftp_peer)
+UNIT_TESTS += tests/sftp/test_client_replies
+tests_sftp_test_client_replies_SOURCES = tests/sftp/test_client_replies.c $(sftp_peer)
+UNIT_TESTS += tests/sftp/test_client_lost
+tests_sftp_test_client_lost_SOURCES = tests/sftp/test_client_lost.c $(sftp_peer)
