@@ -1,1 +1,8 @@
 # Unit tests of src/base, one a line: UNIT_TESTS += tests/base/test_NAME
+
+UNIT_TESTS += \
+	tests/base/test_base64 \
+	tests/base/test_bytes \
+	tests/base/test_error \
+	tests/base/test_hash \
+	tests/base/test_text

@@ -17,4 +17,5 @@ tests_lib_libtest_a_SOURCES = \
 	tests/lib/memory_tree.c \
 	tests/lib/memory_tree.h \
 	tests/lib/scratch.c \
-	tests/lib/scratch.h
+	tests/lib/scratch.h \
+	tests/lib/test.h
