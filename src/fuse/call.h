@@ -52,8 +52,4 @@ struct fuse_entry_param cfs_fuse_entry(const struct cfs_entry *entry);
 CFS_CHECKED int cfs_fuse_interrupts_start(struct cfs_fuse_session *session);
 void cfs_fuse_interrupts_stop(struct cfs_fuse_session *session);
 
-/* True if the thread has a signal pending by which a person or the system ends a program. STATUS is the text of
- * /proc/TID/status. */
-bool cfs_fuse_wants_to_end(const char *status);
-
 #endif

@@ -5,6 +5,7 @@
  * once, and then four times a second for as long as they wait. */
 #include "base/clock.h"
 #include "fuse/call.h"
+#include "fuse/signals.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,25 +15,6 @@
 #include <time.h>
 
 enum { LOOK_AGAIN_MS = 250 };
-
-static uint64_t signal_mask(const char *status, const char *field)
-{
-    const char *line = strstr(status, field);
-    return line ? strtoull(line + strlen(field), NULL, 16) : 0;
-}
-
-bool cfs_fuse_wants_to_end(const char *status)
-{
-    static const int ending[] = {SIGKILL, SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-    uint64_t pending = signal_mask(status, "\nSigPnd:") | signal_mask(status, "\nShdPnd:");
-    uint64_t blocked = signal_mask(status, "\nSigBlk:");
-    for (size_t i = 0; i < CFS_COUNT(ending); i++) {
-        uint64_t bit = UINT64_C(1) << (ending[i] - 1);
-        if ((pending & bit) && (ending[i] == SIGKILL || !(blocked & bit)))
-            return true;
-    }
-    return false;
-}
 
 /* True if the caller shall be let go: it wants to end, or is gone, or cannot be seen from here. */
 static bool let_go(pid_t thread)

@@ -17,5 +17,7 @@ src_fuse_libfuse_a_SOURCES = \
 	src/fuse/operations_names.c \
 	src/fuse/session.c \
 	src/fuse/session.h \
-	src/fuse/session_priv.h
+	src/fuse/session_priv.h \
+	src/fuse/signals.c \
+	src/fuse/signals.h
 src_fuse_libfuse_a_CPPFLAGS = $(AM_CPPFLAGS) $(FUSE_CFLAGS) -DFUSE_USE_VERSION=312

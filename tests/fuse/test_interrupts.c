@@ -1,6 +1,8 @@
 /* Which signals let a caller go: those by which programs are ended, when they are pending and not blocked. */
-#include "fuse/call.h"
+#include "fuse/signals.h"
 #include "lib/test.h"
+#include <signal.h>
+#include <stdio.h>
 
 static void status_with(char *text, size_t size, unsigned long long thread, unsigned long long process,
                         unsigned long long blocked)
