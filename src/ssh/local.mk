@@ -12,7 +12,15 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/host_key.c \
 	src/ssh/host_key.h \
 	src/ssh/host_key_priv.h \
+	src/ssh/key_build.c \
+	src/ssh/key_cipher.c \
+	src/ssh/key_file.c \
 	src/ssh/key_file.h \
+	src/ssh/key_file_priv.h \
+	src/ssh/key_openssh.c \
+	src/ssh/key_pem.c \
+	src/ssh/key_public.c \
+	src/ssh/key_sign.c \
 	src/ssh/known_hosts.c \
 	src/ssh/known_hosts.h \
 	src/ssh/known_hosts_append.c \

@@ -3,3 +3,4 @@ UNIT_TESTS += tests/ssh/test_bcrypt_pbkdf
 UNIT_TESTS += tests/ssh/test_known_hosts
 UNIT_TESTS += tests/ssh/test_dial
 UNIT_TESTS += tests/ssh/test_ring
+UNIT_TESTS += tests/ssh/test_key_file
