@@ -19,3 +19,8 @@ tests_lib_libtest_a_SOURCES = \
 	tests/lib/scratch.c \
 	tests/lib/scratch.h \
 	tests/lib/test.h
+
+EXTRA_DIST += \
+	tests/lib/device.sh \
+	tests/lib/functions.sh \
+	tests/lib/mount.sh

@@ -1,0 +1,61 @@
+# shellcheck shell=bash
+# Mounting the device. Include after device.sh.
+#
+#   mount_device [OPTION,...]   mounts the profile "job" (made when missing) on $mnt; $remote is the same folder as the server sees it
+#   unmount_device              unmounts, and waits until the process has ended
+# shellcheck disable=SC2154,SC2034
+mnt=$sandbox/mnt
+remote=$device/work
+mount_pids=()
+
+requires_fuse
+
+# remember_process MOUNTPOINT : notes the process behind it.
+remember_process()
+{
+    local pid
+    pid=$(clusterfs status --json "$1" | sed -n 's/.*"pid":\([0-9]*\).*/\1/p')
+    [ -n "$pid" ] || fail "clusterfs status knows no process for $1"
+    mount_pids+=("$pid")
+    mount_pid=$pid
+}
+
+mount_profile()
+{
+    local profile=$1 mountpoint=$2
+    shift 2
+    mkdir -p "$mountpoint"
+    clusterfs mount -c "$config" "$@" "$profile" "$mountpoint" || fail "clusterfs mount $profile $mountpoint ended with $?"
+    remember_process "$mountpoint"
+}
+
+mount_device()
+{
+    grep -qs '^\[job\]' "$config" || write_profile job
+    if [ $# -gt 0 ]; then
+        mount_profile job "$mnt" -o "$1"
+    else
+        mount_profile job "$mnt"
+    fi
+}
+
+unmount_device()
+{
+    local mountpoint=${1:-$mnt}
+    clusterfs umount "$mountpoint" || fail "clusterfs umount $mountpoint ended with $?"
+    wait_gone "${2:-$mount_pid}"
+}
+
+# At the end of each test: the processes behind the mounts end, and leave their sanitizer's word.
+wait_for_mounts()
+{
+    local pid tries
+    for pid in "${mount_pids[@]+"${mount_pids[@]}"}"; do
+        tries=0
+        while ! is_gone "$pid" && [ "$tries" -lt 600 ]; do
+            sleep 0.05
+            tries=$((tries + 1))
+        done
+        is_gone "$pid" || { printf 'the process %s behind a mount does not end\n' "$pid"; kill -9 "$pid"; }
+    done
+}
