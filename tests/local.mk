@@ -1,5 +1,7 @@
 # How the tests run. The fragments below say which there are:
 #   UNIT_TESTS += tests/base/test_bytes     builds tests/base/test_bytes.c (no other line is needed) and runs it
+#     (one that sees a third-party header also needs, as its folder of src/ does,
+#     tests_ssh_test_keys_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS) $(LIBSSH2_CFLAGS))
 #   MOUNT_TESTS += tests/mount/read.sh      runs the script: exit 0 passed, 77 skipped, else failed
 # A header or a script that no list names must be added to EXTRA_DIST.
 

@@ -14,7 +14,7 @@
 /* libfuse and fusermount3 say what went wrong in a line to the log: kept for the error's sentence. */
 static _Thread_local char last_message[512];
 
-static void keep_message(enum fuse_log_level level, const char *format, va_list arguments)
+static CFS_PRINTF(2, 0) void keep_message(enum fuse_log_level level, const char *format, va_list arguments)
 {
     vsnprintf(last_message, sizeof(last_message), format, arguments);
     last_message[strcspn(last_message, "\n")] = '\0';
