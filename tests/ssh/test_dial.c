@@ -185,7 +185,7 @@ static bool bind_both(int *ret_hole, int *ret_listener, uint16_t *ret_port)
 static void a_silent_family_does_not_hold_up_the_other(void **state)
 {
     int bound = -1, listener = -1;
-    uint16_t port;
+    uint16_t port = 0;
     if (!localhost_has_both_families() || !bind_both(&bound, &listener, &port)) {
         print_message("skipped: localhost has not both families here\n");
         skip();
