@@ -68,7 +68,7 @@ struct cfs_stream *cfs_stream_new_fd(struct cfs_loop *loop, int fd);
  * kept (the last lines, control characters replaced) for `reason` and logged at debug level. Closing the stream closes
  * the socket, and ends the child with SIGTERM, then SIGKILL, if it does not leave by itself within a second or so
  * (never blocking the loop for longer than that). The end of the stream is told when the child has been reaped, so that
- * `reason` has its exit status; a child that only closes its output is given a second for it. Fork no daemon while a
+ * `reason` has its exit status; a child that only closes its output is given two seconds for it. Fork no daemon while a
  * child lives: it would not be the daemon's child. 0 or -errno, -ENOENT for a program that does not exist. */
 CFS_CHECKED int cfs_stream_spawn(struct cfs_loop *loop, char *const argv[], struct cfs_stream **ret_stream);
 

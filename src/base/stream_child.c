@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { SETTLE_MS = 1000, LOOK_EVERY_MS = 5, REASON_SIZE = CFS_LINE_TAIL_SIZE + 256 };
+enum { SETTLE_MS = 2000, LOOK_EVERY_MS = 5, REASON_SIZE = CFS_LINE_TAIL_SIZE + 256 };
 enum { UNKNOWN = -1 };
 
 enum phase {
