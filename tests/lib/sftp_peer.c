@@ -234,6 +234,11 @@ void peer_reply_data(struct sftp_peer *peer, uint32_t id, const void *data, size
 
 /* --- answers --- */
 
+static void copy_start(uint8_t *to, size_t size, const uint8_t *bytes, size_t length)
+{
+    memcpy(to, bytes, length < size ? length : size);
+}
+
 static void copy_parts(struct peer_answer *answer, const struct cfs_sftp_reply *reply)
 {
     if (reply->handle)
@@ -245,9 +250,15 @@ static void copy_parts(struct peer_answer *answer, const struct cfs_sftp_reply *
     if (reply->name_count > 0)
         snprintf(answer->first_name, sizeof(answer->first_name), "%.*s", (int)reply->names[0].name_length,
                  reply->names[0].name);
+    if (reply->extended) {
+        struct cfs_reader reader = *reply->extended;
+        const uint8_t *bytes = cfs_read_string(&reader, &answer->extended_length);
+
+        assert_false(reader.failed);
+        copy_start(answer->extended, sizeof(answer->extended), bytes, answer->extended_length);
+    }
     if (reply->data)
-        memcpy(answer->data, reply->data,
-               reply->data_length < sizeof(answer->data) ? reply->data_length : sizeof(answer->data));
+        copy_start(answer->data, sizeof(answer->data), reply->data, reply->data_length);
 }
 
 static void on_done(struct cfs_sftp_request *request, const struct cfs_sftp_reply *reply)

@@ -74,6 +74,8 @@ struct peer_answer {
     const void *data_at;
     size_t data_length;
     struct cfs_sftp_statvfs statvfs;
+    uint8_t extended[64]; /* the first string of an EXTENDED_REPLY */
+    size_t extended_length;
 };
 /* {0} with the completion set. */
 struct peer_answer peer_answer(void);

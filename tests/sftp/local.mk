@@ -11,3 +11,8 @@ UNIT_TESTS += tests/sftp/test_client_replies
 tests_sftp_test_client_replies_SOURCES = tests/sftp/test_client_replies.c $(sftp_peer)
 UNIT_TESTS += tests/sftp/test_client_lost
 tests_sftp_test_client_lost_SOURCES = tests/sftp/test_client_lost.c $(sftp_peer)
+
+# The client against OpenSSH's sftp-server.
+sftp_real = tests/lib/sftp_real.c tests/lib/sftp_real.h
+UNIT_TESTS += tests/sftp/test_server
+tests_sftp_test_server_SOURCES = tests/sftp/test_server.c $(sftp_real) $(sftp_peer)
