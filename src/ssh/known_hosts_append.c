@@ -8,6 +8,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
+
+enum { LOCK_TRIES = 500 }; /* 10 s */
 
 /* Makes the folders above PATH, 0700 each. */
 static int make_folders(const char *path)
@@ -33,11 +36,17 @@ static int open_file(const char *path)
     return fd < 0 ? -errno : fd;
 }
 
+/* Whoever holds the lock writes a line and is gone; longer than LOCK_TRIES naps is somebody who hangs. -ETIMEDOUT. */
 static int lock_file(int fd)
 {
-    while (flock(fd, LOCK_EX) < 0)
-        if (errno != EINTR)
+    static const struct timespec nap = {.tv_nsec = 20 * 1000 * 1000};
+    for (int try = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; try++) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
             return -errno;
+        if (try == LOCK_TRIES)
+            return -ETIMEDOUT;
+        nanosleep(&nap, NULL);
+    }
     return 0;
 }
 

@@ -3,6 +3,8 @@
 
 noinst_LIBRARIES += src/ssh/libssh.a
 src_ssh_libssh_a_SOURCES = \
+	src/ssh/agent.c \
+	src/ssh/agent.h \
 	src/ssh/auth.h \
 	src/ssh/bcrypt_pbkdf.c \
 	src/ssh/bcrypt_pbkdf.h \

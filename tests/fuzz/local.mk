@@ -18,3 +18,18 @@ endif
 check_PROGRAMS += $(FUZZERS)
 STYLE_TESTS += tests/fuzz/replay-corpus
 EXTRA_DIST += tests/fuzz/replay.c
+
+FUZZERS += tests/fuzz/fuzz_agent
+tests_fuzz_fuzz_agent_SOURCES = tests/fuzz/fuzz_agent.c $(fuzz_driver)
+tests_fuzz_fuzz_agent_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/agent
+
+FUZZERS += tests/fuzz/fuzz_key_file
+tests_fuzz_fuzz_key_file_SOURCES = tests/fuzz/fuzz_key_file.c $(fuzz_driver)
+tests_fuzz_fuzz_key_file_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/key_file
+
+FUZZERS += tests/fuzz/fuzz_known_hosts
+tests_fuzz_fuzz_known_hosts_SOURCES = tests/fuzz/fuzz_known_hosts.c $(fuzz_driver)
+tests_fuzz_fuzz_known_hosts_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/known_hosts

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -76,27 +77,54 @@ char *scratch_read(const char *path, size_t *ret_length)
     return bytes;
 }
 
-int scratch_run(const char *program, ...)
+enum { MAX_ARGUMENTS = 40 };
+
+/* The child, or -1 when the program is not there. */
+static pid_t spawn(const char *program, va_list list)
 {
-    enum { MAX_ARGUMENTS = 40 };
     const char *arguments[MAX_ARGUMENTS] = {program};
-    va_list list;
-    va_start(list, program);
     for (int i = 1; i < MAX_ARGUMENTS - 1 && (arguments[i] = va_arg(list, const char *)); i++)
         ;
-    va_end(list);
     posix_spawn_file_actions_t actions;
     assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
     pid_t child;
-    int spawned = posix_spawnp(&child, program, &actions, NULL, (char *const *)(uintptr_t)arguments, environ);
+    int result = posix_spawnp(&child, program, &actions, NULL, (char *const *)(uintptr_t)arguments, environ);
     posix_spawn_file_actions_destroy(&actions);
-    if (spawned != 0)
-        return 127;
+    return result == 0 ? child : -1;
+}
+
+static int wait_for_exit(pid_t child)
+{
     int status;
     while (waitpid(child, &status, 0) < 0)
         assert_int_equal(errno, EINTR);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int scratch_run(const char *program, ...)
+{
+    va_list list;
+    va_start(list, program);
+    pid_t child = spawn(program, list);
+    va_end(list);
+    return child < 0 ? 127 : wait_for_exit(child);
+}
+
+pid_t scratch_start(const char *program, ...)
+{
+    va_list list;
+    va_start(list, program);
+    pid_t child = spawn(program, list);
+    va_end(list);
+    assert_true(child > 0);
+    return child;
+}
+
+void scratch_stop(pid_t child)
+{
+    kill(child, SIGTERM);
+    wait_for_exit(child);
 }

@@ -24,4 +24,9 @@ int scratch_run(const char *program, ...) __attribute__((sentinel));
 /* Fails the test when the exit code is not 0. */
 #define scratch_must_run(...) assert_int_equal(scratch_run(__VA_ARGS__), 0)
 
+/* Starts a program in the same way and leaves it running; the test must stop it. */
+pid_t scratch_start(const char *program, ...) __attribute__((sentinel));
+/* SIGTERM, and waits for its end. */
+void scratch_stop(pid_t child);
+
 #endif

@@ -4,3 +4,5 @@ UNIT_TESTS += tests/ssh/test_known_hosts
 UNIT_TESTS += tests/ssh/test_dial
 UNIT_TESTS += tests/ssh/test_ring
 UNIT_TESTS += tests/ssh/test_key_file
+UNIT_TESTS += tests/ssh/test_agent
+UNIT_TESTS += tests/ssh/test_host_key

@@ -1,13 +1,8 @@
 /* bcrypt_pbkdf against known answers: those of OpenBSD's own regression test (regress/lib/libutil/bcrypt_pbkdf), which
  * include short and long keys. test_key_file checks it against ssh-keygen. */
+#include "lib/test.h"
+
 #include "ssh/bcrypt_pbkdf.h"
-
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 struct vector {
     uint32_t rounds;

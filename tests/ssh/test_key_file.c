@@ -1,5 +1,7 @@
 /* Identity files made by ssh-keygen and openssl: every kind and form, passphrases, damage, and the sentences for what
  * cannot be used. Signatures are verified by openssl's own library over the public key that ssh-keygen wrote. */
+#include "lib/test.h"
+
 #include "ssh/key_file.h"
 
 #include "base/bytes.h"
@@ -7,16 +9,10 @@
 #include "lib/fake_prompter.h"
 #include "lib/scratch.h"
 #include "ssh/key_file_priv.h"
-#include <errno.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
 #include <sys/stat.h>
-
-#include <cmocka.h>
 
 #define PASSPHRASE "correct horse"
 

@@ -1,15 +1,11 @@
 /* The known_hosts parser: names in all their forms, markers, bad lines, files. */
+#include "lib/test.h"
+
 #include "ssh/known_hosts.h"
 
 #include "base/log.h"
 #include "lib/scratch.h"
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
 #include <sys/stat.h>
-
-#include <cmocka.h>
 
 /* Any 32 bytes do for a key: the parser looks at the type alone. */
 #define KEY_A "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
