@@ -84,10 +84,13 @@ static int refuse_unknown(const char *key, struct cfs_error *error)
         return cfs_error_set(error, EINVAL, CFS_FAILURE_CONFIG,
                              "-o: %s can be set in a configuration file only (SOURCE gives it on the command line)",
                              key);
+    if (find_mount_word(key))
+        return cfs_error_set(error, EINVAL, CFS_FAILURE_CONFIG, "-o: %s takes no value", key);
     struct cfs_nearest nearest = {.word = key};
     cfs_nearest_offer_options(&nearest, CFS_OPTION_IN_MOUNT);
     for (size_t i = 0; i < CFS_COUNT(mount_words); i++)
-        cfs_nearest_offer(&nearest, mount_words[i].word);
+        if (!strchr(mount_words[i].word, '*'))
+            cfs_nearest_offer(&nearest, mount_words[i].word);
     cfs_error_set(error, EINVAL, CFS_FAILURE_CONFIG, "-o: there is no option %.64s", key);
     if (nearest.best)
         cfs_error_append(error, "; did you mean %s?", nearest.best);
