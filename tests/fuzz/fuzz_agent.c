@@ -3,14 +3,14 @@
 
 #include <sys/socket.h>
 
-enum { LIMIT_MS = 1000, MAX_INPUT = 64 << 10 };
+enum { LIMIT_MS = 1000, LARGEST = 64 << 10 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     int pair[2];
-    if (size < 1 || size > MAX_INPUT || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    if (size < 1 || size > LARGEST || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return 0;
     int peer CFS_AUTO_CLOSE = pair[1];
     struct cfs_agent *agent CFS_CLEANUP(cfs_agent_free) = cfs_agent_new(pair[0]);
