@@ -24,3 +24,8 @@ EXTRA_DIST += \
 	tests/lib/device.sh \
 	tests/lib/functions.sh \
 	tests/lib/mount.sh
+
+tests_lib_libtest_a_SOURCES += tests/lib/find_sftp_server.c tests/lib/find_sftp_server.h
+
+# A filter in front of sftp-server: tests/sftp, and mounts by way of sshd's Subsystem.
+check_PROGRAMS += tests/lib/old_sftp_server

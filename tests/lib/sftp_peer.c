@@ -248,6 +248,8 @@ static void copy_parts(struct peer_answer *answer, const struct cfs_sftp_reply *
     if (reply->statvfs)
         answer->statvfs = *reply->statvfs;
     if (reply->name_count > 0)
+        answer->first_attributes = reply->names[0].attributes;
+    if (reply->name_count > 0)
         snprintf(answer->first_name, sizeof(answer->first_name), "%.*s", (int)reply->names[0].name_length,
                  reply->names[0].name);
     if (reply->extended) {

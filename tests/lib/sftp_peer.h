@@ -70,6 +70,7 @@ struct peer_answer {
     struct cfs_sftp_attributes attributes;
     size_t name_count;
     char first_name[64];
+    struct cfs_sftp_attributes first_attributes;
     uint8_t data[64]; /* the beginning of it */
     const void *data_at;
     size_t data_length;

@@ -9,21 +9,6 @@
 
 enum { LIMIT_MS = 60000 };
 
-const char *real_sftp_server(void)
-{
-    static const char *const places[] = {
-        "/usr/lib/openssh/sftp-server",
-        "/usr/libexec/openssh/sftp-server",
-        "/usr/lib/ssh/sftp-server",
-        "/usr/libexec/sftp-server",
-    };
-
-    for (size_t i = 0; i < CFS_COUNT(places); i++)
-        if (access(places[i], X_OK) == 0)
-            return places[i];
-    return NULL;
-}
-
 static void on_ready(struct cfs_sftp_client *client, void *context)
 {
     struct sftp_real *real = context;

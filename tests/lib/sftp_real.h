@@ -13,8 +13,6 @@ struct sftp_real {
     char lost_reason[512];
 };
 
-/* Where OpenSSH's sftp-server is on this machine; NULL if it is not here. */
-const char *real_sftp_server(void);
 /* Starts ARGV and waits until the client is ready. Skips the test if ARGV[0] is NULL. */
 void real_start(struct sftp_real *real, char *const argv[]);
 /* The same, without waiting. */

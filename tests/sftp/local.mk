@@ -16,3 +16,5 @@ tests_sftp_test_client_lost_SOURCES = tests/sftp/test_client_lost.c $(sftp_peer)
 sftp_real = tests/lib/sftp_real.c tests/lib/sftp_real.h
 UNIT_TESTS += tests/sftp/test_server
 tests_sftp_test_server_SOURCES = tests/sftp/test_server.c $(sftp_real) $(sftp_peer)
+UNIT_TESTS += tests/sftp/test_old_server
+tests_sftp_test_old_server_SOURCES = tests/sftp/test_old_server.c $(sftp_real) $(sftp_peer)

@@ -1,5 +1,6 @@
 /* The client against OpenSSH's own sftp-server: every request, many at once, and large files. */
 #include "base/text.h"
+#include "lib/find_sftp_server.h"
 #include "lib/scratch.h"
 #include "lib/sftp_real.h"
 #include <errno.h>
@@ -18,7 +19,7 @@ struct server {
 
 static void start(struct server *server)
 {
-    char *path CFS_AUTO_FREE = real_sftp_server() ? strdup(real_sftp_server()) : NULL;
+    char *path CFS_AUTO_FREE = find_sftp_server() ? strdup(find_sftp_server()) : NULL;
     char *argv[] = {path, NULL};
 
     real_start(&server->real, argv);
