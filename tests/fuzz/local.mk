@@ -33,3 +33,8 @@ FUZZERS += tests/fuzz/fuzz_known_hosts
 tests_fuzz_fuzz_known_hosts_SOURCES = tests/fuzz/fuzz_known_hosts.c $(fuzz_driver)
 tests_fuzz_fuzz_known_hosts_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 EXTRA_DIST += tests/fuzz/corpus/known_hosts
+
+FUZZERS += tests/fuzz/fuzz_sftp_client
+tests_fuzz_fuzz_sftp_client_SOURCES = tests/fuzz/fuzz_sftp_client.c $(fuzz_driver)
+tests_fuzz_fuzz_sftp_client_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/sftp_client
