@@ -38,3 +38,18 @@ FUZZERS += tests/fuzz/fuzz_sftp_client
 tests_fuzz_fuzz_sftp_client_SOURCES = tests/fuzz/fuzz_sftp_client.c $(fuzz_driver)
 tests_fuzz_fuzz_sftp_client_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 EXTRA_DIST += tests/fuzz/corpus/sftp_client
+
+FUZZERS += tests/fuzz/fuzz_ini
+tests_fuzz_fuzz_ini_SOURCES = tests/fuzz/fuzz_ini.c $(fuzz_driver)
+tests_fuzz_fuzz_ini_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/ini
+
+FUZZERS += tests/fuzz/fuzz_option_string
+tests_fuzz_fuzz_option_string_SOURCES = tests/fuzz/fuzz_option_string.c $(fuzz_driver)
+tests_fuzz_fuzz_option_string_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/option_string
+
+FUZZERS += tests/fuzz/fuzz_source
+tests_fuzz_fuzz_source_SOURCES = tests/fuzz/fuzz_source.c $(fuzz_driver)
+tests_fuzz_fuzz_source_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/source
