@@ -1,11 +1,8 @@
 /* A scripted SFTP server in memory. */
-#include "lib/sftp_peer.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
+#include "lib/test.h"
 
-#include <cmocka.h>
+#include "lib/sftp_peer.h"
+#include <stdio.h>
 
 const char *const peer_openssh_extensions[] = {
     "posix-rename@openssh.com",

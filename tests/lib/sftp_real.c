@@ -1,13 +1,8 @@
 /* A client on a real sftp-server. */
+#include "lib/test.h"
+
 #include "lib/sftp_real.h"
-#include "base/clock.h"
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-
-#include <cmocka.h>
-
-enum { LIMIT_MS = 60000 };
 
 static void on_ready(struct cfs_sftp_client *client, void *context)
 {
@@ -44,7 +39,7 @@ void real_start(struct sftp_real *real, char *const argv[])
     int64_t limit;
 
     real_start_only(real, argv);
-    limit = cfs_clock_ms(&cfs_system_clock) + LIMIT_MS;
+    limit = cfs_clock_ms(&cfs_system_clock) + TEST_LIMIT_MS;
     while (!real->ready) {
         if (real->lost)
             fail_msg("the server was lost at the start: %s", real->lost_reason);
@@ -61,13 +56,13 @@ void real_stop(struct sftp_real *real)
 
 void real_wait(struct sftp_real *real, const unsigned *count, unsigned wanted)
 {
-    int64_t limit = cfs_clock_ms(&cfs_system_clock) + LIMIT_MS;
+    int64_t limit = cfs_clock_ms(&cfs_system_clock) + TEST_LIMIT_MS;
     unsigned before = *count;
 
     while (*count < wanted) {
         if (*count != before) {
             before = *count;
-            limit = cfs_clock_ms(&cfs_system_clock) + LIMIT_MS;
+            limit = cfs_clock_ms(&cfs_system_clock) + TEST_LIMIT_MS;
         }
         assert_true(cfs_clock_ms(&cfs_system_clock) < limit);
         cfs_loop_run_once(real->loop, 1000);

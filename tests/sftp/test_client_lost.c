@@ -1,11 +1,7 @@
 /* Losing the server, and servers that lie: every request is completed once, then `lost` is called once. */
-#include "lib/sftp_peer.h"
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
+#include "lib/test.h"
 
-#include <cmocka.h>
+#include "lib/sftp_peer.h"
 
 static const struct cfs_sftp_handle some_handle = {.length = 4, .bytes = "abcd"};
 

@@ -1,11 +1,7 @@
 /* Requests and their replies, however the bytes are cut and in whatever order they come. */
-#include "lib/sftp_peer.h"
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
+#include "lib/test.h"
 
-#include <cmocka.h>
+#include "lib/sftp_peer.h"
 
 static const struct cfs_sftp_handle some_handle = {.length = 4, .bytes = "abcd"};
 

@@ -1,11 +1,7 @@
 /* How a client starts: INIT, VERSION, limits; and what it makes of strange answers. */
-#include "lib/sftp_peer.h"
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
+#include "lib/test.h"
 
-#include <cmocka.h>
+#include "lib/sftp_peer.h"
 
 static const char *const no_extensions[] = {NULL};
 

@@ -1,10 +1,7 @@
 /* Attributes on the wire. */
-#include "sftp/attributes.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
+#include "lib/test.h"
 
-#include <cmocka.h>
+#include "sftp/attributes.h"
 
 static struct cfs_sftp_attributes round_trip(const struct cfs_sftp_attributes *attributes)
 {

@@ -1,15 +1,11 @@
 /* The client against servers that are old, poor or slow (tests/lib/old_sftp_server.c). */
+#include "lib/test.h"
+
 #include "base/clock.h"
 #include "base/text.h"
 #include "lib/find_sftp_server.h"
 #include "lib/scratch.h"
 #include "lib/sftp_real.h"
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 static void start(struct sftp_real *real, const char *option, const char *value)
 {

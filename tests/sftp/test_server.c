@@ -1,15 +1,11 @@
 /* The client against OpenSSH's own sftp-server: every request, many at once, and large files. */
+#include "lib/test.h"
+
 #include "base/text.h"
 #include "lib/find_sftp_server.h"
 #include "lib/scratch.h"
 #include "lib/sftp_real.h"
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
 #include <sys/stat.h>
-
-#include <cmocka.h>
 
 struct server {
     struct sftp_real real;

@@ -1,13 +1,8 @@
 /* Status codes to errno. */
+#include "lib/test.h"
+
 #include "sftp/protocol.h"
 #include "sftp/status.h"
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 static void known_codes_have_their_errno(void **state)
 {
