@@ -1,5 +1,6 @@
 # Fuzz programs: each is one file with LLVMFuzzerTestOneInput() and a folder of inputs, tests/fuzz/corpus/NAME.
-# With --enable-fuzzing (CC=clang) it is a libFuzzer program; otherwise `make check` replays its inputs.
+# With --enable-fuzzing (CC=clang) it is a libFuzzer program; otherwise `make check` gives it
+# its inputs and some thousand mutations of them (driver.c).
 # To add one called wire, write tests/fuzz/fuzz_wire.c and
 #   FUZZERS += tests/fuzz/fuzz_wire
 #   tests_fuzz_fuzz_wire_SOURCES = tests/fuzz/fuzz_wire.c $(fuzz_driver)
@@ -11,13 +12,14 @@ if FUZZING
 fuzz_driver =
 FUZZ_LINK = $(FUZZER_LDFLAGS)
 else
-fuzz_driver = tests/fuzz/replay.c
+fuzz_driver = tests/fuzz/driver.c
 FUZZ_LINK =
 endif
 
 check_PROGRAMS += $(FUZZERS)
-STYLE_TESTS += tests/fuzz/replay-corpus
-EXTRA_DIST += tests/fuzz/replay.c
+STYLE_TESTS += tests/fuzz/driver.corpus
+EXTRA_DIST += tests/fuzz/driver.c
+CLEANFILES += crash-fuzz_*
 
 FUZZERS += tests/fuzz/fuzz_agent
 tests_fuzz_fuzz_agent_SOURCES = tests/fuzz/fuzz_agent.c $(fuzz_driver)
@@ -53,3 +55,8 @@ FUZZERS += tests/fuzz/fuzz_source
 tests_fuzz_fuzz_source_SOURCES = tests/fuzz/fuzz_source.c $(fuzz_driver)
 tests_fuzz_fuzz_source_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 EXTRA_DIST += tests/fuzz/corpus/source
+
+FUZZERS += tests/fuzz/fuzz_text
+tests_fuzz_fuzz_text_SOURCES = tests/fuzz/fuzz_text.c $(fuzz_driver)
+tests_fuzz_fuzz_text_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/text
