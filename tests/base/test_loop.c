@@ -144,6 +144,30 @@ static void a_wake_ends_the_wait_once(void **state)
     cfs_loop_run_once(loop, 0);
 }
 
+struct ping {
+    struct cfs_task task;
+    atomic_int runs;
+};
+
+static void answer_ping(struct cfs_task *task)
+{
+    atomic_fetch_add(&cfs_container_of(task, struct ping, task)->runs, 1);
+}
+
+static void a_post_wakes_a_waiting_loop(void **state)
+{
+    struct cfs_loop *loop CFS_CLEANUP(cfs_loop_free) = cfs_loop_new();
+    struct ping ping = {.task.run = answer_ping};
+    pthread_t runner;
+    assert_int_equal(pthread_create(&runner, NULL, run_loop, loop), 0);
+    for (int i = 0; i < 50; i++) { /* sooner or later, it is waiting when we post */
+        assert_int_equal(cfs_loop_post(loop, &ping.task), 0);
+        test_wait_until(ping.runs == i + 1);
+    }
+    cfs_loop_stop(loop);
+    pthread_join(runner, NULL);
+}
+
 struct thread_check {
     struct cfs_task task;
     struct cfs_loop *loop;
@@ -344,6 +368,7 @@ int main(void)
         cmocka_unit_test(freeing_a_loop_runs_what_is_queued),
         cmocka_unit_test(a_task_may_free_itself),
         cmocka_unit_test(a_wake_ends_the_wait_once),
+        cmocka_unit_test(a_post_wakes_a_waiting_loop),
         cmocka_unit_test(a_loop_knows_its_thread),
         cmocka_unit_test(a_watch_is_called_while_it_is_ready),
         cmocka_unit_test(a_watch_that_another_takes_away_is_not_called),

@@ -137,6 +137,22 @@ static void much_goes_through_by_readiness_alone(void **state)
                    }));
 }
 
+static void a_blocked_writer_is_told_of_room(void **state)
+{
+    enum { TOTAL = 4 << 20 };
+    struct fixture *fixture = *state;
+    struct side a = {.end = &fixture->a};
+    size_t b_read = 0;
+    write_pattern(fixture->a.stream, TOTAL, &a.written);
+    assert_true(a.written < TOTAL);
+    /* b never writes: nothing but room can make a ready. */
+    test_run_until(fixture->loop, ({
+                       read_pattern(fixture->b.stream, &b_read);
+                       turn_side(&a, TOTAL);
+                       b_read == TOTAL;
+                   }));
+}
+
 static void who_does_not_read_costs_no_turns(void **state)
 {
     struct fixture *fixture = *state;
@@ -247,6 +263,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(bytes_go_both_ways),
         TEST(much_goes_through_by_readiness_alone),
+        TEST(a_blocked_writer_is_told_of_room),
         TEST(who_does_not_read_costs_no_turns),
         TEST(the_end_comes_after_all_that_was_written),
         TEST(a_waiting_reader_is_told_of_the_end),
