@@ -17,7 +17,7 @@ FUZZ_LINK =
 endif
 
 check_PROGRAMS += $(FUZZERS)
-STYLE_TESTS += tests/fuzz/driver.corpus
+STYLE_TESTS += tests/fuzz/replay-corpus
 EXTRA_DIST += tests/fuzz/driver.c
 CLEANFILES += crash-fuzz_*
 
