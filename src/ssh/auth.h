@@ -9,18 +9,19 @@
 
 /* How cfs_ssh_auth waits: libssh2 is non-blocking throughout. */
 struct cfs_ssh_waiter {
-    /* Waits until libssh2 may go on (data arrived, or the output ring has room). -ETIMEDOUT (login_timeout), -ECANCELED (the cancel
-     * descriptor), -ECONNRESET. */
+    /* Waits until libssh2 may go on (data arrived, or the output ring has room). -ETIMEDOUT (login_timeout), -ECANCELED
+     * (the cancel descriptor), -ECONNRESET. */
     int (*wait)(struct cfs_ssh_waiter *waiter);
     /* Time at a prompt does not count against the server. */
     void (*pause)(struct cfs_ssh_waiter *waiter);
     void (*resume)(struct cfs_ssh_waiter *waiter);
 };
 
-/* Tries, in order: agent keys that match identity_files, other identity files, other agent keys (unless identities_only),
- * keyboard-interactive, password - each only when the server offers the method; a refused key is not tried twice; the number of keys offered
- * stays below the server's usual MaxAuthTries (6). Writes what worked to LOGIN_METHOD. -errno with a sentence that
- * says which keys were offered and why each was not taken (CFS_FAILURE_LOGIN, CFS_FAILURE_KEY_FILE, ...). */
+/* Tries, in order: agent keys that match identity_files, other identity files, other agent keys (unless
+ * identities_only), keyboard-interactive, password - each only when the server offers the method; a refused key is not
+ * tried twice; the number of keys offered stays below the server's usual MaxAuthTries (6). Writes what worked to
+ * LOGIN_METHOD. -errno with a sentence that says which keys were offered and why each was not taken (CFS_FAILURE_LOGIN,
+ * CFS_FAILURE_KEY_FILE, ...). */
 CFS_CHECKED int cfs_ssh_authenticate(LIBSSH2_SESSION *session, const struct cfs_profile *profile,
                                      struct cfs_prompter *prompter, struct cfs_ssh_waiter *waiter, char *login_method,
                                      size_t login_method_size, struct cfs_error *error);

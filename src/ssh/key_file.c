@@ -40,7 +40,7 @@ static int fail_open(const char *path, int errno_value, struct cfs_error *error)
 {
     if (errno_value == ENOENT || errno_value == ENOTDIR)
         return cfs_error_set(error, ENOENT, CFS_FAILURE_KEY_FILE,
-                             "The identity file %s does not exist. Correct identity_files, or make a key with: "
+                             "The identity file %s does not exist. Correct identity_file, or make a key with: "
                              "ssh-keygen -t ed25519 -f '%s'",
                              path, path);
     return cfs_error_set(error, errno_value, CFS_FAILURE_KEY_FILE,

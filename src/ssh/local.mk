@@ -5,7 +5,13 @@ noinst_LIBRARIES += src/ssh/libssh.a
 src_ssh_libssh_a_SOURCES = \
 	src/ssh/agent.c \
 	src/ssh/agent.h \
+	src/ssh/auth.c \
 	src/ssh/auth.h \
+	src/ssh/auth_interactive.c \
+	src/ssh/auth_offers.c \
+	src/ssh/auth_password.c \
+	src/ssh/auth_priv.h \
+	src/ssh/auth_publickey.c \
 	src/ssh/bcrypt_pbkdf.c \
 	src/ssh/bcrypt_pbkdf.h \
 	src/ssh/blowfish.c \

@@ -32,6 +32,12 @@ static void *allocate(size_t size, void **abstract)
     return memory;
 }
 
+void *cfs_ssh_transport_allocate(struct cfs_ssh_transport *transport, size_t size)
+{
+    void *abstract = transport;
+    return allocate(size, &abstract);
+}
+
 static void release(void *memory, void **abstract)
 {
     struct cfs_ssh_transport *transport = *abstract;

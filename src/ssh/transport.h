@@ -54,6 +54,9 @@ CFS_CHECKED int cfs_ssh_transport_flush(struct cfs_ssh_transport *transport);
  * anybody. */
 void cfs_ssh_transport_silence(struct cfs_ssh_transport *transport);
 
+/* Memory that libssh2 will free, for its callbacks; NULL if memory is short. */
+void *cfs_ssh_transport_allocate(struct cfs_ssh_transport *transport, size_t size);
+
 /* Lets libssh2 hold BYTES more (or less, negative). */
 void cfs_ssh_transport_allow_memory(struct cfs_ssh_transport *transport, ssize_t bytes);
 

@@ -1,0 +1,277 @@
+/* The login: which methods the server offers, in which order we try them, and the sentence when none has worked.
+ *
+ * A login may need several factors (a key, then a code): the server says "failure" then, with the methods that are
+ * still wanted. libssh2 drops that list, so after an attempt that may have been such a factor we ask for the list
+ * again; if it has changed, the attempt was accepted, and what is wanted now is tried. */
+#include "ssh/auth_priv.h"
+
+#include "base/text.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* --- notes --- */
+
+void cfs_auth_note(struct cfs_auth *auth, const char *format, ...)
+{
+    size_t used = strlen(auth->notes);
+    if (used > 0 && used + 2 < sizeof(auth->notes)) {
+        memcpy(auth->notes + used, "; ", 3);
+        used += 2;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(auth->notes + used, sizeof(auth->notes) - used, format, arguments);
+    va_end(arguments);
+}
+
+void cfs_auth_name_method(struct cfs_auth *auth, const char *format, ...)
+{
+    if (auth->login_method_size == 0)
+        return;
+    size_t used = auth->partial ? strlen(auth->login_method) : 0;
+    if (used > 0 && used + 2 < auth->login_method_size) {
+        memcpy(auth->login_method + used, ", ", 3);
+        used += 2;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(auth->login_method + used, auth->login_method_size - used, format, arguments);
+    va_end(arguments);
+    cfs_text_make_printable(auth->login_method, false);
+}
+
+/* --- people --- */
+
+bool cfs_auth_can_ask(const struct cfs_auth *auth)
+{
+    return auth->prompter && auth->prompter->can_ask(auth->prompter);
+}
+
+int cfs_auth_ask(struct cfs_auth *auth, const char *text, bool echo, char **ret_answer)
+{
+    if (!cfs_auth_can_ask(auth))
+        return -ENOTTY;
+    auth->waiter->pause(auth->waiter);
+    int result = auth->prompter->ask(auth->prompter, text, echo, ret_answer);
+    auth->waiter->resume(auth->waiter);
+    return result;
+}
+
+void cfs_auth_tell(struct cfs_auth *auth, const char *text)
+{
+    if (auth->prompter && auth->prompter->tell)
+        auth->prompter->tell(auth->prompter, text);
+}
+
+int cfs_auth_fail_cancelled(struct cfs_auth *auth)
+{
+    return cfs_error_set(auth->error, ECANCELED, CFS_FAILURE_CANCELLED, "The login at %s was given up.",
+                         auth->profile->host);
+}
+
+int cfs_auth_fail_memory(struct cfs_auth *auth)
+{
+    return cfs_error_set(auth->error, ENOMEM, CFS_FAILURE_SYSTEM, "Out of memory.");
+}
+
+/* --- libssh2 --- */
+
+static int fail_lost(struct cfs_auth *auth)
+{
+    const char *text = auth->transport->disconnect_text;
+    if (strcasestr(text, "too many authentication failures"))
+        return cfs_error_set(auth->error, EACCES, CFS_FAILURE_LOGIN,
+                             "%s ended the login of %s after too many attempts (%s). Name the one right key with "
+                             "identity_file, and set identities_only = yes.",
+                             auth->profile->host, auth->profile->user, auth->notes);
+    if (auth->transport->disconnect_code)
+        return cfs_error_set(auth->error, EACCES, CFS_FAILURE_LOGIN, "%s ended the login of %s: %s",
+                             auth->profile->host, auth->profile->user, *text ? text : "it gave no reason.");
+    return cfs_error_set(auth->error, ECONNRESET, CFS_FAILURE_LOST,
+                         "%s closed the connection during the login. It may be too busy, or have blocked this address "
+                         "for a while after failed logins; try again later.",
+                         auth->profile->host);
+}
+
+int cfs_auth_wait(struct cfs_auth *auth)
+{
+    int result = auth->waiter->wait(auth->waiter);
+    if (result == -ETIMEDOUT)
+        return cfs_error_set(auth->error, ETIMEDOUT, CFS_FAILURE_TIMEOUT,
+                             "%s did not answer in time during the login (login_timeout is %u s).", auth->profile->host,
+                             auth->profile->login_timeout_ms / 1000);
+    if (result == -ECANCELED)
+        return cfs_auth_fail_cancelled(auth);
+    return result < 0 ? fail_lost(auth) : 0;
+}
+
+/* libssh2 reports a connection that ends inside an attempt as a refused attempt, and tells it apart in its text alone.
+ */
+static bool is_lost(const struct cfs_auth *auth, const char *message)
+{
+    return auth->transport->disconnect_code || strncmp(message, "Waiting for", 11) == 0 ||
+           strncmp(message, "Failed getting response", 23) == 0;
+}
+
+int cfs_auth_settle(struct cfs_auth *auth, int libssh2_result)
+{
+    if (libssh2_userauth_authenticated(auth->session))
+        return 1;
+    char *message = NULL;
+    libssh2_session_last_error(auth->session, &message, NULL, 0);
+    switch (libssh2_result) {
+    case LIBSSH2_ERROR_SOCKET_SEND:
+    case LIBSSH2_ERROR_SOCKET_RECV:
+    case LIBSSH2_ERROR_SOCKET_DISCONNECT:
+    case LIBSSH2_ERROR_TIMEOUT:
+        return fail_lost(auth);
+    case LIBSSH2_ERROR_ALLOC:
+        return cfs_auth_fail_memory(auth);
+    case LIBSSH2_ERROR_AUTHENTICATION_FAILED:
+    case LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED:
+        return is_lost(auth, message ? message : "") ? fail_lost(auth) : 0;
+    default:
+        return cfs_error_set(auth->error, EPROTO, CFS_FAILURE_PROTOCOL,
+                             "%s does not keep to the protocol during the login: %s (%d).", auth->profile->host,
+                             message && *message ? message : "no reason known", libssh2_result);
+    }
+}
+
+/* --- methods --- */
+
+static unsigned parse_methods(const char *list)
+{
+    static const struct {
+        const char *name;
+        enum cfs_auth_method method;
+    } names[] = {{"publickey", CFS_AUTH_PUBLICKEY},
+                 {"keyboard-interactive", CFS_AUTH_INTERACTIVE},
+                 {"password", CFS_AUTH_PASSWORD}};
+    unsigned methods = 0;
+    for (const char *word = list; *word; word += strspn(word, ",")) {
+        size_t length = strcspn(word, ",");
+        for (size_t i = 0; i < CFS_COUNT(names); i++)
+            if (strlen(names[i].name) == length && memcmp(names[i].name, word, length) == 0)
+                methods |= names[i].method;
+        word += length;
+    }
+    return methods;
+}
+
+/* The text that the server wants to be read before the login (RFC 4252, section 5.4). */
+static void show_banner(struct cfs_auth *auth)
+{
+    char *banner = NULL;
+    if (libssh2_userauth_banner(auth->session, &banner) != 0 || !banner)
+        return;
+    char *text CFS_AUTO_FREE = strdup(banner);
+    if (!text)
+        return;
+    cfs_text_make_printable(text, true);
+    cfs_auth_tell(auth, text);
+}
+
+int cfs_auth_list_methods(struct cfs_auth *auth)
+{
+    bool first = !auth->method_list;
+    /* libssh2 keeps one pointer to the list, and would forget the old one: it is freed where it is about to be
+     * replaced. */
+    libssh2_free(auth->session, auth->method_list);
+    auth->method_list = NULL;
+    const char *user = auth->profile->user;
+    char *list;
+    while (!(list = libssh2_userauth_list(auth->session, user, (unsigned)strlen(user)))) {
+        int code = libssh2_session_last_errno(auth->session);
+        if (code != LIBSSH2_ERROR_EAGAIN)
+            return cfs_auth_settle(auth, code ? code : LIBSSH2_ERROR_SOCKET_DISCONNECT);
+        int result = cfs_auth_wait(auth);
+        if (result < 0)
+            return result;
+    }
+    auth->method_list = list;
+    unsigned methods = parse_methods(list);
+    if (first)
+        show_banner(auth);
+    else if (methods != auth->methods) {
+        auth->partial = true;
+        auth->finished = 0;
+    }
+    auth->methods = methods;
+    return 0;
+}
+
+/* --- the last sentence --- */
+
+static int fail_refused(struct cfs_auth *auth)
+{
+    char list[200];
+    snprintf(list, sizeof(list), "%s", auth->method_list ? auth->method_list : "");
+    if (auth->keys_offered == 0 && !auth->partial && auth->attempted == 0 &&
+        auth->key_failure.failure != CFS_FAILURE_NONE) {
+        if (auth->error)
+            *auth->error = auth->key_failure;
+        return -EACCES;
+    }
+    int result =
+        cfs_error_set(auth->error, EACCES, CFS_FAILURE_LOGIN,
+                      auth->partial ? "%s wants more than it was given for the login of %s: %s. It accepts now: %s."
+                                    : "%s refused the login of %s: %s. It accepts: %s.",
+                      auth->profile->host, auth->profile->user,
+                      auth->notes[0] ? auth->notes : "nothing was left to try", list[0] ? list : "nothing");
+    if (auth->keys_offered > 0 && !auth->partial)
+        cfs_error_append(auth->error,
+                         " If the user name is right, add the public key of one of these keys at the "
+                         "provider (ssh-keygen -y -f FILE prints it), or name the right key with identity_file.");
+    else if (auth->keys_offered == 0 && (auth->methods & CFS_AUTH_PUBLICKEY))
+        cfs_error_append(auth->error, " Name your key with identity_file, or make one with: ssh-keygen -t ed25519");
+    return result;
+}
+
+/* --- the journey --- */
+
+static int try_next(struct cfs_auth *auth, bool *ret_nothing_left)
+{
+    static const struct {
+        enum cfs_auth_method method;
+        int (*try)(struct cfs_auth *auth);
+    } attempts[] = {{CFS_AUTH_PUBLICKEY, cfs_auth_try_publickey},
+                    {CFS_AUTH_INTERACTIVE, cfs_auth_try_interactive},
+                    {CFS_AUTH_PASSWORD, cfs_auth_try_password}};
+    for (size_t i = 0; i < CFS_COUNT(attempts); i++)
+        if (auth->methods & ~auth->finished & attempts[i].method)
+            return attempts[i].try(auth);
+    *ret_nothing_left = true;
+    return 0;
+}
+
+static int authenticate(struct cfs_auth *auth)
+{
+    enum { MAX_ATTEMPTS = 20 }; /* a server that changes its list each time does not keep us for ever */
+    int result = cfs_auth_list_methods(auth);
+    if (result > 0)
+        cfs_auth_name_method(auth, "none");
+    bool nothing_left = false;
+    for (int i = 0; result == 0 && i < MAX_ATTEMPTS && !nothing_left; i++)
+        result = try_next(auth, &nothing_left);
+    if (result == 0)
+        return fail_refused(auth);
+    return result < 0 ? result : 0;
+}
+
+int cfs_ssh_authenticate(LIBSSH2_SESSION *session, const struct cfs_profile *profile, struct cfs_prompter *prompter,
+                         struct cfs_ssh_waiter *waiter, char *login_method, size_t login_method_size,
+                         struct cfs_error *error)
+{
+    struct cfs_auth auth = {.session = session,
+                            .transport = cfs_ssh_transport_of(session),
+                            .profile = profile,
+                            .prompter = prompter,
+                            .waiter = waiter,
+                            .error = error,
+                            .login_method = login_method,
+                            .login_method_size = login_method_size};
+    int result = authenticate(&auth);
+    cfs_auth_offers_free(auth.offers);
+    return result;
+}

@@ -1,0 +1,93 @@
+/* What the files of a login share. All of it is used on the connecting thread alone. */
+#ifndef CFS_SSH_AUTH_PRIV_H
+#define CFS_SSH_AUTH_PRIV_H
+
+#include "base/error.h"
+#include "conf/profile.h"
+#include "ssh/agent.h"
+#include "ssh/auth.h"
+#include "ssh/key_file.h"
+#include "ssh/prompter.h"
+#include "ssh/transport.h"
+#include <libssh2.h>
+#include <stdbool.h>
+
+enum cfs_auth_method {
+    CFS_AUTH_PUBLICKEY = 1,
+    CFS_AUTH_INTERACTIVE = 2,
+    CFS_AUTH_PASSWORD = 4,
+};
+
+struct cfs_auth {
+    LIBSSH2_SESSION *session;
+    struct cfs_ssh_transport *transport;
+    const struct cfs_profile *profile;
+    struct cfs_prompter *prompter; /* may be NULL */
+    struct cfs_ssh_waiter *waiter;
+    struct cfs_error *error;
+    char *login_method;
+    size_t login_method_size;
+
+    char *method_list; /* what the server would accept now; libssh2's (see cfs_auth_list_methods) */
+    unsigned methods;  /* the same, of enum cfs_auth_method */
+    unsigned finished;  /* methods that have nothing left to try */
+    unsigned attempted; /* methods that were tried at the server; keys are counted below */
+    bool partial;      /* a factor was accepted, and the server wants another */
+    bool password_used;
+
+    struct cfs_auth_offers *offers; /* made by the first attempt with a key */
+    unsigned keys_offered;
+    char notes[1200];             /* what was tried, and why it did not do; in clauses */
+    struct cfs_error key_failure; /* the first identity file that could not be used */
+};
+
+/* A key that may be offered. */
+struct cfs_auth_offer {
+    char *label;         /* for people: the file's name, or the agent's comment */
+    const uint8_t *blob; /* the file's or the agent's; NULL while unknown */
+    size_t blob_length;
+    struct cfs_key_file *file; /* NULL: the agent alone has it */
+    bool in_agent;
+    bool tried;
+};
+
+struct cfs_auth_offers {
+    struct cfs_agent *agent; /* NULL: none */
+    struct cfs_agent_identities identities;
+    struct cfs_auth_offer *entries;
+    size_t count;
+    struct cfs_key_file **files;
+    size_t file_count;
+    struct cfs_buffer *public_blobs; /* of files that cannot be read, but whose .pub can; as many as `files` */
+};
+
+/* Collects the keys, in the order of auth.h: notes in AUTH what cannot be used. -ENOMEM. */
+CFS_CHECKED int cfs_auth_offers_make(struct cfs_auth *auth, struct cfs_auth_offers **ret_offers);
+void cfs_auth_offers_free(struct cfs_auth_offers *offers); /* NULL is fine */
+
+/* The attempts: 1 logged in, 0 not, -errno (with the sentence) when the login is over. */
+CFS_CHECKED int cfs_auth_try_publickey(struct cfs_auth *auth);
+CFS_CHECKED int cfs_auth_try_interactive(struct cfs_auth *auth);
+CFS_CHECKED int cfs_auth_try_password(struct cfs_auth *auth);
+
+/* Waits after LIBSSH2_ERROR_EAGAIN: 0, or -errno with the sentence. */
+CFS_CHECKED int cfs_auth_wait(struct cfs_auth *auth);
+/* What a libssh2 call of an attempt has given: 1, 0 (the server said no), -errno with the sentence. */
+CFS_CHECKED int cfs_auth_settle(struct cfs_auth *auth, int libssh2_result);
+/* Asks the server which methods it would accept: a change says that the last attempt was one of several factors. 1 when
+ * this alone has logged in, 0, -errno with the sentence. */
+CFS_CHECKED int cfs_auth_list_methods(struct cfs_auth *auth);
+
+/* Adds a clause to the notes. */
+void cfs_auth_note(struct cfs_auth *auth, const char *format, ...) CFS_PRINTF(2, 3);
+/* Records how the login was made. */
+void cfs_auth_name_method(struct cfs_auth *auth, const char *format, ...) CFS_PRINTF(2, 3);
+
+bool cfs_auth_can_ask(const struct cfs_auth *auth);
+/* The prompter's `ask`, with the server's clock standing still. */
+CFS_CHECKED int cfs_auth_ask(struct cfs_auth *auth, const char *text, bool echo, char **ret_answer);
+void cfs_auth_tell(struct cfs_auth *auth, const char *text);
+int cfs_auth_fail_cancelled(struct cfs_auth *auth);
+int cfs_auth_fail_memory(struct cfs_auth *auth);
+
+#endif
