@@ -50,8 +50,8 @@ check-unit: $(BUILT_SOURCES)
 check-mount: $(BUILT_SOURCES)
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(MOUNT_TESTS)'
 
-# The unit tests under valgrind, in a build without sanitizers.
+# The unit tests under valgrind, in a build without sanitizers. They see CLUSTERFS_VALGRIND in their environment.
 .PHONY: check-valgrind
 check-valgrind: $(BUILT_SOURCES)
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(unit_tests)' LOG_COMPILER='$(LOG_COMPILER) \
+	CLUSTERFS_VALGRIND=1 $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(unit_tests)' LOG_COMPILER='$(LOG_COMPILER) \
 		valgrind -q --error-exitcode=98 --leak-check=full --errors-for-leak-kinds=definite --fair-sched=yes'
