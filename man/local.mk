@@ -1,8 +1,8 @@
 # The manual. Its list of options is written by a program of the build, from the option table: it cannot differ from what is read.
 
-MAN_SOURCES = man/clusterfs.1.in man/clusterfs.conf.5.in man/mount.clusterfs.8.in
-EXTRA_DIST += $(MAN_SOURCES)
-man_MANS = man/clusterfs.1 man/clusterfs.conf.5 man/mount.clusterfs.8
+MAN_INPUTS = man/clusterfs.1.in man/clusterfs.conf.5.in man/mount.clusterfs.8.in
+EXTRA_DIST += $(MAN_INPUTS)
+man_MANS += man/clusterfs.1 man/clusterfs.conf.5 man/mount.clusterfs.8
 CLEANFILES += $(man_MANS) man/options.roff
 
 noinst_PROGRAMS += man/list_options
