@@ -91,6 +91,7 @@ static int add_options(struct fuse_args *arguments, const struct cfs_profile *pr
         {true, profile->nosuid ? "nosuid" : "suid"},
         {true, profile->nodev ? "nodev" : "dev"},
         {profile->noexec, "noexec"},
+        {profile->kernel_flags != NULL, profile->kernel_flags},
     };
     int error = fuse_opt_add_arg(arguments, "clusterfs") ? -ENOMEM : add_source(arguments, profile->source);
     for (size_t i = 0; i < CFS_COUNT(options) && !error; i++) {
