@@ -39,7 +39,7 @@ AM_TESTS_ENVIRONMENT = \
 	CC='$(CC)'; export CC; \
 	TEST_CPPFLAGS='$(FUSE_CFLAGS) -DFUSE_USE_VERSION=312 $(LIBSSH2_CFLAGS) $(OPENSSL_CFLAGS) $(INIH_CFLAGS)'; \
 	export TEST_CPPFLAGS; \
-	ASAN_OPTIONS="$${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1}"; \
+	ASAN_OPTIONS="$${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1}"; \
 	export ASAN_OPTIONS; \
 	UBSAN_OPTIONS="$${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}"; export UBSAN_OPTIONS; \
 	TSAN_OPTIONS="$${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}"; export TSAN_OPTIONS;

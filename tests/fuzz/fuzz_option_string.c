@@ -26,7 +26,7 @@ static int take_flag(void *context CFS_UNUSED, const char *flag CFS_UNUSED, stru
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct cfs_option_string_events events = {.value = store, .kernel_flag = take_flag};
-    char *text CFS_AUTO_FREE = calloc(1, size + 1); /* strndup wants a NUL under strict string checks */
+    char *text CFS_AUTO_FREE = calloc(1, size + 1);
     if (!text)
         return 0;
     memcpy(text, data, size);

@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *text CFS_AUTO_FREE = calloc(1, size + 1); /* strndup wants a NUL under strict string checks */
+    char *text CFS_AUTO_FREE = calloc(1, size + 1);
     if (!text)
         return 0;
     memcpy(text, data, size);
