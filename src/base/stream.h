@@ -20,8 +20,9 @@ struct cfs_stream_operations {
     /* Bytes read (> 0), 0 at the end of the stream, -EAGAIN, or another -errno when the stream has failed (and again at
      * each later call). */
     ssize_t (*read)(struct cfs_stream *stream, void *buffer, size_t length);
-    /* Takes bytes from the vector, in order: how many were taken (> 0), -EAGAIN or another -errno. What was taken will
-     * be sent without further calls. */
+    /* Takes bytes from the vector, in order: how many were taken (> 0), -EAGAIN or another -errno (and again at each
+     * later call). What was taken will be sent without further calls. After a failed write, read on: the other end may
+     * have said why it left. */
     ssize_t (*write)(struct cfs_stream *stream, const struct iovec *vector, int count);
     /* One sentence why the stream ended or failed (a child's stderr, the session's error); NULL if nothing is known.
      * Owned by the stream. */

@@ -213,7 +213,6 @@ static void a_failure_stays_and_has_a_reason(void **state)
     fixture->a.stream = NULL;
     for (int i = 0; i < 3; i++)
         assert_int_equal(cfs_stream_read(fixture->b.stream, buffer, sizeof(buffer)), -ECONNRESET);
-    assert_int_equal(write_text(fixture->b.stream, "x"), -ECONNRESET);
     assert_string_equal(cfs_stream_reason(fixture->b.stream), strerror(ECONNRESET));
 }
 
@@ -224,6 +223,20 @@ static void writing_to_nobody_is_an_error_and_no_signal(void **state)
     fixture->a.stream = NULL;
     assert_int_equal(write_text(fixture->b.stream, "x"), -EPIPE);
     assert_int_equal(write_text(fixture->b.stream, "x"), -EPIPE);
+}
+
+static void what_was_sent_can_be_read_after_a_failed_write(void **state)
+{
+    struct fixture *fixture = *state;
+    char buffer[16];
+    assert_int_equal(write_text(fixture->a.stream, "goodbye"), 7);
+    cfs_stream_close(fixture->a.stream);
+    fixture->a.stream = NULL;
+    assert_int_equal(write_text(fixture->b.stream, "x"), -EPIPE);
+    assert_int_equal(cfs_stream_read(fixture->b.stream, buffer, sizeof(buffer)), 7);
+    assert_int_equal(cfs_stream_read(fixture->b.stream, buffer, sizeof(buffer)), 0);
+    assert_int_equal(write_text(fixture->b.stream, "x"), -EPIPE);
+    assert_string_equal(cfs_stream_reason(fixture->b.stream), strerror(EPIPE));
 }
 
 static void a_stream_may_be_closed_when_it_is_ready(void **state)
@@ -270,6 +283,7 @@ int main(void)
         TEST(a_blocked_writer_is_told_of_the_end),
         TEST(a_failure_stays_and_has_a_reason),
         TEST(writing_to_nobody_is_an_error_and_no_signal),
+        TEST(what_was_sent_can_be_read_after_a_failed_write),
         TEST(a_stream_may_be_closed_when_it_is_ready),
         TEST(nothing_can_be_read_into_or_written_from_nothing),
         TEST(a_descriptor_that_cannot_be_watched_stays_the_callers),
