@@ -6,3 +6,12 @@ UNIT_TESTS += tests/ssh/test_ring
 UNIT_TESTS += tests/ssh/test_key_file
 UNIT_TESTS += tests/ssh/test_agent
 UNIT_TESTS += tests/ssh/test_host_key
+
+# libssh2's side of a login, replaced by a script.
+UNIT_TESTS += tests/ssh/test_auth_methods
+tests_ssh_test_auth_methods_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH2_CFLAGS) $(OPENSSL_CFLAGS)
+tests_ssh_test_auth_methods_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=libssh2_session_last_errno -Wl,--wrap=libssh2_session_last_error \
+	-Wl,--wrap=libssh2_userauth_authenticated -Wl,--wrap=libssh2_userauth_banner \
+	-Wl,--wrap=libssh2_userauth_keyboard_interactive_ex -Wl,--wrap=libssh2_userauth_list \
+	-Wl,--wrap=libssh2_userauth_password_ex -Wl,--wrap=libssh2_userauth_publickey
