@@ -279,8 +279,19 @@ static void an_endless_line_is_cut(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+/* A test that closes descriptor 0 must know that it is stdin and not, say, a loop's epoll. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+    while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+        ;
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(void)
 {
+    open_standard_descriptors();
     const struct CMUnitTest tests[] = {
         TEST(cat_gives_back_what_it_is_given),
         TEST(the_reason_has_the_status_and_the_last_words),
