@@ -4,6 +4,7 @@
 #
 #   start_device            $device is its folder: work/ is the work folder, id_ed25519 the user's key, known_hosts what the user knows
 #   write_profile NAME [KEY=VALUE...]   adds a profile for it to $sandbox/clusterfs.conf
+#   restart_device          after a change of $sshd_options or $sftp_command ("none": no SFTP); profiles made before keep the old port
 #
 # sshd runs as whoever runs the test, and so does the login.
 sshd=$(command -v sshd || echo /usr/sbin/sshd)
@@ -39,8 +40,10 @@ UseDNS no
 PidFile none
 LogLevel VERBOSE
 MaxStartups 100:30:200
-Subsystem sftp ${sftp_command:-$sftp_server}
 END
+    if [ "${sftp_command:-}" != none ]; then
+        printf 'Subsystem sftp %s\n' "${sftp_command:-$sftp_server}" >>"$device/sshd_config"
+    fi
 }
 
 listens_or_ended()
@@ -84,6 +87,13 @@ start_device()
     make_key "$device/host_key" host
     make_key "$device/id_ed25519" user
     cp "$device/id_ed25519.pub" "$device/authorized_keys"
+    start_sshd
+    trust_device
+}
+
+restart_device()
+{
+    end_process "$sshd_pid"
     start_sshd
     trust_device
 }

@@ -152,6 +152,33 @@ clusterfs()
     fi
 }
 
+# The processes of clusterfs that work for this sandbox, one a line.
+clusterfs_processes()
+{
+    local program link pid
+    program=$(readlink -f "$CLUSTERFS")
+    while read -r pid link; do
+        [ "$link" = "$program" ] || continue
+        if grep -qzF -- "$sandbox" "/proc/$pid/cmdline" 2>/dev/null; then
+            printf '%s\n' "$pid"
+        fi
+    done < <(find /proc/[0-9]*/exe -maxdepth 0 -printf '%h %l\n' 2>/dev/null | sed 's,^/proc/,,')
+}
+
+no_clusterfs_process()
+{
+    [ -z "$(clusterfs_processes)" ]
+}
+
+# run COMMAND... : sets $code, $output (stdout) and $errors (stderr). No terminal, no input.
+run()
+{
+    code=0
+    # shellcheck disable=SC2034 # for the tests
+    output=$("$@" </dev/null 2>"$sandbox/stderr") || code=$?
+    errors=$(<"$sandbox/stderr")
+}
+
 # --- the end ---
 
 mounts_in_sandbox()

@@ -23,7 +23,9 @@ tests_lib_libtest_a_SOURCES = \
 EXTRA_DIST += \
 	tests/lib/device.sh \
 	tests/lib/functions.sh \
-	tests/lib/mount.sh
+	tests/lib/mount.sh \
+	tests/lib/on_terminal.py \
+	tests/lib/tcp_server.py
 
 tests_lib_libtest_a_SOURCES += tests/lib/find_sftp_server.c tests/lib/find_sftp_server.h
 
