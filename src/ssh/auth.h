@@ -1,4 +1,5 @@
-/* User authentication (RFC 4252) over a libssh2 session that is still blocking, on the connecting thread. */
+/* User authentication (RFC 4252) over a libssh2 session, non-blocking, on the connecting thread. The session's abstract pointer is
+ * the transport's: a keyboard-interactive callback finds its context by cfs_ssh_transport_of(session)->auth_context. */
 #ifndef CFS_SSH_AUTH_H
 #define CFS_SSH_AUTH_H
 

@@ -39,15 +39,26 @@ src_ssh_libssh_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH2_CFLAGS) $(OPENSSL_CFLAGS)
 
 # The connection, the session and its channels.
 src_ssh_libssh_a_SOURCES += \
+	src/ssh/algorithms.c \
+	src/ssh/algorithms.h \
+	src/ssh/channel.c \
+	src/ssh/channel_io.c \
 	src/ssh/dial.c \
 	src/ssh/dial.h \
 	src/ssh/dial_error.c \
 	src/ssh/dial_priv.h \
+	src/ssh/kex.c \
+	src/ssh/kex.h \
 	src/ssh/lookup.c \
 	src/ssh/lookup.h \
 	src/ssh/ring.c \
 	src/ssh/ring.h \
+	src/ssh/session.c \
+	src/ssh/session_priv.h \
+	src/ssh/session_thread.c \
 	src/ssh/transport.c \
 	src/ssh/transport.h \
 	src/ssh/wait.c \
-	src/ssh/wait.h
+	src/ssh/wait.h \
+	src/ssh/waiter.c \
+	src/ssh/waiter.h

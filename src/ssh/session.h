@@ -1,8 +1,8 @@
 /* A logged-in SSH session and its thread.
  *
- * cfs_ssh_connect dials, exchanges keys, checks the host key and logs in, on the calling thread, and then hands the session to
- * a thread of its own, which alone touches libssh2 from then on (libssh2 allows one thread a session). That thread
- * runs the session's loop; channels appear as streams on it (base/stream.h).
+ * cfs_ssh_connect dials, exchanges keys, checks the host key and logs in, on the calling thread, and then hands the
+ * session to a thread of its own, which alone touches libssh2 from then on (libssh2 allows one thread a session). That
+ * thread runs the session's loop; channels appear as streams on it (base/stream.h).
  *
  * A session ends once: when the connection is lost, the server disconnects, or cfs_ssh_session_free. All its
  * streams fail then, with the reason, before `lost` is called. Nothing here reconnects: that is the pool's work. */
@@ -19,7 +19,8 @@
 struct cfs_ssh_session;
 
 struct cfs_ssh_callbacks {
-    /* The session has ended (not called after cfs_ssh_session_free was called); on its thread; once. REASON is a sentence. */
+    /* The session has ended (not called after cfs_ssh_session_free was called); on its thread; once. REASON is a
+     * sentence. */
     void (*lost)(struct cfs_ssh_session *session, const char *reason, void *context);
     void *context;
 };
@@ -28,40 +29,43 @@ struct cfs_ssh_callbacks {
 CFS_CHECKED int cfs_ssh_library_init(void);
 void cfs_ssh_library_fini(void);
 
-/* Blocks until logged in, or until CANCEL_FD (an eventfd or pipe; -1 for none) becomes readable. The profile and the prompter
- * must outlive the call only. CALLBACKS are copied; NULL for none. On failure -errno with the sentence and kind in ERROR,
- * nothing left behind. Within connect_timeout for dialling and key exchange, login_timeout for the rest. */
+/* Blocks until logged in, or until CANCEL_FD (an eventfd or pipe; -1 for none) becomes readable. The profile and the
+ * prompter must outlive the call only. CALLBACKS are copied; NULL for none. On failure -errno with the sentence and
+ * kind in ERROR, nothing left behind. Within connect_timeout for dialling and key exchange, login_timeout for the rest.
+ */
 CFS_CHECKED int cfs_ssh_connect(const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd,
                                 const struct cfs_ssh_callbacks *callbacks, struct cfs_ssh_session **ret_session,
                                 struct cfs_error *error);
 
-/* Disconnects, stops and joins the thread; streams that are still open fail first with -ESHUTDOWN (their owners must have closed
- * them, or close them in tasks that are already posted to the loop). Not on the session's own thread. NULL is fine. */
+/* Disconnects, stops and joins the thread; streams that are still open fail first with -ESHUTDOWN (their owners must
+ * have closed them, or close them in tasks that are already posted to the loop). Not on the session's own thread. NULL
+ * is fine. */
 void cfs_ssh_session_free(struct cfs_ssh_session *session);
 CFS_DEFINE_CLEANUP(struct cfs_ssh_session, cfs_ssh_session_free)
 
 /* The session's loop, for posting work to its thread. Lives as long as the session. */
 struct cfs_loop *cfs_ssh_session_loop(struct cfs_ssh_session *session);
 
-/* Opens a channel with a subsystem ("sftp"); on the session's thread. Returns the stream at once: channel open and subsystem
- * request go on behind it, what is written meanwhile is sent as soon as the protocol allows (the subsystem's request and the first
- * bytes leave together, which saves a round trip), and when the server refuses, reads give the -errno and cfs_ssh_stream_error the
- * sentence. WINDOW is the receive window in bytes (0: default, 2 MiB).
- * NULL only when memory is short or the session has ended. */
+/* Opens a channel with a subsystem ("sftp"); on the session's thread. Returns the stream at once: channel open and
+ * subsystem request go on behind it, what is written meanwhile is sent as soon as the protocol allows (the subsystem's
+ * request and the first bytes leave together, which saves a round trip), and when the server refuses, reads give the
+ * -errno and cfs_ssh_stream_error the sentence. WINDOW is the receive window in bytes (0: default, 2 MiB). NULL only
+ * when memory is short or the session has ended. */
 struct cfs_stream *cfs_ssh_open_subsystem(struct cfs_ssh_session *session, const char *name, uint32_t window);
 
-/* Why a stream of a session failed, with its kind (CFS_FAILURE_NO_SFTP, CFS_FAILURE_LOST, ...); NULL while it has not. The
- * stream's. -EMFILE is the errno of a channel that the server refused to open (MaxSessions): a learned cap, not an error. */
+/* Why a stream of a session failed, with its kind (CFS_FAILURE_NO_SFTP, CFS_FAILURE_LOST, ...); NULL while it has not.
+ * The stream's. -EMFILE is the errno of a channel that the server refused to open (MaxSessions): a learned cap, not an
+ * error. */
 const struct cfs_error *cfs_ssh_stream_error(const struct cfs_stream *stream);
 
 /* Facts for status and check. The strings are the session's. Any thread. */
 struct cfs_ssh_facts {
-    char address[64];           /* numeric address and port that we are connected to */
-    char server_banner[128];    /* "OpenSSH_9.2p1 Debian-2" */
+    char address[64];        /* numeric address and port that we are connected to */
+    char server_banner[128]; /* "OpenSSH_9.2p1 Debian-2" */
     char cipher[64], mac[64], kex[64], host_key_type[64];
     char host_key_fingerprint[64]; /* "SHA256:..." */
-    char login_method[160];     /* "publickey /home/a/.ssh/id_ed25519" */
-    int64_t connected_ms;       /* how long dialling and login took */
+    char login_method[160];        /* "publickey /home/a/.ssh/id_ed25519" */
+    int64_t connected_ms;          /* how long dialling and login took */
 };
 void cfs_ssh_session_facts(const struct cfs_ssh_session *session, struct cfs_ssh_facts *ret_facts);
 

@@ -18,6 +18,10 @@ tests_lib_libtest_a_SOURCES = \
 	tests/lib/memory_tree.h \
 	tests/lib/scratch.c \
 	tests/lib/scratch.h \
+	tests/lib/session_call.c \
+	tests/lib/session_call.h \
+	tests/lib/sshd.c \
+	tests/lib/sshd.h \
 	tests/lib/test.h
 
 EXTRA_DIST += \

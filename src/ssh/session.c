@@ -1,0 +1,174 @@
+/* The journey of a login: dial, exchange keys, check the host key, authenticate, collect the facts, start the thread.
+ */
+#include "base/clock.h"
+#include "base/text.h"
+#include "ssh/auth.h"
+#include "ssh/dial.h"
+#include "ssh/host_key.h"
+#include "ssh/kex.h"
+#include "ssh/session_priv.h"
+#include "ssh/waiter.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* libssh2 counts the seconds that an answer takes, also those at a prompt; the waiter's deadline and our timers are
+ * what counts. */
+enum { LIBSSH2_PATIENCE_S = 24 * 60 * 60 };
+
+int cfs_ssh_library_init(void)
+{
+    return libssh2_init(0) == 0 ? 0 : -ENOMEM;
+}
+
+void cfs_ssh_library_fini(void)
+{
+    libssh2_exit();
+}
+
+static int no_memory(struct cfs_error *error)
+{
+    return cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "Out of memory.");
+}
+
+static void copy_text(char *target, size_t size, const char *text)
+{
+    snprintf(target, size, "%s", text ? text : "");
+    cfs_text_make_printable(target, false);
+}
+
+static void collect_facts(LIBSSH2_SESSION *session, struct cfs_ssh_facts *facts)
+{
+    const char *banner = libssh2_session_banner_get(session);
+    if (banner && strncmp(banner, "SSH-2.0-", 8) == 0)
+        banner += 8;
+    copy_text(facts->server_banner, sizeof(facts->server_banner), banner);
+    copy_text(facts->cipher, sizeof(facts->cipher), libssh2_session_methods(session, LIBSSH2_METHOD_CRYPT_SC));
+    copy_text(facts->mac, sizeof(facts->mac), libssh2_session_methods(session, LIBSSH2_METHOD_MAC_SC));
+    copy_text(facts->kex, sizeof(facts->kex), libssh2_session_methods(session, LIBSSH2_METHOD_KEX));
+    copy_text(facts->host_key_type, sizeof(facts->host_key_type),
+              libssh2_session_methods(session, LIBSSH2_METHOD_HOSTKEY));
+}
+
+static int check_host_key(const struct cfs_profile *profile, struct cfs_prompter *prompter,
+                          struct cfs_ssh_transport *transport, struct cfs_ssh_facts *facts, struct cfs_error *error)
+{
+    size_t length = 0;
+    int type = 0;
+    const char *blob = libssh2_session_hostkey(transport->session, &length, &type);
+    if (!blob)
+        return cfs_error_set(error, EPROTO, CFS_FAILURE_PROTOCOL, "The SSH server of %s shows no host key.",
+                             profile->host);
+    char *fingerprint CFS_AUTO_FREE = cfs_host_key_fingerprint((const uint8_t *)blob, length);
+    if (!fingerprint)
+        return no_memory(error);
+    copy_text(facts->host_key_fingerprint, sizeof(facts->host_key_fingerprint), fingerprint);
+    return cfs_host_key_check(profile, (const uint8_t *)blob, length, prompter, error);
+}
+
+/* From a connected socket to a logged-in session, on libssh2 alone. */
+static int log_in(const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd, int64_t deadline_ms,
+                  struct cfs_ssh_transport *transport, struct cfs_ssh_facts *facts, struct cfs_error *error)
+{
+    struct cfs_ssh_connect_waiter waiter;
+    cfs_ssh_waiter_init(&waiter, transport, cancel_fd, deadline_ms);
+    libssh2_session_set_read_timeout(transport->session, LIBSSH2_PATIENCE_S);
+    int rc = cfs_ssh_exchange_keys(profile, facts->address, &waiter, error);
+    if (rc < 0)
+        return rc;
+    collect_facts(transport->session, facts);
+    rc = check_host_key(profile, prompter, transport, facts, error);
+    if (rc < 0)
+        return rc;
+    waiter.deadline_ms = cfs_clock_ms(&cfs_system_clock) + profile->login_timeout_ms;
+    return cfs_ssh_authenticate(transport->session, profile, prompter, &waiter.waiter, facts->login_method,
+                                sizeof(facts->login_method), error);
+}
+
+/* Without the thread. Leaves TRANSPORT alone when it fails. */
+static struct cfs_ssh_session *new_session(const struct cfs_profile *profile, struct cfs_ssh_transport *transport,
+                                           const struct cfs_ssh_callbacks *callbacks, const struct cfs_ssh_facts *facts)
+{
+    struct cfs_ssh_session *session = calloc(1, sizeof(*session));
+    if (!session)
+        return NULL;
+    cfs_list_init(&session->channels);
+    session->loop = cfs_loop_new();
+    session->host = strdup(profile->host);
+    session->scratch = malloc(CFS_SSH_READ_SIZE);
+    session->start_timeout_ms = profile->op_timeout_ms;
+    session->facts = *facts;
+    if (callbacks)
+        session->callbacks = *callbacks;
+    if (session->loop && session->host && session->scratch) {
+        session->transport = transport;
+        return session;
+    }
+    cfs_loop_free(session->loop);
+    free(session->host);
+    free(session->scratch);
+    free(session);
+    return NULL;
+}
+
+/* The thread does not run, or runs no more. */
+static void free_session(struct cfs_ssh_session *session)
+{
+    cfs_ssh_channels_free(session);
+    cfs_ssh_transport_close(session->transport);
+    cfs_loop_free(session->loop);
+    free(session->host);
+    free(session->scratch);
+    free(session);
+}
+
+int cfs_ssh_connect(const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd,
+                    const struct cfs_ssh_callbacks *callbacks, struct cfs_ssh_session **ret_session,
+                    struct cfs_error *error)
+{
+    int64_t begun_ms = cfs_clock_ms(&cfs_system_clock);
+    int64_t deadline_ms = begun_ms + profile->connect_timeout_ms;
+    struct cfs_ssh_facts facts = {0};
+    int fd = -1;
+    int rc = cfs_ssh_dial(profile, cancel_fd, deadline_ms, &fd, facts.address, error);
+    if (rc < 0)
+        return rc;
+    struct cfs_ssh_transport *transport CFS_CLEANUP(cfs_ssh_transport_close) = NULL;
+    if (cfs_ssh_transport_open(fd, &transport) < 0)
+        return no_memory(error);
+    rc = log_in(profile, prompter, cancel_fd, deadline_ms, transport, &facts, error);
+    if (rc < 0)
+        return rc;
+    facts.connected_ms = cfs_clock_ms(&cfs_system_clock) - begun_ms;
+    struct cfs_ssh_session *session = new_session(profile, transport, callbacks, &facts);
+    if (!session)
+        return no_memory(error);
+    transport = NULL; /* the session's now */
+    rc = cfs_ssh_session_start(session);
+    if (rc < 0) {
+        free_session(session);
+        return cfs_error_set(error, -rc, CFS_FAILURE_SYSTEM, "Cannot start a thread: %s.", strerror(-rc));
+    }
+    *ret_session = session;
+    return 0;
+}
+
+/* The thread stops itself: everything in the session is the thread's. */
+void cfs_ssh_session_free(struct cfs_ssh_session *session)
+{
+    if (!session)
+        return;
+    if (cfs_loop_post(session->loop, &session->stop_task) == 0)
+        pthread_join(session->thread, NULL);
+    free_session(session);
+}
+
+struct cfs_loop *cfs_ssh_session_loop(struct cfs_ssh_session *session)
+{
+    return session->loop;
+}
+
+void cfs_ssh_session_facts(const struct cfs_ssh_session *session, struct cfs_ssh_facts *ret_facts)
+{
+    *ret_facts = session->facts;
+}
