@@ -27,6 +27,8 @@ void cfs_hash_fini(struct cfs_hash *table);
 
 uint64_t cfs_hash_bytes(const void *bytes, size_t length);
 uint64_t cfs_hash_number(uint64_t number);
+/* SipHash-2-4 under a given key (the two halves, as little-endian numbers): the same in every run. */
+uint64_t cfs_siphash(uint64_t key0, uint64_t key1, const void *bytes, size_t length);
 
 /* Cannot fail: when the table cannot grow, its chains become longer. */
 void cfs_hash_insert(struct cfs_hash *table, uint64_t hash, struct cfs_hash_link *link);
