@@ -103,6 +103,9 @@ struct cfs_remote_facts {
     uint32_t read_size;  /* the most bytes in one read and one write; larger ones are split by the remote itself */
     uint32_t write_size;
     const char *root;    /* absolute path of the mount's root on the server; the remote's */
+    /* Who the server takes us for: the owner of the login's home folder (the work folder may be somebody else's). */
+    bool login_known;
+    uid_t login_uid;
 };
 
 enum cfs_remote_rename { CFS_REMOTE_RENAME_REPLACE, CFS_REMOTE_RENAME_NOREPLACE };
