@@ -1,16 +1,18 @@
 /* The file system: nodes, open files and POSIX semantics over a cfs_remote. No FUSE types: src/fuse translates.
  *
- * Requests. One operation of a program is a `struct cfs_request` that the caller embeds in its own. Every function below
- * takes it, returns at once, and later calls `request->reply(request)` exactly once, with `error` (0 or -errno) and `result`
- * filled in; possibly on the calling thread before the function returns (when nothing must be waited for), else on a thread of the remote's.
- * When `reply` is entered the request is the caller's again and may be freed. Names and data passed in are borrowed until the
- * function returns - but for `data` of write and `buffer` of read, which must stay until the reply.
+ * Requests. One operation of a program is a `struct cfs_request` that the caller embeds in its own. Every function
+ * below takes it, returns at once, and later calls `request->reply(request)` exactly once, with `error` (0 or -errno)
+ * and `result` filled in; possibly on the calling thread before the function returns (when nothing must be waited for),
+ * else on a thread of the remote's. When `reply` is entered the request is the caller's again and may be freed. Names
+ * and data passed in are borrowed until the function returns - but for `data` of write and `buffer` of read, which must
+ * stay until the reply.
  *
  * Everything here may be called on any thread, for any nodes at once. Nothing blocks but for short locks.
  *
- * Nodes are named by a number (`node`, FUSE's nodeid): CFS_ROOT_NODE is the root; others come from an entry in a result, each of which counts one
- * lookup, given back by cfs_fs_forget. Inode numbers (st_ino) are made from the path at first sight, so that
- * they are the same after a remount, and stay with the node while it is known, through renames. */
+ * Nodes are named by a number (`node`, FUSE's nodeid): CFS_ROOT_NODE is the root; others come from an entry in a
+ * result, each of which counts one lookup, given back by cfs_fs_forget. Inode numbers (st_ino) are made from the path
+ * at first sight, so that they are the same after a remount, and stay with the node while it is known, through renames.
+ */
 #ifndef CFS_FS_FS_H
 #define CFS_FS_FS_H
 
@@ -45,16 +47,18 @@ struct cfs_caller {
 };
 
 struct cfs_result {
-    struct cfs_entry entry;          /* lookup, mknod, mkdir, symlink, link, create; node 0: known not to exist, for entry_ttl_ms */
-    struct stat attributes;          /* getattr, setattr */
+    struct cfs_entry
+        entry; /* lookup, mknod, mkdir, symlink, link, create; node 0: known not to exist, for entry_ttl_ms */
+    struct stat attributes; /* getattr, setattr */
     uint32_t attributes_ttl_ms;
-    const char *target;              /* readlink; gone when the reply returns */
-    struct cfs_open_file *file;      /* open, create */
-    bool keep_cache;                 /* open: the kernel's pages of the node are still right */
-    struct cfs_open_folder *folder;  /* open_folder */
-    size_t length;                   /* read, write, copy_range: bytes */
+    const char *target;         /* readlink; gone when the reply returns */
+    struct cfs_open_file *file; /* open, create */
+    bool keep_cache;            /* open: the kernel's pages of the node are still right */
+    bool attributes_changed;    /* open: the kernel's attributes of the node are not, and must go before the reply */
+    struct cfs_open_folder *folder; /* open_folder */
+    size_t length;                  /* read, write, copy_range: bytes */
     struct statvfs statvfs;
-    uint64_t offset;                 /* lseek */
+    uint64_t offset; /* lseek */
 };
 
 struct cfs_request {
@@ -65,13 +69,15 @@ struct cfs_request {
     struct cfs_step *steps; /* the file system's, while the request is worked on */
 };
 
-/* The program was interrupted: the request is answered with -EINTR soon, unless it is being answered already. The caller must hold
- * what keeps the request's memory valid, as in cfs_remote's cancel. Never replies from inside. */
+/* The program was interrupted: the request is answered with -EINTR soon, unless it is being answered already. The
+ * caller must hold what keeps the request's memory valid, as in cfs_remote's cancel. Never replies from inside. */
 void cfs_fs_interrupt(struct cfs_fs *fs, struct cfs_request *request);
 
-/* What the file system tells the kernel by itself. Called on a thread of its own (never inside a request): src/fuse sends the notifications. */
+/* What the file system tells the kernel by itself. Called on a thread of its own (never inside a request): src/fuse
+ * sends the notifications. */
 struct cfs_fs_notifier {
-    /* Attributes and the pages of [offset, offset + length) are no longer right; length 0: to the end; offset -1: attributes only. */
+    /* Attributes and the pages of [offset, offset + length) are no longer right; length 0: to the end; offset -1:
+     * attributes only. */
     void (*node_changed)(void *context, uint64_t node, int64_t offset, int64_t length);
     /* The name is no longer right. */
     void (*entry_changed)(void *context, uint64_t parent, const char *name);
@@ -86,8 +92,8 @@ struct cfs_fs_options {
 
 /* The remote stays the caller's and must outlive the fs. -ENOMEM. */
 CFS_CHECKED int cfs_fs_new(struct cfs_remote *remote, const struct cfs_fs_options *options, struct cfs_fs **ret_fs);
-/* No request may be in flight. Open files and folders left over (the kernel is gone) are closed; waits for that, bounded by the remote's
- * deadlines. */
+/* No request may be in flight. Open files and folders left over (the kernel is gone) are closed; waits for that,
+ * bounded by the remote's deadlines. */
 void cfs_fs_free(struct cfs_fs *fs);
 
 /* Counts for status: any thread. */
@@ -147,13 +153,15 @@ void cfs_fs_fallocate(struct cfs_fs *fs, struct cfs_request *request, struct cfs
 /* WHENCE: SEEK_DATA, SEEK_HOLE: all is data. */
 void cfs_fs_lseek(struct cfs_fs *fs, struct cfs_request *request, struct cfs_open_file *file, uint64_t offset,
                   int whence);
-void cfs_fs_copy_range(struct cfs_fs *fs, struct cfs_request *request, struct cfs_open_file *from,
-                       uint64_t from_offset, struct cfs_open_file *to, uint64_t to_offset, size_t length);
+void cfs_fs_copy_range(struct cfs_fs *fs, struct cfs_request *request, struct cfs_open_file *from, uint64_t from_offset,
+                       struct cfs_open_file *to, uint64_t to_offset, size_t length);
 
 void cfs_fs_open_folder(struct cfs_fs *fs, struct cfs_request *request, uint64_t node);
-/* Entries from OFFSET on, "." and ".." included. ADD returns false when there is no room for this entry (it is then not counted). With PLUS
- * each entry (but "." and "..") has `node` and counts a lookup; else `node` is 0 and only st_ino and the type of `attributes` are set. NEXT is the
- * offset to go on from. Called between the function's entry and the reply, on the thread that replies. Offsets stay valid while the folder is open. */
+/* Entries from OFFSET on, "." and ".." included. ADD returns false when there is no room for this entry (it is then not
+ * counted). With PLUS an entry whose attributes may be used has `node` and counts a lookup; else (also for "." and
+ * "..") `node` is 0 and only st_ino and the type of `attributes` are set. NEXT is the offset to go on from. Called
+ * between the function's entry and the reply, on the thread that replies. Offsets stay valid while the folder is open.
+ */
 typedef bool cfs_add_entry(struct cfs_request *request, const char *name, const struct cfs_entry *entry, uint64_t next);
 void cfs_fs_read_folder(struct cfs_fs *fs, struct cfs_request *request, struct cfs_open_folder *folder, uint64_t offset,
                         bool plus, cfs_add_entry *add);

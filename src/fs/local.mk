@@ -3,4 +3,26 @@
 
 noinst_LIBRARIES += src/fs/libfs.a
 src_fs_libfs_a_SOURCES = \
-	src/fs/fs.h
+	src/fs/attributes.c \
+	src/fs/changes.c \
+	src/fs/claim.c \
+	src/fs/claim.h \
+	src/fs/data.c \
+	src/fs/files.c \
+	src/fs/folder_entries.c \
+	src/fs/folder_entries.h \
+	src/fs/folders.c \
+	src/fs/fs.c \
+	src/fs/fs.h \
+	src/fs/fs_priv.h \
+	src/fs/lookup.c \
+	src/fs/names.c \
+	src/fs/node.c \
+	src/fs/node.h \
+	src/fs/owners.c \
+	src/fs/owners.h \
+	src/fs/setattr.c \
+	src/fs/step.c \
+	src/fs/step.h \
+	src/fs/symlinks.c \
+	src/fs/symlinks.h

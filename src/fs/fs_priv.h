@@ -1,0 +1,126 @@
+/* What the rooms of src/fs share: the file system itself, open files, and the functions between rooms.
+ *
+ * Locks. One lock over the tree, the open files, the queues and the stamps; held for moments, never over a call of the
+ * remote's, a reply, or memory of a caller's. For calls and interrupts see step.c. */
+#ifndef CFS_FS_FS_PRIV_H
+#define CFS_FS_FS_PRIV_H
+
+#include "fs/claim.h"
+#include "fs/fs.h"
+#include "fs/node.h"
+#include "fs/owners.h"
+#include "fs/step.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { CFS_STRIPES = 32, CFS_NAME_LIMIT = 255 };
+
+struct cfs_worker {
+    pthread_t thread;
+    struct cfs_list queue; /* the lock's */
+    pthread_cond_t changed;
+    bool leaves; /* the lock's */
+};
+
+struct cfs_counts {
+    atomic_uint_fast64_t requests, requests_in_flight, errors, bytes_read, bytes_written;
+};
+
+struct cfs_fs {
+    struct cfs_remote *remote;
+    const struct cfs_remote_facts *facts;
+    const struct cfs_profile *profile;
+    const struct cfs_clock *clock;
+    struct cfs_fs_notifier notifier;
+    struct cfs_owners *owners; /* has its own lock */
+    struct cfs_worker worker;
+    struct cfs_counts counts;
+    pthread_mutex_t stripes[CFS_STRIPES]; /* see step.c */
+
+    pthread_mutex_t lock; /* protects the rest */
+    pthread_cond_t idle;  /* closing or running_ready went down */
+    struct cfs_tree tree;
+    struct cfs_list claims; /* steps that wait for theirs */
+    uint64_t scan;
+    struct cfs_list ready; /* steps */
+    bool running_ready;
+    uint64_t stamp; /* counts beginnings and ends of own changes */
+    struct cfs_list files, folders;
+    size_t open_files;
+    unsigned closing; /* closes in flight that no request waits for */
+};
+
+/* An open file. References: the open itself and each request that uses it; the last one to go closes it. */
+struct cfs_open_file {
+    struct cfs_list of_fs, of_node; /* the lock's; empty until it is open, and again once released */
+    struct cfs_node *node;          /* referenced */
+    struct cfs_remote_file *remote; /* NULL: not open */
+    int flags;                      /* as open(2) */
+    unsigned references;            /* the lock's */
+    struct cfs_step *release;       /* the lock's: the request that waits for the last reference to go */
+    struct cfs_remote_call close;   /* where no request waits */
+    struct cfs_fs *fs;
+};
+
+/* --- attributes.c --- */
+
+/* A remote's attributes as stat(2) shows them. A missing mode is that of an unreadable file of TYPE. */
+void cfs_attributes_show(struct cfs_fs *fs, const struct cfs_node *node, const struct cfs_remote_attributes *attributes,
+                         struct stat *ret_stat);
+/* What to show of something that we made a moment ago and could not look at. */
+void cfs_attributes_make_up(mode_t mode, struct cfs_remote_attributes *ret_attributes);
+
+/* Under the lock. STARTED is cfs_stamp() from before the attributes were asked for: how long the kernel may
+ * use them, 0 if an own change overtook them; they are noted as told. */
+uint32_t cfs_attributes_tell(struct cfs_fs *fs, struct cfs_node *node, const struct cfs_remote_attributes *attributes,
+                             uint64_t started);
+
+/* Sees to it that the owners in COUNT attributes can be shown, then goes on with THEN: mostly at once. THEN is told 0
+ * (an owner that could not be asked for is shown by its number). */
+void cfs_attributes_prepare(struct cfs_step *step, const struct cfs_remote_attributes *attributes, size_t count,
+                            cfs_step_function *then);
+
+/* --- changes.c: own changes and the attributes that they overtake --- */
+
+uint64_t cfs_stamp(struct cfs_fs *fs);
+/* An own change of the node begins, ends. CHANGED, under the lock: the node changed after that stamp. NODE may be NULL.
+ */
+void cfs_change_begin(struct cfs_fs *fs, struct cfs_node *node);
+void cfs_change_end(struct cfs_fs *fs, struct cfs_node *node);
+bool cfs_changed_since(const struct cfs_node *node, uint64_t stamp);
+
+/* --- lookup.c --- */
+
+/* Counts a lookup of NAME in PARENT, which is known to look like this, and describes it. MADE: we just made it. -EIO:
+ * the attributes do not say what it is. */
+CFS_CHECKED int cfs_entry_make(struct cfs_fs *fs, struct cfs_node *parent, const char *name,
+                               const struct cfs_remote_attributes *attributes, uint64_t started, bool made,
+                               struct cfs_entry *ret_entry);
+/* A node by its number with a reference; NULL. */
+struct cfs_node *cfs_fs_node(struct cfs_fs *fs, uint64_t id);
+void cfs_fs_put_node(struct cfs_fs *fs, struct cfs_node *node);
+/* The path of what the step has claimed: of claim.node[INDEX], or of the name in it. */
+CFS_CHECKED int cfs_step_path(struct cfs_step *step, int index, char **ret_path);
+CFS_CHECKED int cfs_check_name(const char *name);
+
+/* --- files.c --- */
+
+CFS_CHECKED struct cfs_open_file *cfs_file_new(struct cfs_fs *fs, struct cfs_node *node, int flags);
+/* The remote opened it. */
+void cfs_file_opened(struct cfs_open_file *file, struct cfs_remote_file *remote);
+/* Closes it if it is open; no request waits. NULL is let pass. */
+void cfs_file_discard(struct cfs_open_file *file);
+/* A reference; false: it is released. */
+CFS_CHECKED bool cfs_file_get(struct cfs_open_file *file);
+void cfs_file_put(struct cfs_open_file *file);
+/* A referenced open file by which NODE can be reached though no path leads there; WRITING: one that is open for
+ * writing. NULL: there is none, or NODE has its path. */
+struct cfs_open_file *cfs_file_of_lost_node(struct cfs_fs *fs, struct cfs_node *node, bool writing);
+
+/* --- folders.c --- */
+
+/* Closes a folder that is left over. */
+void cfs_folder_discard(struct cfs_open_folder *folder);
+struct cfs_open_folder *cfs_folder_left_over(struct cfs_fs *fs);
+
+#endif
