@@ -3,7 +3,6 @@
  * short-input PRF", 2012) with a key drawn once a process. */
 #include "base/hash.h"
 
-#include "base/hash_priv.h"
 #include <endian.h>
 #include <errno.h>
 #include <pthread.h>

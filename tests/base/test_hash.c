@@ -2,7 +2,6 @@
 #include "lib/test.h"
 
 #include "base/hash.h"
-#include "base/hash_priv.h"
 #include "base/list.h"
 
 enum { MANY = 20000 };
