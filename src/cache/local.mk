@@ -2,4 +2,5 @@
 # List every file, headers too (what is not listed is not in the release tarball).
 
 noinst_LIBRARIES += src/cache/libcache.a
-src_cache_libcache_a_SOURCES =
+src_cache_libcache_a_SOURCES = \
+	src/cache/cache.h

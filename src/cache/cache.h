@@ -1,0 +1,51 @@
+/* The cache: a cfs_remote in front of a cfs_remote. It answers from memory what it may, asks the one below for the rest, and keeps the whole contract of
+ * remote/remote.h, so that the file system above does not know whether it is there, and the same conformance and model
+ * tests run over both.
+ *
+ * What it keeps: one tree of names with attributes, absence, link targets and complete listings (names.h); blocks of file contents in
+ * one budget (blocks.h), with trackers that read ahead (reader.h); dirty ranges that are written behind (writer.h). */
+#ifndef CFS_CACHE_CACHE_H
+#define CFS_CACHE_CACHE_H
+
+#include "base/clock.h"
+#include "remote/remote.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum cfs_durability {
+    CFS_DURABILITY_CLOSE, /* flush, fsync and close return when the server has acknowledged every byte */
+    CFS_DURABILITY_FSYNC, /* only fsync does; close returns at once and the rest is finished behind it */
+};
+
+struct cfs_cache_options {
+    const struct cfs_clock *clock;
+    int32_t attr_ttl_ms;  /* -1: auto, from 1 s for what changed just now to 60 s for what is old; 0: nothing is kept */
+    size_t entries;       /* names kept, at most; 0: default */
+    uint64_t cache_size;  /* bytes of clean blocks */
+    uint64_t dirty_limit; /* bytes that were written and not acknowledged */
+    enum cfs_durability durability;
+    bool prefetch;
+    /* Told when the remote's side of something that the kernel may have cached was found changed. Called on a thread of the cache's or of the
+     * remote's, without locks; must not block and may submit calls. PATH is relative to the root. May be NULL. */
+    void (*changed)(void *context, const char *path);
+    void *context;
+};
+
+/* LOWER stays the caller's and must outlive the cache. -ENOMEM. */
+CFS_CHECKED int cfs_cache_new(struct cfs_remote *lower, const struct cfs_cache_options *options,
+                              struct cfs_remote **ret_cache);
+/* Files and listings must have been closed. Waits until what was written behind is on the server or has failed (bounded by the deadlines of the
+ * remote below). Not on a thread of the remote's. NULL is fine. */
+void cfs_cache_free(struct cfs_remote *cache);
+
+/* Counts for status and tests. Any thread. */
+struct cfs_cache_status {
+    uint64_t names, name_hits, name_misses;
+    uint64_t clean_bytes, dirty_bytes;
+    uint64_t read_hits, read_misses; /* bytes */
+    uint64_t prefetched_bytes, prefetch_wasted_bytes;
+    uint64_t calls; /* handed to the remote below */
+};
+void cfs_cache_status(struct cfs_remote *cache, struct cfs_cache_status *ret_status);
+
+#endif
