@@ -1,5 +1,6 @@
 # Unit tests of src/ssh, one a line: UNIT_TESTS += tests/ssh/test_NAME
 UNIT_TESTS += tests/ssh/test_agent
+UNIT_TESTS += tests/ssh/test_auth
 UNIT_TESTS += tests/ssh/test_bcrypt_pbkdf
 UNIT_TESTS += tests/ssh/test_channel
 UNIT_TESTS += tests/ssh/test_dial

@@ -21,7 +21,7 @@ struct server {
     bool echoes[3];
     const char *answers[3];
     const struct cfs_buffer *key; /* the one that is taken */
-    const char *algorithm;        /* that libssh2 would choose for it */
+    const char *algorithm;        /* that libssh2 would choose for it; NULL: it finds none */
     int cut_after;                /* the connection ends at this attempt; 0: never */
     const char *disconnect;       /* what the server says then */
 
@@ -172,6 +172,8 @@ int __wrap_libssh2_userauth_publickey(LIBSSH2_SESSION *session, const char *user
     note("key ");
     if (!server.key || length != server.key->length || memcmp(blob, server.key->bytes, length) != 0)
         return judge(false);
+    if (!server.algorithm)
+        return give(LIBSSH2_ERROR_METHOD_NONE, "No signing signature matched");
     struct cfs_buffer data CFS_AUTO_BUFFER = {0};
     cfs_buffer_add_text(&data, "session id");
     cfs_buffer_add_u8(&data, 50);
@@ -385,6 +387,17 @@ static void test_sha1_signatures_are_not_made(void **state)
     error = (struct cfs_error){0};
     server.algorithm = "rsa-sha2-512";
     assert_int_equal(log_in(), 0);
+}
+
+static void test_a_server_that_takes_no_rsa(void **state)
+{
+    add_identity("rsa", "", "RFC4716");
+    add_identity("ed25519", "", "RFC4716");
+    server.lists[0] = "publickey";
+    server.key = &public_keys[0];
+    assert_int_equal(log_in(), -EACCES);
+    assert_string_equal(server.log, "key "); /* libssh2 would offer the other under the wrong name */
+    assert_says("takes no RSA keys");
 }
 
 static void test_a_missing_identity_file_is_the_failure_when_nothing_was_offered(void **state)
@@ -644,6 +657,7 @@ int main(void)
         TEST(test_refused_keys_are_named),
         TEST(test_not_more_than_five_keys_are_offered),
         TEST(test_sha1_signatures_are_not_made),
+        TEST(test_a_server_that_takes_no_rsa),
         TEST(test_a_missing_identity_file_is_the_failure_when_nothing_was_offered),
         TEST(test_no_key_at_all),
         TEST(test_the_usual_files_are_found),
