@@ -14,6 +14,7 @@ struct cfs_fuse_call {
     char *buffer;                               /* read, read_folder, write: the data */
     size_t size;                                /* of the buffer */
     size_t used;                                /* read_folder: what is filled */
+    fuse_ino_t node;                            /* open */
     bool plus;                                  /* read_folder */
 
     struct cfs_list link; /* session->calls */

@@ -34,6 +34,10 @@ static void answer_open(struct cfs_fuse_call *call)
     struct cfs_open_file *file = call->request.result.file;
     call->file_info.fh = (uintptr_t)file;
     call->file_info.keep_cache = call->request.result.keep_cache;
+    /* The program will look at the size as soon as it has its descriptor. Offset -1 drops attributes only: that takes
+     * no lock of the inode's pages, for which alone a notice must not be sent while its inode's request waits. */
+    if (call->request.result.attributes_changed)
+        fuse_lowlevel_notify_inval_inode(call->session->fuse, call->node, -1, 0);
     if (fuse_reply_open(call->fuse_request, &call->file_info) == -ENOENT)
         release_unseen(call, file);
 }
@@ -44,6 +48,7 @@ void cfs_fuse_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *i
     if (!call)
         return;
     call->file_info = *info;
+    call->node = node;
     cfs_fs_open(call->session->fs, &call->request, node, info->flags);
 }
 
