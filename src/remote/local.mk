@@ -3,6 +3,32 @@
 
 noinst_LIBRARIES += src/remote/libremote.a
 src_remote_libremote_a_SOURCES = \
+	src/remote/convert.c \
+	src/remote/diagnose.c \
+	src/remote/diagnose.h \
+	src/remote/file.c \
+	src/remote/gate.c \
+	src/remote/lane.c \
+	src/remote/names.c \
+	src/remote/names.h \
+	src/remote/operation.c \
+	src/remote/operation_priv.h \
+	src/remote/ops_copy.c \
+	src/remote/ops_file.c \
+	src/remote/ops_ids.c \
+	src/remote/ops_listing.c \
+	src/remote/ops_data.c \
+	src/remote/ops_path.c \
+	src/remote/ops_rename.c \
+	src/remote/paths.c \
+	src/remote/paths.h \
+	src/remote/pool.c \
 	src/remote/pool.h \
+	src/remote/pool_priv.h \
+	src/remote/probe.c \
 	src/remote/remote.h \
-	src/remote/transport.h
+	src/remote/root.c \
+	src/remote/status.c \
+	src/remote/transport.h \
+	src/remote/transport_command.c \
+	src/remote/transport_ssh.c

@@ -1,4 +1,5 @@
-/* The pool: cfs_remote over lanes, each one SFTP channel. Lane 0 carries metadata, the others data; a handle belongs to its lane. */
+/* The pool: cfs_remote over lanes, each one SFTP channel. Lane 0 carries metadata, the others data; a handle belongs to
+ * its lane. */
 #ifndef CFS_REMOTE_POOL_H
 #define CFS_REMOTE_POOL_H
 
@@ -7,21 +8,22 @@
 #include "remote/transport.h"
 
 struct cfs_pool_options {
-    unsigned lanes;           /* wanted, >= 1; the server may allow fewer (learned, logged) */
-    uint32_t op_timeout_ms;   /* one call */
-    const char *remote_dir;   /* as in the profile: "", "~/x", "/abs", "rel" (to the login folder) */
+    unsigned lanes;         /* wanted, >= 1; the server may allow fewer (learned, logged) */
+    uint32_t op_timeout_ms; /* one call */
+    const char *remote_dir; /* as in the profile: "", "~/x", "/abs", "rel" (to the login folder) */
     /* Called once when the connection is lost for good, on a thread of the pool's. */
     void (*lost)(const char *reason, void *context);
     void *context;
 };
 
-/* Opens the lanes on TRANSPORT (which becomes the pool's, also on failure), finds the work folder and checks that it is a folder. Blocking, before the
- * mount exists. Usable when the metadata lane and one data lane are up; further lanes come in the background. On failure -errno and a
- * sentence. */
+/* Opens the lanes on TRANSPORT (which becomes the pool's, also on failure), finds the work folder and checks that it is
+ * a folder. Blocking, before the mount exists. Usable when the metadata lane and one data lane are up; further lanes
+ * come in the background. On failure -errno and a sentence. */
 CFS_CHECKED int cfs_pool_open(struct cfs_transport *transport, const struct cfs_pool_options *options,
                               struct cfs_remote **ret_remote, struct cfs_error *error);
 
-/* Completes what is in flight with -ENOTCONN, closes all. Files and listings must have been closed. Not on a thread of the pool's. */
+/* Completes what is in flight with -ENOTCONN, closes all. Files and listings must have been closed. Not on a thread of
+ * the pool's. */
 void cfs_pool_free(struct cfs_remote *remote);
 
 /* For status and check. Any thread. */
@@ -29,11 +31,11 @@ struct cfs_pool_status {
     bool connected;
     unsigned lanes;
     size_t in_flight;
-    int64_t oldest_ms;      /* age of the oldest call in flight, 0 if none */
-    int64_t round_trip_ms;  /* smoothed; -1 unknown */
+    int64_t oldest_ms;     /* age of the oldest call in flight, 0 if none */
+    int64_t round_trip_ms; /* smoothed; -1 unknown */
     uint64_t requests, bytes_sent, bytes_received;
     uint64_t open_files;
-    uint32_t extensions;    /* enum cfs_sftp_extension */
+    uint32_t extensions; /* enum cfs_sftp_extension */
     char last_error[256];
     struct cfs_ssh_facts ssh;
 };

@@ -1,24 +1,27 @@
-/* THE CONTRACT between the file system (and its caches) and whatever holds the files: a table of asynchronous operations.
- * src/remote/pool.c implements it over SSH; tests/lib/memory_remote.c in memory, with injected latency and faults.
+/* THE CONTRACT between the file system (and its caches) and whatever holds the files: a table of asynchronous
+ * operations. src/remote/pool.c implements it over SSH; tests/lib/memory_remote.c in memory, with injected latency and
+ * faults.
  *
  * Calls. Every operation takes a `struct cfs_remote_call` that the caller embeds in what it works on. It submits and
  * returns at once; `call->done(call)` is called exactly once, later, with `call->error` (0 or -errno) and the
  * operation's result in `call->result`. Never from inside the submitting call, always without any lock of the
  * remote's held. The completion runs on a thread of the remote's (a lane's session thread): it must not
- * block, and may submit further calls. After `done` has been entered the call is the caller's again. All submitting functions
- * may be called on any thread.
+ * block, and may submit further calls. After `done` has been entered the call is the caller's again. All submitting
+ * functions may be called on any thread.
  *
  * Arguments. Paths, names, targets and data to be written are copied (or sent) before the function returns. Paths are
- * relative to the root of the mount, without a leading '/', "" is the root itself; components are never "." or "..". A result's
- * pointers (names, targets) are the remote's and gone when `done` returns; a read's destination is the caller's and must stay until `done`.
+ * relative to the root of the mount, without a leading '/', "" is the root itself; components are never "." or "..". A
+ * result's pointers (names, targets) are the remote's and gone when `done` returns; a read's destination is the
+ * caller's and must stay until `done`.
  *
  * Errors. -errno as a local file system would give it, probed where SFTP says only FAILURE (remote/diagnose.h).
- * -ETIMEDOUT: no answer within op_timeout. -EINTR: cancelled. -EIO, -ENOTCONN: the connection is lost (for this version of the pool for
- * good). -ESTALE: the file behind a handle is gone or another. -EOPNOTSUPP: the server cannot.
- * A mutating call that ends with -ETIMEDOUT, -EINTR, -EIO or -ENOTCONN may or may not have happened.
+ * -ETIMEDOUT: no answer within op_timeout. -EINTR: cancelled. -EIO, -ENOTCONN: the connection is lost (for this version
+ * of the pool for good). -ESTALE: the file behind a handle is gone or another. -EOPNOTSUPP: the server cannot. A
+ * mutating call that ends with -ETIMEDOUT, -EINTR, -EIO or -ENOTCONN may or may not have happened.
  *
- * Order. Calls on one file (write, read, fsetattr, fsync, close of one cfs_remote_file) take effect in the order in which they were
- * submitted. Between files, and between a path operation and anything else, no order is promised while both are in flight. */
+ * Order. Calls on one file (write, read, fsetattr, fsync, close of one cfs_remote_file) take effect in the order in
+ * which they were submitted. Between files, and between a path operation and anything else, no order is promised while
+ * both are in flight. */
 #ifndef CFS_REMOTE_REMOTE_H
 #define CFS_REMOTE_REMOTE_H
 
@@ -69,13 +72,14 @@ struct cfs_remote_id_name {
 };
 
 struct cfs_remote_result {
-    struct cfs_remote_attributes attributes; /* lstat, fstat; open: valid = 0 unless the remote learned them on the way */
-    struct cfs_remote_file *file;            /* open */
-    struct cfs_remote_listing *listing;      /* open_listing */
-    const struct cfs_remote_entry *entries;  /* read_listing */
-    size_t count;                            /* entries; names; 0 entries: the end */
-    size_t length;                           /* read, copy: bytes. Less than asked for: the end of the file */
-    const char *target;                      /* readlink: NUL-terminated, may be empty, never longer than PATH_MAX */
+    struct cfs_remote_attributes
+        attributes;                     /* lstat, fstat; open: valid = 0 unless the remote learned them on the way */
+    struct cfs_remote_file *file;       /* open */
+    struct cfs_remote_listing *listing; /* open_listing */
+    const struct cfs_remote_entry *entries; /* read_listing */
+    size_t count;                           /* entries; names; 0 entries: the end */
+    size_t length;                          /* read, copy: bytes. Less than asked for: the end of the file */
+    const char *target;                     /* readlink: NUL-terminated, may be empty, never longer than PATH_MAX */
     struct cfs_remote_statfs statfs;
     const struct cfs_remote_id_name *names; /* id_names */
 };
@@ -100,9 +104,9 @@ enum cfs_remote_capability {
 /* What does not change while the remote lives. */
 struct cfs_remote_facts {
     unsigned capabilities;
-    uint32_t read_size;  /* the most bytes in one read and one write; larger ones are split by the remote itself */
+    uint32_t read_size; /* the most bytes in one read and one write; larger ones are split by the remote itself */
     uint32_t write_size;
-    const char *root;    /* absolute path of the mount's root on the server; the remote's */
+    const char *root; /* absolute path of the mount's root on the server; the remote's */
     /* Who the server takes us for: the owner of the login's home folder (the work folder may be somebody else's). */
     bool login_known;
     uid_t login_uid;
@@ -113,16 +117,16 @@ enum cfs_remote_rename { CFS_REMOTE_RENAME_REPLACE, CFS_REMOTE_RENAME_NOREPLACE 
 struct cfs_remote_operations {
     const struct cfs_remote_facts *(*facts)(struct cfs_remote *remote);
 
-    /* Asks for a call in flight to end soon: it completes with -EINTR unless it is completing already. The caller must make sure that the call
-     * is still in flight or its memory still valid (hold the lock under which its completion would free it). Calls whose
-     * loss would leak (close) go on in the background. Any thread, also completions. */
+    /* Asks for a call in flight to end soon: it completes with -EINTR unless it is completing already. The caller must
+     * make sure that the call is still in flight or its memory still valid (hold the lock under which its completion
+     * would free it). Calls whose loss would leak (close) go on in the background. Any thread, also completions. */
     void (*cancel)(struct cfs_remote *remote, struct cfs_remote_call *call);
 
     /* lstat(2): links are not followed. */
     void (*lstat)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
-    /* Sets what VALID names (mode without type bits, size by truncation, owner, times). Links are not followed where the server can
-     * (lsetstat); where it cannot, a change of a link itself is -EOPNOTSUPP: EXPECTED_TYPE (S_IFMT bits) says what
-     * the path is known to be. */
+    /* Sets what VALID names (mode without type bits, size by truncation, owner, times). Links are not followed where
+     * the server can (lsetstat); where it cannot, a change of a link itself is -EOPNOTSUPP: EXPECTED_TYPE (S_IFMT bits)
+     * says what the path is known to be. */
     void (*setattr)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, mode_t expected_type,
                     const struct cfs_remote_attributes *attributes);
     void (*readlink)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
@@ -157,8 +161,8 @@ struct cfs_remote_operations {
     void (*close)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
 
     void (*open_listing)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
-    /* The next batch, in the server's order; "." and ".." and bad names are left out (bad ones with one warning in the log).
-     * One call at a time on a listing. */
+    /* The next batch, in the server's order; "." and ".." and bad names are left out (bad ones with one warning in the
+     * log). One call at a time on a listing. */
     void (*read_listing)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_listing *listing);
     void (*close_listing)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_listing *listing);
 

@@ -1,5 +1,6 @@
-/* Where a pool gets its streams from: an SSH session (transport_ssh.c), or a child process a stream (`sftp-server` itself, for tests
- * without any SSH; `ssh -s HOST sftp` later). A transport owns the thread that runs the loop of its streams. */
+/* Where a pool gets its streams from: an SSH session (transport_ssh.c), or a child process a stream (`sftp-server`
+ * itself, for tests without any SSH; `ssh -s HOST sftp` later). A transport owns the thread that runs the loop of its
+ * streams. */
 #ifndef CFS_REMOTE_TRANSPORT_H
 #define CFS_REMOTE_TRANSPORT_H
 
@@ -12,8 +13,8 @@ struct cfs_transport;
 
 struct cfs_transport_operations {
     struct cfs_loop *(*loop)(struct cfs_transport *transport);
-    /* A new stream to an SFTP server; on the loop's thread; NULL when memory is short or the transport has ended. Refusals show later, as
-     * the stream's error: see cfs_transport_stream_error. */
+    /* A new stream to an SFTP server; on the loop's thread; NULL when memory is short or the transport has ended.
+     * Refusals show later, as the stream's error: see cfs_transport_stream_error. */
     struct cfs_stream *(*open_stream)(struct cfs_transport *transport);
     /* Why a stream failed, as a sentence with its kind. Fills ERROR; never fails. */
     void (*stream_error)(struct cfs_transport *transport, const struct cfs_stream *stream, struct cfs_error *error);

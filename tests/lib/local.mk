@@ -35,3 +35,10 @@ tests_lib_libtest_a_SOURCES += tests/lib/find_sftp_server.c tests/lib/find_sftp_
 
 # A filter in front of sftp-server: tests/sftp, and mounts by way of sshd's Subsystem.
 check_PROGRAMS += tests/lib/old_sftp_server
+
+# The contract of remote/remote.h as a suite of checks.
+tests_lib_libtest_a_SOURCES += \
+	tests/lib/remote_conformance.c \
+	tests/lib/remote_conformance.h \
+	tests/lib/remote_sync.c \
+	tests/lib/remote_sync.h

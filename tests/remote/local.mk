@@ -1,1 +1,4 @@
 # Unit tests of src/remote, one a line: UNIT_TESTS += tests/remote/test_NAME
+
+UNIT_TESTS += tests/remote/test_memory
+UNIT_TESTS += tests/remote/test_pool_conformance

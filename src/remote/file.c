@@ -1,0 +1,69 @@
+/* Open files of the pool: where they are. */
+#include "remote/paths.h"
+#include "remote/pool_priv.h"
+#include <fcntl.h>
+#include <string.h>
+
+struct cfs_remote_file *cfs_file_new(struct cfs_lane *lane, const struct cfs_sftp_handle *handle, const char *path,
+                                     int flags)
+{
+    struct cfs_pool *pool = lane->pool;
+    struct cfs_remote_file *file = calloc(1, sizeof(*file));
+    char *copy = strdup(path);
+    if (!file || !copy) {
+        free(file);
+        free(copy);
+        return NULL;
+    }
+    file->pool = pool;
+    file->lane = lane;
+    file->handle = *handle;
+    file->flags = flags;
+    file->path = copy;
+    cfs_gate_init(&file->gate);
+    pthread_mutex_lock(&pool->lock);
+    cfs_list_push_back(&pool->files, &file->link);
+    pool->open_files++;
+    if ((flags & O_ACCMODE) != O_WRONLY)
+        pool->last_reader = file;
+    pthread_mutex_unlock(&pool->lock);
+    return file;
+}
+
+void cfs_file_free(struct cfs_remote_file *file)
+{
+    struct cfs_pool *pool = file->pool;
+    pthread_mutex_lock(&pool->lock);
+    cfs_list_remove(&file->link);
+    pool->open_files--;
+    if (pool->last_reader == file)
+        pool->last_reader = NULL;
+    pthread_mutex_unlock(&pool->lock);
+    free(file->path);
+    free(file);
+}
+
+char *cfs_file_path(struct cfs_remote_file *file)
+{
+    pthread_mutex_lock(&file->pool->lock);
+    char *path = strdup(file->path);
+    pthread_mutex_unlock(&file->pool->lock);
+    return path;
+}
+
+void cfs_files_renamed(struct cfs_pool *pool, const char *from, const char *to)
+{
+    struct cfs_list *link;
+    pthread_mutex_lock(&pool->lock);
+    cfs_list_each (link, &pool->files) {
+        struct cfs_remote_file *file = cfs_container_of(link, struct cfs_remote_file, link);
+        bool concerned;
+        char *path = cfs_path_renamed(file->path, from, to, &concerned);
+        /* Without memory the old path stays: a reopen will find no file there, or another, and say ESTALE. */
+        if (!path)
+            continue;
+        free(file->path);
+        file->path = path;
+    }
+    pthread_mutex_unlock(&pool->lock);
+}

@@ -1,0 +1,348 @@
+/* Operations: submitting, waiting for their turn, steps, deadline, cancelling, finishing (see operation_priv.h). */
+#include "remote/operation_priv.h"
+#include "remote/paths.h"
+#include "remote/pool_priv.h"
+#include <errno.h>
+#include <string.h>
+
+static void put(struct cfs_operation *operation)
+{
+    struct cfs_pool *pool = operation->pool;
+    pthread_mutex_lock(&pool->lock);
+    bool last = --operation->references == 0;
+    pthread_mutex_unlock(&pool->lock);
+    if (!last)
+        return;
+    if (operation->dispose)
+        operation->dispose(operation);
+    free(operation->probes);
+    free(operation->path);
+    free(operation->other);
+    free(operation);
+}
+
+/* --- calls without memory for an operation --- */
+
+static void complete_starved(struct cfs_task *task)
+{
+    struct cfs_pool *pool = cfs_container_of(task, struct cfs_pool, starved_task);
+    pthread_mutex_lock(&pool->lock);
+    struct cfs_remote_call *call = pool->starved;
+    pool->starved = NULL;
+    pool->starved_posted = false;
+    pthread_mutex_unlock(&pool->lock);
+    while (call) {
+        /* The last one points at the pool: `implementation` is not NULL while a call is in flight. */
+        struct cfs_remote_call *next = call->implementation == pool ? NULL : call->implementation;
+        call->implementation = NULL;
+        call->error = -ENOMEM;
+        memset(&call->result, 0, sizeof(call->result));
+        call->done(call);
+        call = next;
+    }
+}
+
+static void starve(struct cfs_pool *pool, struct cfs_remote_call *call)
+{
+    pthread_mutex_lock(&pool->lock);
+    call->implementation = pool->starved ? (void *)pool->starved : pool;
+    pool->starved = call;
+    if (!pool->starved_posted) {
+        pool->starved_task.run = complete_starved;
+        pool->starved_posted = cfs_loop_post(pool->loop, &pool->starved_task) == 0;
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static bool is_starved(const struct cfs_pool *pool, const struct cfs_remote_call *call)
+{
+    const struct cfs_remote_call *starved = pool->starved;
+    while (starved && starved != call)
+        starved = starved->implementation == pool ? NULL : starved->implementation;
+    return starved;
+}
+
+/* --- submitting --- */
+
+void *cfs_operation_new(struct cfs_pool *pool, struct cfs_remote_call *call, size_t size,
+                        enum cfs_diagnose_operation kind, void (*start)(struct cfs_operation *operation))
+{
+    struct cfs_operation *operation = calloc(1, size);
+    if (!operation) {
+        starve(pool, call);
+        return NULL;
+    }
+    operation->pool = pool;
+    operation->call = call;
+    operation->kind = kind;
+    operation->start = start;
+    cfs_list_init(&operation->steps);
+    cfs_list_init(&operation->link);
+    return operation;
+}
+
+void cfs_operation_set_error(struct cfs_operation *operation, int error)
+{
+    if (!operation->early_error)
+        operation->early_error = error;
+}
+
+void cfs_operation_set_path(struct cfs_operation *operation, const char *relative)
+{
+    cfs_operation_set_error(operation, cfs_path_join(operation->pool->root, relative, &operation->path));
+}
+
+void cfs_operation_set_other(struct cfs_operation *operation, const char *relative)
+{
+    cfs_operation_set_error(operation, cfs_path_join(operation->pool->root, relative, &operation->other));
+}
+
+void cfs_operation_use_file(struct cfs_operation *operation, struct cfs_remote_file *file, bool exclusive)
+{
+    struct cfs_ticket *ticket = &operation->tickets[operation->tickets[0].gate ? 1 : 0];
+    ticket->gate = &file->gate;
+    ticket->operation = operation;
+    ticket->exclusive = exclusive;
+}
+
+static bool may_pass(const struct cfs_operation *operation)
+{
+    for (size_t i = 0; i < CFS_COUNT(operation->tickets); i++) {
+        if (operation->tickets[i].gate && !cfs_gate_may_pass(&operation->tickets[i]))
+            return false;
+    }
+    return true;
+}
+
+static void on_deadline(struct cfs_timer *timer)
+{
+    struct cfs_operation *operation = cfs_container_of(timer, struct cfs_operation, deadline);
+    struct cfs_pool *pool = operation->pool;
+    int64_t now = cfs_loop_now_ms(pool->loop), since = operation->waiting_since_ms;
+    int64_t last_sign = operation->lane->last_reply_ms > since ? operation->lane->last_reply_ms : since;
+    int64_t left = last_sign + pool->op_timeout_ms - now;
+    if (left > 0 && now - since < (int64_t)CFS_DEADLINES * pool->op_timeout_ms)
+        cfs_loop_start_timer(pool->loop, timer, left);
+    else
+        cfs_operation_finish(operation, -ETIMEDOUT);
+}
+
+void cfs_operation_made_progress(struct cfs_operation *operation)
+{
+    operation->waiting_since_ms = cfs_loop_now_ms(operation->pool->loop);
+    operation->deadline.expired = on_deadline;
+    cfs_loop_start_timer(operation->pool->loop, &operation->deadline, operation->pool->op_timeout_ms);
+}
+
+static void run(struct cfs_operation *operation)
+{
+    operation->state = CFS_OPERATION_RUNNING;
+    if (operation->early_error) {
+        cfs_operation_finish(operation, operation->early_error);
+    } else if (!operation->lane->client || operation->lane->doomed) {
+        cfs_operation_finish(operation, -ENOTCONN);
+    } else {
+        cfs_operation_made_progress(operation);
+        operation->start(operation);
+    }
+}
+
+/* The task: once when submitted, and once more if it had to wait. */
+static void on_task(struct cfs_task *task)
+{
+    struct cfs_operation *operation = cfs_container_of(task, struct cfs_operation, task);
+    if (operation->state == CFS_OPERATION_QUEUED) {
+        operation->state = CFS_OPERATION_WAITING;
+        for (size_t i = 0; i < CFS_COUNT(operation->tickets); i++) {
+            if (operation->tickets[i].gate)
+                cfs_gate_enter(&operation->tickets[i]);
+        }
+    }
+    operation->task.run = NULL;
+    if (operation->state == CFS_OPERATION_WAITING && may_pass(operation))
+        run(operation);
+    put(operation);
+}
+
+/* The lock is held. */
+static bool post(struct cfs_operation *operation)
+{
+    operation->task.run = on_task;
+    operation->references++;
+    if (cfs_loop_post(operation->pool->loop, &operation->task) == 0)
+        return true;
+    operation->references--;
+    operation->task.run = NULL;
+    return false;
+}
+
+void cfs_operation_submit(struct cfs_operation *operation, struct cfs_lane *lane, size_t bytes)
+{
+    struct cfs_pool *pool = operation->pool;
+    operation->lane = lane;
+    operation->bytes = bytes;
+    operation->submitted_ms = cfs_clock_ms(&cfs_system_clock);
+    pthread_mutex_lock(&pool->lock);
+    operation->call->implementation = operation;
+    operation->references = 1;
+    lane->bytes_in_flight += bytes;
+    cfs_list_push_back(&pool->operations, &operation->link);
+    pool->in_flight++;
+    /* It fails only once the transport has ended, in cfs_pool_free, when nobody may submit any more. */
+    (void)post(operation);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void cfs_operation_submit_path(struct cfs_operation *operation)
+{
+    struct cfs_pool *pool = operation->pool;
+    pthread_mutex_lock(&pool->lock);
+    struct cfs_lane *lane = cfs_pool_choose_lane(pool, CFS_LANE_FOR_PATHS);
+    pthread_mutex_unlock(&pool->lock);
+    cfs_operation_submit(operation, lane, 0);
+}
+
+/* --- cancelling --- */
+
+static void on_cancel(struct cfs_task *task)
+{
+    struct cfs_operation *operation = cfs_container_of(task, struct cfs_operation, cancel_task);
+    cfs_operation_finish(operation, -EINTR);
+    put(operation);
+}
+
+void cfs_operation_cancel(struct cfs_remote *remote, struct cfs_remote_call *call)
+{
+    struct cfs_pool *pool = cfs_pool_of(remote);
+    pthread_mutex_lock(&pool->lock);
+    struct cfs_operation *operation = is_starved(pool, call) ? NULL : call->implementation;
+    if (operation && !operation->uncancellable && !operation->cancel_posted) {
+        operation->cancel_task.run = on_cancel;
+        operation->cancel_posted = cfs_loop_post(pool->loop, &operation->cancel_task) == 0;
+        operation->references += operation->cancel_posted;
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* --- steps --- */
+
+struct cfs_sftp_client *cfs_operation_client(const struct cfs_operation *operation)
+{
+    return operation->lane->client;
+}
+
+static void on_reply(struct cfs_sftp_request *request, const struct cfs_sftp_reply *reply)
+{
+    struct cfs_step *step = cfs_container_of(request, struct cfs_step, request);
+    struct cfs_operation *operation = step->operation;
+    cfs_list_remove(&step->link);
+    if (!reply->from_server) {
+        cfs_operation_finish(operation, -ENOTCONN);
+        return;
+    }
+    operation->lane->last_reply_ms = cfs_loop_now_ms(operation->pool->loop);
+    if (step->then_part)
+        step->then_part(operation, step, reply);
+    else
+        step->then(operation, reply);
+}
+
+struct cfs_sftp_request *cfs_step_arm(struct cfs_step *step, struct cfs_operation *operation, cfs_step_function *then)
+{
+    *step = (struct cfs_step){.request = {.done = on_reply}, .operation = operation, .then = then};
+    cfs_list_push_back(&operation->steps, &step->link);
+    return &step->request;
+}
+
+struct cfs_sftp_request *cfs_step_arm_part(struct cfs_step *step, struct cfs_operation *operation,
+                                           cfs_part_function *then)
+{
+    struct cfs_sftp_request *request = cfs_step_arm(step, operation, NULL);
+    step->then_part = then;
+    return request;
+}
+
+bool cfs_step_sent(struct cfs_step *step, int error)
+{
+    if (!error)
+        return true;
+    cfs_list_remove(&step->link);
+    cfs_operation_finish(step->operation, error == -EMSGSIZE ? -ENAMETOOLONG : error);
+    return false;
+}
+
+void cfs_operation_give_up_steps(struct cfs_operation *operation)
+{
+    struct cfs_list *link;
+    while ((link = cfs_list_pop_front(&operation->steps)))
+        cfs_sftp_cancel(operation->lane->client, &cfs_container_of(link, struct cfs_step, link)->request);
+}
+
+/* --- finishing --- */
+
+static void on_turn(struct cfs_operation *operation)
+{
+    if (operation->state != CFS_OPERATION_WAITING || operation->task.run || !may_pass(operation))
+        return;
+    pthread_mutex_lock(&operation->pool->lock);
+    (void)post(operation);
+    pthread_mutex_unlock(&operation->pool->lock);
+}
+
+/* From here on the call is the caller's. */
+static struct cfs_remote_call *detach(struct cfs_operation *operation)
+{
+    struct cfs_pool *pool = operation->pool;
+    struct cfs_remote_call *call = operation->call;
+    pthread_mutex_lock(&pool->lock);
+    cfs_list_remove(&operation->link);
+    pool->in_flight--;
+    operation->lane->bytes_in_flight -= operation->bytes;
+    call->implementation = NULL;
+    pthread_mutex_unlock(&pool->lock);
+    return call;
+}
+
+void cfs_operation_finish(struct cfs_operation *operation, int error)
+{
+    bool had_entered = operation->state == CFS_OPERATION_WAITING || operation->state == CFS_OPERATION_RUNNING;
+    if (operation->state == CFS_OPERATION_FINISHED)
+        return;
+    operation->state = CFS_OPERATION_FINISHED;
+    cfs_loop_stop_timer(operation->pool->loop, &operation->deadline);
+    cfs_operation_give_up_steps(operation);
+    for (size_t i = 0; had_entered && i < CFS_COUNT(operation->tickets); i++) {
+        if (operation->tickets[i].gate)
+            cfs_gate_leave(&operation->tickets[i], on_turn);
+    }
+    if (operation->ending)
+        operation->ending(operation);
+    struct cfs_remote_call *call = detach(operation);
+    call->error = error;
+    if (error)
+        memset(&call->result, 0, sizeof(call->result));
+    else
+        call->result = operation->result;
+    call->done(call);
+    put(operation);
+}
+
+void cfs_operation_diagnose(struct cfs_operation *operation, uint32_t status)
+{
+    struct cfs_diagnose_question question = {
+        .operation = operation->kind, .status = status, .setting = operation->setting};
+    static const struct cfs_diagnose_evidence nothing;
+    unsigned probes = cfs_diagnose_probes(&question);
+    if (probes)
+        cfs_probe_start(operation, &question, probes);
+    else
+        cfs_operation_finish(operation, cfs_diagnose(&question, &nothing));
+}
+
+void cfs_operation_finish_reply(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    if (reply->status == SSH_FX_OK && reply->error == 0)
+        cfs_operation_finish(operation, 0);
+    else
+        cfs_operation_diagnose(operation, reply->status);
+}

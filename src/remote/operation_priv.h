@@ -1,0 +1,145 @@
+/* One call of the contract on its way: an operation on one lane.
+ *
+ *   QUEUED -> WAITING -> RUNNING -> FINISHED      (WAITING only for files whose turn has not come)
+ *
+ * Submitting makes an operation and posts it to the loop. There it passes the gates of the files it uses, then `start`
+ * runs. From then on it is driven by steps: requests to the server, each with the function that goes on when the answer
+ * has come. cfs_operation_finish ends it, from whatever state, exactly once: it gives up the steps still in flight,
+ * opens the gates, and calls the caller's `done`. Who may call it: the last step, the deadline, a cancel (a task on the
+ * loop), a lost lane.
+ *
+ * Memory: referenced by its life, by its posted task and by a posted cancel; freed with the last. After
+ * cfs_operation_finish (or anything that may call it: see below) a function returns without touching the operation.
+ *
+ * The deadline: op_timeout without any answer on the lane; answers to others count, since a server works in order, and
+ * a slow link that delivers is not a dead one. But never longer than CFS_DEADLINES op_timeouts for one step's wait. */
+#ifndef CFS_REMOTE_OPERATION_PRIV_H
+#define CFS_REMOTE_OPERATION_PRIV_H
+
+#include "base/list.h"
+#include "base/loop.h"
+#include "remote/diagnose.h"
+#include "remote/remote.h"
+#include "sftp/client.h"
+
+enum { CFS_STEPS = 4, CFS_DEADLINES = 20 };
+
+struct cfs_pool;
+struct cfs_lane;
+struct cfs_operation;
+
+/* A request of an operation. `then` is called only with what the server answered (an error too); when the lane is lost
+ * the operation ends without it. */
+typedef void cfs_step_function(struct cfs_operation *operation, const struct cfs_sftp_reply *reply);
+/* Where one function serves many steps. */
+struct cfs_step;
+typedef void cfs_part_function(struct cfs_operation *operation, struct cfs_step *step,
+                               const struct cfs_sftp_reply *reply);
+struct cfs_step {
+    struct cfs_sftp_request request;
+    struct cfs_operation *operation;
+    cfs_step_function *then;
+    cfs_part_function *then_part; /* instead of `then` */
+    struct cfs_list link;         /* operation->steps while in flight */
+};
+
+/* The order of calls on a file: shared ones pass together, in order; an exclusive one passes alone. The loop's thread.
+ */
+struct cfs_gate {
+    struct cfs_list tickets; /* in the order of arrival: those that have passed and those that wait */
+    unsigned exclusive;      /* how many of them are */
+};
+struct cfs_ticket {
+    struct cfs_list link;
+    struct cfs_gate *gate; /* NULL: not in use */
+    struct cfs_operation *operation;
+    bool exclusive;
+};
+
+enum cfs_operation_state {
+    CFS_OPERATION_QUEUED,
+    CFS_OPERATION_WAITING,
+    CFS_OPERATION_RUNNING,
+    CFS_OPERATION_FINISHED,
+};
+
+struct cfs_operation {
+    struct cfs_pool *pool;
+    struct cfs_lane *lane;
+    struct cfs_remote_call *call;
+    void (*start)(struct cfs_operation *operation);
+    void (*dispose)(struct cfs_operation *operation); /* frees what it owns besides what is here; may be NULL */
+    void (*ending)(struct cfs_operation *operation);  /* just before `done`, however it ended; may be NULL */
+    enum cfs_diagnose_operation kind;
+    char *path, *other; /* absolute, or NULL */
+    struct cfs_remote_result result;
+    struct cfs_ticket tickets[2];
+    struct cfs_step step[CFS_STEPS];
+    struct cfs_probes *probes; /* after a failure: probe.c */
+    unsigned setting;          /* enum cfs_remote_attribute: for the diagnosis */
+    bool uncancellable;
+    /* operation.c's own */
+    enum cfs_operation_state state;
+    struct cfs_list steps; /* in flight */
+    struct cfs_task task, cancel_task;
+    struct cfs_timer deadline;
+    int64_t submitted_ms, waiting_since_ms;
+    size_t bytes; /* counted in the lane's bytes_in_flight */
+    int early_error;
+    /* pool->lock */
+    struct cfs_list link; /* pool->operations */
+    unsigned references;
+    bool cancel_posted;
+};
+
+/* --- submitting: any thread --- */
+
+/* SIZE bytes (at least sizeof(struct cfs_operation), which comes first in them), zeroed. NULL if memory is short: then
+ * the call has been taken care of (it will complete with -ENOMEM). */
+void *cfs_operation_new(struct cfs_pool *pool, struct cfs_remote_call *call, size_t size,
+                        enum cfs_diagnose_operation kind, void (*start)(struct cfs_operation *operation));
+/* Sets the absolute path (the second one) from a relative one. An error is kept: the operation will end with it. */
+void cfs_operation_set_path(struct cfs_operation *operation, const char *relative);
+void cfs_operation_set_other(struct cfs_operation *operation, const char *relative);
+/* An error found while submitting: the operation will end with it, without starting. */
+void cfs_operation_set_error(struct cfs_operation *operation, int error);
+/* The file it uses (twice for copy). */
+void cfs_operation_use_file(struct cfs_operation *operation, struct cfs_remote_file *file, bool exclusive);
+/* To LANE, as BYTES in flight. The operation is the loop's from now on. */
+void cfs_operation_submit(struct cfs_operation *operation, struct cfs_lane *lane, size_t bytes);
+/* The same on the metadata lane. */
+void cfs_operation_submit_path(struct cfs_operation *operation);
+void cfs_operation_cancel(struct cfs_remote *remote, struct cfs_remote_call *call);
+
+/* --- running: the loop's thread --- */
+
+struct cfs_sftp_client *cfs_operation_client(const struct cfs_operation *operation);
+/* Prepares a step for a request. */
+struct cfs_sftp_request *cfs_step_arm(struct cfs_step *step, struct cfs_operation *operation, cfs_step_function *then);
+struct cfs_sftp_request *cfs_step_arm_part(struct cfs_step *step, struct cfs_operation *operation,
+                                           cfs_part_function *then);
+/* What came of sending: true when it is in flight. False: the operation has been finished with the error. */
+CFS_CHECKED bool cfs_step_sent(struct cfs_step *step, int error);
+/* Waits for no step any more: their answers are dropped. */
+void cfs_operation_give_up_steps(struct cfs_operation *operation);
+/* Restarts the deadline: an operation of many round trips calls it for each. */
+void cfs_operation_made_progress(struct cfs_operation *operation);
+
+/* Ends it. ERROR 0 hands operation->result over. */
+void cfs_operation_finish(struct cfs_operation *operation, int error);
+/* Ends it with what the reply says: success, or the errno that the diagnosis finds (perhaps after probes). */
+void cfs_operation_finish_reply(struct cfs_operation *operation, const struct cfs_sftp_reply *reply);
+/* As the latter, for an error whose status is known. */
+void cfs_operation_diagnose(struct cfs_operation *operation, uint32_t status);
+
+/* gate.c */
+void cfs_gate_init(struct cfs_gate *gate);
+void cfs_gate_enter(struct cfs_ticket *ticket);
+bool cfs_gate_may_pass(const struct cfs_ticket *ticket);
+/* Takes the ticket back; calls PASSED for each ticket whose turn may have come. */
+void cfs_gate_leave(struct cfs_ticket *ticket, void (*passed)(struct cfs_operation *operation));
+
+/* probe.c: answers `operation` with a diagnosed error after looking. */
+void cfs_probe_start(struct cfs_operation *operation, const struct cfs_diagnose_question *question, unsigned probes);
+
+#endif

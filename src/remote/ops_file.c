@@ -1,0 +1,301 @@
+/* Open, close, and what goes by handle but moves no data.
+ *
+ * Opening: OPEN and an LSTAT leave together, so that the attributes cost no round trip. With O_CREAT the mode is to be
+ * exactly what was asked for, while the server applies its own umask: a mode that came out different is set by FSETSTAT
+ * on the new handle, one round trip more, only then, and only for a file that we made: with O_EXCL that is certain,
+ * otherwise an LSTAT sent ahead of the OPEN tells (a file that another program makes between the two, microseconds
+ * apart on the server, is taken for ours). */
+#include "remote/operation_priv.h"
+#include "remote/pool_priv.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+struct open_operation {
+    struct cfs_operation operation;
+    int flags;
+    mode_t mode;
+    unsigned waiting; /* answers */
+    bool was_absent;
+    bool has_handle; /* and nobody owns it yet */
+    struct cfs_sftp_handle handle;
+    struct cfs_remote_attributes attributes;
+};
+
+static struct open_operation *of(struct cfs_operation *operation)
+{
+    return cfs_container_of(operation, struct open_operation, operation);
+}
+
+static void dispose_open(struct cfs_operation *operation)
+{
+    if (of(operation)->has_handle)
+        cfs_lane_discard(operation->lane, &of(operation)->handle);
+}
+
+static void hand_over(struct cfs_operation *operation)
+{
+    struct open_operation *self = of(operation);
+    struct cfs_remote_file *file = cfs_file_new(operation->lane, &self->handle, operation->path, self->flags);
+    if (!file) {
+        cfs_operation_finish(operation, -ENOMEM);
+        return;
+    }
+    self->has_handle = false;
+    file->size_known = self->attributes.valid & CFS_REMOTE_SIZE;
+    file->size = self->attributes.size;
+    operation->result.file = file;
+    operation->result.attributes = self->attributes;
+    cfs_operation_finish(operation, 0);
+}
+
+static void on_mode_fixed(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    struct open_operation *self = of(operation);
+    if (!reply->error)
+        self->attributes.mode |= self->mode & 07777;
+    hand_over(operation);
+}
+
+static void fix_mode(struct cfs_operation *operation)
+{
+    struct open_operation *self = of(operation);
+    struct cfs_step *step = &operation->step[3];
+    struct cfs_sftp_attributes wire = {.flags = SSH_FILEXFER_ATTR_PERMISSIONS,
+                                       .permissions = (self->attributes.mode & 07000) | (self->mode & 07777)};
+    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_mode_fixed);
+    (void)!cfs_step_sent(step, cfs_sftp_fsetstat(cfs_operation_client(operation), armed, &self->handle, &wire));
+}
+
+/* All answers are in, and the file is open. */
+static void conclude(struct cfs_operation *operation)
+{
+    struct open_operation *self = of(operation);
+    bool has_mode = self->attributes.valid & CFS_REMOTE_MODE;
+    if (has_mode && S_ISDIR(self->attributes.mode)) {
+        /* sftp-server opens folders for reading, to no use. */
+        cfs_operation_finish(operation, -EISDIR);
+        return;
+    }
+    /* The attributes of a link are not those of the file that was opened. */
+    if (has_mode && !S_ISREG(self->attributes.mode))
+        self->attributes.valid = 0;
+    else if (has_mode && self->was_absent && ((self->attributes.mode ^ self->mode) & 0777)) {
+        fix_mode(operation);
+        return;
+    }
+    hand_over(operation);
+}
+
+static void answered(struct cfs_operation *operation)
+{
+    if (--of(operation)->waiting == 0)
+        conclude(operation);
+}
+
+static void on_looked(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    of(operation)->was_absent = reply->status == SSH_FX_NO_SUCH_FILE;
+    answered(operation);
+}
+
+static void on_opened(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    struct open_operation *self = of(operation);
+    if (reply->error) {
+        cfs_operation_give_up_steps(operation);
+        cfs_operation_finish_reply(operation, reply);
+        return;
+    }
+    self->handle = *reply->handle;
+    self->has_handle = true;
+    answered(operation);
+}
+
+static void on_attributes(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    if (reply->attributes)
+        cfs_attributes_from_wire(reply->attributes, &of(operation)->attributes);
+    answered(operation);
+}
+
+static uint32_t wire_flags(int flags)
+{
+    static const uint32_t access[] = {
+        [O_RDONLY] = SSH_FXF_READ, [O_WRONLY] = SSH_FXF_WRITE, [O_RDWR] = SSH_FXF_READ | SSH_FXF_WRITE};
+    uint32_t wire = access[(flags & O_ACCMODE) == O_ACCMODE ? O_RDWR : flags & O_ACCMODE];
+    wire |= flags & O_CREAT ? SSH_FXF_CREAT : 0;
+    wire |= (flags & O_CREAT) && (flags & O_EXCL) ? SSH_FXF_EXCL : 0;
+    wire |= flags & O_TRUNC ? SSH_FXF_TRUNC : 0;
+    return wire;
+}
+
+static void start_open(struct cfs_operation *operation)
+{
+    struct open_operation *self = of(operation);
+    struct cfs_sftp_client *client = cfs_operation_client(operation);
+    struct cfs_step *step = operation->step;
+    struct cfs_sftp_attributes wire = {.flags = self->flags & O_CREAT ? SSH_FILEXFER_ATTR_PERMISSIONS : 0,
+                                       .permissions = self->mode & 07777};
+    struct cfs_sftp_request *armed;
+    self->waiting = 2;
+    self->was_absent = (self->flags & O_CREAT) && (self->flags & O_EXCL);
+    if ((self->flags & O_CREAT) && !(self->flags & O_EXCL)) {
+        self->waiting++;
+        armed = cfs_step_arm(&step[0], operation, on_looked);
+        if (!cfs_step_sent(&step[0], cfs_sftp_lstat(client, armed, operation->path)))
+            return;
+    }
+    armed = cfs_step_arm(&step[1], operation, on_opened);
+    if (!cfs_step_sent(&step[1], cfs_sftp_open(client, armed, operation->path, wire_flags(self->flags), &wire)))
+        return;
+    armed = cfs_step_arm(&step[2], operation, on_attributes);
+    (void)!cfs_step_sent(&step[2], cfs_sftp_lstat(client, armed, operation->path));
+}
+
+static enum cfs_diagnose_operation kind_of_open(int flags)
+{
+    if (flags & O_CREAT)
+        return flags & O_EXCL ? CFS_DIAGNOSE_CREATE_EXCLUSIVE : CFS_DIAGNOSE_CREATE;
+    return (flags & O_ACCMODE) == O_RDONLY && !(flags & O_TRUNC) ? CFS_DIAGNOSE_OPEN : CFS_DIAGNOSE_OPEN_WRITE;
+}
+
+void cfs_pool_open_file(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, int flags,
+                        mode_t mode)
+{
+    struct cfs_pool *pool = cfs_pool_of(remote);
+    bool writes = (flags & O_ACCMODE) != O_RDONLY;
+    struct open_operation *self = cfs_operation_new(pool, call, sizeof(*self), kind_of_open(flags), start_open);
+    if (!self)
+        return;
+    self->operation.dispose = dispose_open;
+    self->flags = flags;
+    self->mode = mode;
+    cfs_operation_set_path(&self->operation, path);
+    pthread_mutex_lock(&pool->lock);
+    struct cfs_lane *lane = cfs_pool_choose_lane(pool, writes ? CFS_LANE_FOR_WRITING : CFS_LANE_FOR_READING);
+    pthread_mutex_unlock(&pool->lock);
+    cfs_operation_submit(&self->operation, lane, 0);
+}
+
+/* --- by handle --- */
+
+struct handle_operation {
+    struct cfs_operation operation;
+    struct cfs_remote_file *file;
+    struct cfs_sftp_attributes wire;
+};
+
+static struct cfs_remote_file *file_of(struct cfs_operation *operation)
+{
+    return cfs_container_of(operation, struct handle_operation, operation)->file;
+}
+
+static struct handle_operation *new_on_file(struct cfs_remote *remote, struct cfs_remote_call *call,
+                                            struct cfs_remote_file *file, enum cfs_diagnose_operation kind,
+                                            void (*start)(struct cfs_operation *operation))
+{
+    struct handle_operation *self = cfs_operation_new(cfs_pool_of(remote), call, sizeof(*self), kind, start);
+    if (!self)
+        return NULL;
+    self->file = file;
+    cfs_operation_use_file(&self->operation, file, kind == CFS_DIAGNOSE_CLOSE);
+    return self;
+}
+
+static void on_fstat(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    struct cfs_remote_attributes *attributes = &operation->result.attributes;
+    if (reply->attributes) {
+        cfs_attributes_from_wire(reply->attributes, attributes);
+        file_of(operation)->size_known = attributes->valid & CFS_REMOTE_SIZE;
+        file_of(operation)->size = attributes->size;
+    }
+    cfs_operation_finish_reply(operation, reply);
+}
+
+static void start_fstat(struct cfs_operation *operation)
+{
+    struct cfs_step *step = &operation->step[0];
+    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_fstat);
+    (void)!cfs_step_sent(step, cfs_sftp_fstat(cfs_operation_client(operation), armed, &file_of(operation)->handle));
+}
+
+void cfs_pool_fstat(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file)
+{
+    struct handle_operation *self = new_on_file(remote, call, file, CFS_DIAGNOSE_HANDLE, start_fstat);
+    if (self)
+        cfs_operation_submit(&self->operation, file->lane, 0);
+}
+
+static void start_fsetattr(struct cfs_operation *operation)
+{
+    struct handle_operation *self = cfs_container_of(operation, struct handle_operation, operation);
+    struct cfs_step *step = &operation->step[0];
+    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, cfs_operation_finish_reply);
+    if (self->wire.flags & SSH_FILEXFER_ATTR_SIZE)
+        self->file->size_known = false;
+    (void)!cfs_step_sent(step,
+                         cfs_sftp_fsetstat(cfs_operation_client(operation), armed, &self->file->handle, &self->wire));
+}
+
+void cfs_pool_fsetattr(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
+                       const struct cfs_remote_attributes *attributes)
+{
+    struct handle_operation *self = new_on_file(remote, call, file, CFS_DIAGNOSE_SETATTR_HANDLE, start_fsetattr);
+    if (!self)
+        return;
+    self->operation.setting = attributes->valid;
+    cfs_attributes_to_wire(attributes, &self->wire);
+    cfs_operation_submit(&self->operation, file->lane, 0);
+}
+
+/* FAILURE is what a full disk or a quota says: the file system is asked, by the path that the file has by now. */
+static void on_flushed(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    if (reply->error && !operation->path)
+        operation->path = cfs_file_path(file_of(operation));
+    cfs_operation_finish_reply(operation, reply);
+}
+
+static void start_fsync(struct cfs_operation *operation)
+{
+    struct cfs_step *step = &operation->step[0];
+    if (!cfs_pool_can(operation->pool, CFS_SFTP_FSYNC)) {
+        cfs_operation_finish(operation, 0);
+        return;
+    }
+    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_flushed);
+    (void)!cfs_step_sent(step, cfs_sftp_fsync(cfs_operation_client(operation), armed, &file_of(operation)->handle));
+}
+
+void cfs_pool_fsync(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file)
+{
+    struct handle_operation *self = new_on_file(remote, call, file, CFS_DIAGNOSE_WRITE, start_fsync);
+    if (self)
+        cfs_operation_submit(&self->operation, file->lane, 0);
+}
+
+static void start_close(struct cfs_operation *operation)
+{
+    struct cfs_step *step = &operation->step[0];
+    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_flushed);
+    operation->path = cfs_file_path(file_of(operation));
+    (void)!cfs_step_sent(step, cfs_sftp_close(cfs_operation_client(operation), armed, &file_of(operation)->handle));
+}
+
+/* Whatever came of it, the file is no more. */
+static void free_file(struct cfs_operation *operation)
+{
+    cfs_file_free(file_of(operation));
+}
+
+void cfs_pool_close_file(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file)
+{
+    struct handle_operation *self = new_on_file(remote, call, file, CFS_DIAGNOSE_CLOSE, start_close);
+    if (!self)
+        return;
+    self->operation.uncancellable = true;
+    self->operation.ending = free_file;
+    cfs_operation_submit(&self->operation, file->lane, 0);
+}

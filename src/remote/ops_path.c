@@ -1,0 +1,308 @@
+/* Operations on paths: most are one request and its answer. */
+#include "remote/operation_priv.h"
+#include "remote/pool_priv.h"
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct path_operation {
+    struct cfs_operation operation;
+    struct cfs_sftp_attributes wire;
+    mode_t mode; /* wanted (mkdir), or known type (setattr) */
+    char *text;  /* readlink: the result; symlink: the target */
+    int64_t sent_ms;
+    bool follow_up; /* setattr: SETSTAT is still to be tried */
+};
+
+static struct path_operation *of(struct cfs_operation *operation)
+{
+    return cfs_container_of(operation, struct path_operation, operation);
+}
+
+static void dispose(struct cfs_operation *operation)
+{
+    free(of(operation)->text);
+}
+
+static struct path_operation *new_operation(struct cfs_remote *remote, struct cfs_remote_call *call,
+                                            enum cfs_diagnose_operation kind,
+                                            void (*start)(struct cfs_operation *operation), const char *path)
+{
+    struct path_operation *self = cfs_operation_new(cfs_pool_of(remote), call, sizeof(*self), kind, start);
+    if (!self)
+        return NULL;
+    self->operation.dispose = dispose;
+    cfs_operation_set_path(&self->operation, path);
+    return self;
+}
+
+static void submit(struct path_operation *self)
+{
+    if (self)
+        cfs_operation_submit_path(&self->operation);
+}
+
+/* Sends one request that takes a path, to end with its answer. */
+#define START_WITH_PATH(name, request, then)                                                                           \
+    static void name(struct cfs_operation *operation)                                                                  \
+    {                                                                                                                  \
+        struct cfs_step *step = &operation->step[0];                                                                   \
+        struct cfs_sftp_request *armed = cfs_step_arm(step, operation, then);                                          \
+        (void)!cfs_step_sent(step, request(cfs_operation_client(operation), armed, operation->path));                  \
+    }
+
+/* --- lstat: also measures the round trip --- */
+
+/* Smoothed as TCP does it (RFC 6298): an eighth of the new one. */
+static void measure(struct cfs_operation *operation)
+{
+    struct cfs_pool *pool = operation->pool;
+    int64_t took = cfs_clock_ms(&cfs_system_clock) - of(operation)->sent_ms;
+    pthread_mutex_lock(&pool->lock);
+    pool->round_trip_ms = pool->round_trip_ms < 0 ? took : (7 * pool->round_trip_ms + took + 4) / 8;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void on_lstat(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    measure(operation);
+    if (reply->attributes)
+        cfs_attributes_from_wire(reply->attributes, &operation->result.attributes);
+    cfs_operation_finish_reply(operation, reply);
+}
+
+static void start_lstat(struct cfs_operation *operation)
+{
+    struct cfs_step *step = &operation->step[0];
+    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_lstat);
+    of(operation)->sent_ms = cfs_clock_ms(&cfs_system_clock);
+    (void)!cfs_step_sent(step, cfs_sftp_lstat(cfs_operation_client(operation), armed, operation->path));
+}
+
+void cfs_pool_lstat(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path)
+{
+    submit(new_operation(remote, call, CFS_DIAGNOSE_LSTAT, start_lstat, path));
+}
+
+/* --- setattr ---
+ * lsetstat where it is offered: it does not follow a link that took the path's place meanwhile. It refuses a size, and
+ * on old C libraries (glibc before 2.32) the server can change no mode that way: both go by SETSTAT, never for a link.
+ */
+
+static void on_setstat(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    cfs_operation_finish_reply(operation, reply);
+}
+
+static void send_setstat(struct cfs_operation *operation)
+{
+    struct cfs_step *step = &operation->step[1];
+    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_setstat);
+    (void)!cfs_step_sent(
+        step, cfs_sftp_setstat(cfs_operation_client(operation), armed, operation->path, &of(operation)->wire));
+}
+
+static void on_lsetstat(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    bool may_be_unable = reply->status == SSH_FX_FAILURE || reply->status == SSH_FX_OP_UNSUPPORTED;
+    if (may_be_unable && of(operation)->follow_up)
+        send_setstat(operation);
+    else
+        cfs_operation_finish_reply(operation, reply);
+}
+
+static void start_setattr(struct cfs_operation *operation)
+{
+    struct path_operation *self = of(operation);
+    bool can_lsetstat = cfs_pool_can(operation->pool, CFS_SFTP_LSETSTAT);
+    bool is_link = S_ISLNK(self->mode);
+    struct cfs_step *step = &operation->step[0];
+    if (is_link && (!can_lsetstat || (self->wire.flags & SSH_FILEXFER_ATTR_SIZE))) {
+        cfs_operation_finish(operation, can_lsetstat ? -EINVAL : -EOPNOTSUPP);
+        return;
+    }
+    if (!can_lsetstat || (self->wire.flags & SSH_FILEXFER_ATTR_SIZE)) {
+        send_setstat(operation);
+        return;
+    }
+    self->follow_up = !is_link && (self->wire.flags & SSH_FILEXFER_ATTR_PERMISSIONS);
+    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_lsetstat);
+    (void)!cfs_step_sent(step, cfs_sftp_lsetstat(cfs_operation_client(operation), armed, operation->path, &self->wire));
+}
+
+void cfs_pool_setattr(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, mode_t expected_type,
+                      const struct cfs_remote_attributes *attributes)
+{
+    struct path_operation *self = new_operation(remote, call, CFS_DIAGNOSE_SETATTR, start_setattr, path);
+    if (!self)
+        return;
+    self->mode = expected_type;
+    self->operation.setting = attributes->valid;
+    cfs_attributes_to_wire(attributes, &self->wire);
+    submit(self);
+}
+
+/* --- readlink --- */
+
+static void on_readlink(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    struct path_operation *self = of(operation);
+    if (reply->error) {
+        cfs_operation_finish_reply(operation, reply);
+        return;
+    }
+    const struct cfs_sftp_name *name = &reply->names[0];
+    if (name->name_length > PATH_MAX || memchr(name->name, '\0', name->name_length)) {
+        cfs_operation_finish(operation, -EIO);
+        return;
+    }
+    self->text = strndup(name->name, name->name_length);
+    operation->result.target = self->text;
+    cfs_operation_finish(operation, self->text ? 0 : -ENOMEM);
+}
+START_WITH_PATH(start_readlink, cfs_sftp_readlink, on_readlink)
+
+void cfs_pool_readlink(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path)
+{
+    submit(new_operation(remote, call, CFS_DIAGNOSE_READLINK, start_readlink, path));
+}
+
+/* --- mkdir ---
+ * The server applies its own umask. An LSTAT leaves together with the MKDIR and tells what mode came out; only where
+ * bits are missing a SETSTAT follows, a second round trip. It is never sent blindly behind the MKDIR: when that fails
+ * with EEXIST the SETSTAT would hit what stands there. Bits that the server added (setgid from the parent) stay. */
+
+static void on_mode_fixed(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    if (!reply->error)
+        operation->result.attributes.mode |= of(operation)->wire.permissions;
+    /* The folder is there, and nobody asked for more than the server allows. */
+    cfs_operation_finish(operation, 0);
+}
+
+static void on_made_lstat(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    struct path_operation *self = of(operation);
+    struct cfs_remote_attributes *made = &operation->result.attributes;
+    if (reply->attributes)
+        cfs_attributes_from_wire(reply->attributes, made);
+    bool knows = (made->valid & CFS_REMOTE_MODE) && S_ISDIR(made->mode);
+    if (!knows || (made->mode & 0777) == (self->mode & 0777)) {
+        cfs_operation_finish(operation, 0);
+        return;
+    }
+    struct cfs_step *step = &operation->step[2];
+    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_mode_fixed);
+    self->wire = (struct cfs_sftp_attributes){.flags = SSH_FILEXFER_ATTR_PERMISSIONS,
+                                              .permissions = (made->mode & 07000) | (self->mode & 07777)};
+    (void)!cfs_step_sent(step, cfs_sftp_setstat(cfs_operation_client(operation), armed, operation->path, &self->wire));
+}
+
+/* A failure ends the operation and gives the LSTAT up. */
+static void on_mkdir(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    if (reply->error) {
+        cfs_operation_give_up_steps(operation);
+        cfs_operation_finish_reply(operation, reply);
+    }
+}
+
+static void start_mkdir(struct cfs_operation *operation)
+{
+    struct cfs_sftp_client *client = cfs_operation_client(operation);
+    struct cfs_step *step = operation->step;
+    struct cfs_sftp_attributes wire = {.flags = SSH_FILEXFER_ATTR_PERMISSIONS,
+                                       .permissions = of(operation)->mode & 07777};
+    struct cfs_sftp_request *armed = cfs_step_arm(&step[0], operation, on_mkdir);
+    if (!cfs_step_sent(&step[0], cfs_sftp_mkdir(client, armed, operation->path, &wire)))
+        return;
+    armed = cfs_step_arm(&step[1], operation, on_made_lstat);
+    (void)!cfs_step_sent(&step[1], cfs_sftp_lstat(client, armed, operation->path));
+}
+
+void cfs_pool_mkdir(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, mode_t mode)
+{
+    struct path_operation *self = new_operation(remote, call, CFS_DIAGNOSE_MKDIR, start_mkdir, path);
+    if (self)
+        self->mode = mode;
+    submit(self);
+}
+
+/* --- rmdir, unlink, symlink, link --- */
+
+START_WITH_PATH(start_rmdir, cfs_sftp_rmdir, cfs_operation_finish_reply)
+START_WITH_PATH(start_unlink, cfs_sftp_remove, cfs_operation_finish_reply)
+
+void cfs_pool_rmdir(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path)
+{
+    submit(new_operation(remote, call, CFS_DIAGNOSE_RMDIR, start_rmdir, path));
+}
+
+void cfs_pool_unlink(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path)
+{
+    submit(new_operation(remote, call, CFS_DIAGNOSE_UNLINK, start_unlink, path));
+}
+
+static void start_symlink(struct cfs_operation *operation)
+{
+    struct cfs_step *step = &operation->step[0];
+    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, cfs_operation_finish_reply);
+    (void)!cfs_step_sent(
+        step, cfs_sftp_symlink(cfs_operation_client(operation), armed, of(operation)->text, operation->path));
+}
+
+void cfs_pool_symlink(struct cfs_remote *remote, struct cfs_remote_call *call, const char *target, const char *path)
+{
+    struct path_operation *self = new_operation(remote, call, CFS_DIAGNOSE_SYMLINK, start_symlink, path);
+    if (!self)
+        return;
+    self->text = strdup(target);
+    if (!self->text)
+        cfs_operation_set_error(&self->operation, -ENOMEM);
+    else if (strlen(target) >= PATH_MAX)
+        cfs_operation_set_error(&self->operation, -ENAMETOOLONG);
+    submit(self);
+}
+
+static void start_link(struct cfs_operation *operation)
+{
+    struct cfs_step *step = &operation->step[0];
+    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, cfs_operation_finish_reply);
+    (void)!cfs_step_sent(step,
+                         cfs_sftp_hardlink(cfs_operation_client(operation), armed, operation->path, operation->other));
+}
+
+void cfs_pool_link(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to)
+{
+    struct path_operation *self = new_operation(remote, call, CFS_DIAGNOSE_LINK, start_link, from);
+    if (self)
+        cfs_operation_set_other(&self->operation, to);
+    submit(self);
+}
+
+/* --- statfs --- */
+
+static void on_statvfs(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    const struct cfs_sftp_statvfs *told = reply->statvfs;
+    if (told)
+        operation->result.statfs = (struct cfs_remote_statfs){
+            .block_size = told->bsize,
+            .fragment_size = told->frsize,
+            .blocks = told->blocks,
+            .blocks_free = told->bfree,
+            .blocks_available = told->bavail,
+            .files = told->files,
+            .files_free = told->ffree,
+            .name_max = told->namemax,
+            .read_only = told->flag & 1,
+        };
+    cfs_operation_finish_reply(operation, reply);
+}
+START_WITH_PATH(start_statfs, cfs_sftp_statvfs, on_statvfs)
+
+void cfs_pool_statfs(struct cfs_remote *remote, struct cfs_remote_call *call)
+{
+    submit(new_operation(remote, call, CFS_DIAGNOSE_STATFS, start_statfs, ""));
+}

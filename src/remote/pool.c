@@ -1,0 +1,287 @@
+/* The life of the pool.
+ *
+ * Opening: lanes 0 and 1 are started together. The pool is settled once lane 0 is ready and lane 1 ready or refused, or
+ * once lane 0 has failed; the caller of cfs_pool_open waits for that. The other lanes follow one after another, in the
+ * background; the first that the server refuses is the last one tried: the server has told its cap.
+ *
+ * Losing: a ready lane that ends means that the connection is lost, for good in this version. All lanes are closed, so
+ * that everything in flight ends with -ENOTCONN, and `lost` is called once. A client must not be freed from inside its
+ * own callbacks, therefore a posted task does both. */
+#include "base/log.h"
+#include "remote/pool_priv.h"
+#include "remote/transport.h"
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+static void start_next_lane(struct cfs_pool *pool)
+{
+    if (pool->next_lane < pool->lanes_wanted && !pool->closing && !pool->lost)
+        cfs_lane_start(&pool->lanes[pool->next_lane++]);
+}
+
+static void start(struct cfs_task *task)
+{
+    struct cfs_pool *pool = cfs_container_of(task, struct cfs_pool, start_task);
+    start_next_lane(pool);
+    start_next_lane(pool);
+}
+
+/* Whether cfs_pool_open need not wait any longer. The lock is held. */
+static bool is_settled(const struct cfs_pool *pool)
+{
+    return pool->lanes[0].state == CFS_LANE_READY &&
+           (pool->lanes_wanted < 2 || pool->lanes[1].state == CFS_LANE_READY ||
+            pool->lanes[1].state == CFS_LANE_REFUSED);
+}
+
+static void settle(struct cfs_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    if (!pool->settled && is_settled(pool)) {
+        pool->extensions = cfs_sftp_client_extensions(pool->lanes[0].client);
+        pool->limits = *cfs_sftp_client_limits(pool->lanes[0].client);
+        pool->settled = true;
+        pthread_cond_broadcast(&pool->changed);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void cfs_pool_lane_settled(struct cfs_lane *lane)
+{
+    struct cfs_pool *pool = lane->pool;
+    settle(pool);
+    if (lane->number > 0)
+        start_next_lane(pool);
+}
+
+/* --- losing --- */
+
+static void reap(struct cfs_task *task)
+{
+    struct cfs_pool *pool = cfs_container_of(task, struct cfs_pool, reap_task);
+    char reason[sizeof(pool->last_error)];
+    pool->reap_posted = false;
+    pthread_mutex_lock(&pool->lock);
+    bool lost = pool->lost;
+    memcpy(reason, pool->last_error, sizeof(reason));
+    pthread_mutex_unlock(&pool->lock);
+    for (unsigned i = 0; i < pool->lanes_wanted; i++) {
+        struct cfs_lane *lane = &pool->lanes[i];
+        if (lane->client && (lost || lane->doomed))
+            cfs_lane_close(lane, lane->state == CFS_LANE_REFUSED ? CFS_LANE_REFUSED : CFS_LANE_CLOSED);
+    }
+    if (lost && !pool->closing && pool->lost_callback) {
+        void (*callback)(const char *, void *) = pool->lost_callback;
+        pool->lost_callback = NULL;
+        callback(reason, pool->context);
+    }
+}
+
+static void post_reap(struct cfs_pool *pool)
+{
+    pool->reap_task.run = reap;
+    if (!pool->reap_posted)
+        pool->reap_posted = cfs_loop_post(pool->loop, &pool->reap_task) == 0;
+}
+
+/* The first lane of all could not be opened: cfs_pool_open fails. */
+static void fail_opening(struct cfs_lane *lane, const char *reason)
+{
+    struct cfs_pool *pool = lane->pool;
+    struct cfs_error error = {0};
+    if (lane->stream)
+        pool->transport->operations->stream_error(pool->transport, lane->stream, &error);
+    if (error.failure == CFS_FAILURE_NONE)
+        cfs_error_set(&error, EIO, CFS_FAILURE_NO_SFTP, "The server does not answer as an SFTP server: %s", reason);
+    pthread_mutex_lock(&pool->lock);
+    if (!pool->settled)
+        pool->error = error;
+    pool->settled = true;
+    pthread_cond_broadcast(&pool->changed);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void refuse(struct cfs_lane *lane, const char *reason)
+{
+    struct cfs_pool *pool = lane->pool;
+    cfs_log_info("pool", "the server allows %u channels: %s", lane->number, reason);
+    pool->next_lane = pool->lanes_wanted;
+    pthread_mutex_lock(&pool->lock);
+    lane->state = CFS_LANE_REFUSED;
+    pthread_mutex_unlock(&pool->lock);
+    settle(pool);
+}
+
+static void lose(struct cfs_pool *pool, const char *reason)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool first = !pool->lost;
+    pool->lost = true;
+    if (first)
+        snprintf(pool->last_error, sizeof(pool->last_error), "%s", reason);
+    pthread_mutex_unlock(&pool->lock);
+    if (first && !pool->closing)
+        cfs_log_warning("pool", "the connection is lost: %s", reason);
+}
+
+void cfs_pool_lane_lost(struct cfs_lane *lane, const char *reason)
+{
+    if (lane->state == CFS_LANE_READY)
+        lose(lane->pool, reason);
+    else if (lane->number == 0)
+        fail_opening(lane, reason);
+    else
+        refuse(lane, reason);
+    post_reap(lane->pool);
+}
+
+/* --- opening and freeing --- */
+
+static unsigned clamp_lanes(unsigned wanted)
+{
+    if (wanted < 1)
+        return 1;
+    return wanted > CFS_LANES_MAX ? CFS_LANES_MAX : wanted;
+}
+
+static struct cfs_pool *pool_new(struct cfs_transport *transport, const struct cfs_pool_options *options)
+{
+    struct cfs_pool *pool = calloc(1, sizeof(*pool));
+    pthread_condattr_t monotonic;
+    if (!pool)
+        return NULL;
+    pool->remote.operations = &cfs_pool_operations;
+    pool->transport = transport;
+    pool->loop = transport->operations->loop(transport);
+    pool->op_timeout_ms = options->op_timeout_ms ? options->op_timeout_ms : 1;
+    pool->lost_callback = options->lost;
+    pool->context = options->context;
+    pool->lanes_wanted = clamp_lanes(options->lanes);
+    pool->round_trip_ms = -1;
+    for (unsigned i = 0; i < CFS_LANES_MAX; i++) {
+        pool->lanes[i].pool = pool;
+        pool->lanes[i].number = i;
+    }
+    cfs_list_init(&pool->operations);
+    cfs_list_init(&pool->files);
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&pool->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return pool;
+}
+
+/* Until the pool is usable: 0, or the error. */
+static int wait_until_settled(struct cfs_pool *pool, struct cfs_error *error)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += pool->op_timeout_ms / 1000 + 1;
+    int waited = 0;
+    pthread_mutex_lock(&pool->lock);
+    while (!pool->settled && waited == 0)
+        waited = pthread_cond_timedwait(&pool->changed, &pool->lock, &until);
+    bool settled = pool->settled;
+    bool failed = pool->error.failure != CFS_FAILURE_NONE;
+    if (failed && error)
+        *error = pool->error;
+    pthread_mutex_unlock(&pool->lock);
+    if (!settled)
+        return cfs_error_set(error, ETIMEDOUT, CFS_FAILURE_TIMEOUT, "The SFTP server did not answer within %u seconds.",
+                             pool->op_timeout_ms / 1000 + 1);
+    return failed ? -EIO : 0;
+}
+
+int cfs_pool_open(struct cfs_transport *transport, const struct cfs_pool_options *options,
+                  struct cfs_remote **ret_remote, struct cfs_error *error)
+{
+    struct cfs_pool *pool = pool_new(transport, options);
+    if (!pool) {
+        transport->operations->free(transport);
+        return cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "Out of memory.");
+    }
+    pool->start_task.run = start;
+    int result = cfs_loop_post(pool->loop, &pool->start_task);
+    if (result)
+        (void)cfs_error_set(error, ENOTCONN, CFS_FAILURE_LOST, "The connection has ended.");
+    else
+        result = wait_until_settled(pool, error);
+    if (!result)
+        result = cfs_pool_find_root(pool, options->remote_dir, error);
+    if (result) {
+        cfs_pool_free(&pool->remote);
+        return result;
+    }
+    *ret_remote = &pool->remote;
+    return 0;
+}
+
+static void close_all(struct cfs_task *task)
+{
+    struct cfs_pool *pool = cfs_container_of(task, struct cfs_pool, close_task);
+    pool->closing = true;
+    for (unsigned i = 0; i < pool->lanes_wanted; i++) {
+        if (pool->lanes[i].client)
+            cfs_lane_close(&pool->lanes[i], CFS_LANE_CLOSED);
+    }
+    pthread_mutex_lock(&pool->lock);
+    pool->closed = true;
+    pthread_cond_broadcast(&pool->changed);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void cfs_pool_free(struct cfs_remote *remote)
+{
+    if (!remote)
+        return;
+    struct cfs_pool *pool = cfs_pool_of(remote);
+    pool->close_task.run = close_all;
+    if (cfs_loop_post(pool->loop, &pool->close_task) == 0) {
+        pthread_mutex_lock(&pool->lock);
+        while (!pool->closed)
+            pthread_cond_wait(&pool->changed, &pool->lock);
+        pthread_mutex_unlock(&pool->lock);
+    }
+    /* Joins the loop's thread, which runs what is still posted: only then is the pool nobody's. */
+    pool->transport->operations->free(pool->transport);
+    pthread_cond_destroy(&pool->changed);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool->root);
+    free(pool);
+}
+
+/* --- the table --- */
+
+static const struct cfs_remote_facts *facts(struct cfs_remote *remote)
+{
+    return &cfs_pool_of(remote)->facts;
+}
+
+const struct cfs_remote_operations cfs_pool_operations = {
+    .facts = facts,
+    .cancel = cfs_operation_cancel,
+    .lstat = cfs_pool_lstat,
+    .setattr = cfs_pool_setattr,
+    .readlink = cfs_pool_readlink,
+    .mkdir = cfs_pool_mkdir,
+    .rmdir = cfs_pool_rmdir,
+    .unlink = cfs_pool_unlink,
+    .symlink = cfs_pool_symlink,
+    .link = cfs_pool_link,
+    .rename = cfs_pool_rename,
+    .statfs = cfs_pool_statfs,
+    .open = cfs_pool_open_file,
+    .read = cfs_pool_read,
+    .write = cfs_pool_write,
+    .fstat = cfs_pool_fstat,
+    .fsetattr = cfs_pool_fsetattr,
+    .fsync = cfs_pool_fsync,
+    .copy = cfs_pool_copy,
+    .close = cfs_pool_close_file,
+    .open_listing = cfs_pool_open_listing,
+    .read_listing = cfs_pool_read_listing,
+    .close_listing = cfs_pool_close_listing,
+    .id_names = cfs_pool_id_names,
+};

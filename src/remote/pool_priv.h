@@ -1,0 +1,171 @@
+/* What the files of the pool share.
+ *
+ * Threads. Everything of an operation, a lane, a file and a listing happens on the loop's thread, except: submitting
+ * (any thread: makes the operation and posts it), cancelling (any thread: posts), status (any thread). What those touch
+ * is under pool->lock, and named so below. No callback runs and nothing is submitted to a client with the lock held. */
+#ifndef CFS_REMOTE_POOL_PRIV_H
+#define CFS_REMOTE_POOL_PRIV_H
+
+#include "base/list.h"
+#include "base/loop.h"
+#include "remote/operation_priv.h"
+#include "remote/pool.h"
+#include "remote/remote.h"
+#include "sftp/client.h"
+#include <pthread.h>
+
+enum { CFS_LANES_MAX = 32 };
+
+/* One SFTP channel.
+ *   CLOSED -> STARTING -> READY -> CLOSED      (READY -> CLOSED is the loss of the connection)
+ *                      -> REFUSED              (the server has no more channels for us: a learned cap) */
+enum cfs_lane_state { CFS_LANE_CLOSED, CFS_LANE_STARTING, CFS_LANE_READY, CFS_LANE_REFUSED };
+
+struct cfs_lane {
+    struct cfs_pool *pool;
+    unsigned number;
+    struct cfs_stream *stream;      /* the client's; to ask the transport why it failed */
+    struct cfs_sftp_client *client; /* NULL: closed */
+    int64_t last_reply_ms;
+    bool doomed; /* its client is lost and waits to be freed */
+    /* pool->lock */
+    enum cfs_lane_state state;
+    struct cfs_sftp_client *counted; /* the client, while its counters may be read */
+    size_t bytes_in_flight;
+};
+
+struct cfs_pool {
+    struct cfs_remote remote;
+    struct cfs_transport *transport;
+    struct cfs_loop *loop;
+    uint32_t op_timeout_ms;
+    void (*lost_callback)(const char *reason, void *context);
+    void *context;
+    struct cfs_remote_facts facts; /* final once cfs_pool_open has returned */
+    uint32_t extensions;           /* of lane 0; final as well */
+    struct cfs_sftp_limits limits; /* likewise */
+    char *root;
+
+    /* the loop's thread */
+    unsigned lanes_wanted;
+    unsigned next_lane; /* to be started */
+    struct cfs_task start_task, reap_task, close_task;
+    bool reap_posted, started_once, closing;
+    bool umask_known;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* settled, closed */
+    /* lock */
+    struct cfs_lane lanes[CFS_LANES_MAX];
+    struct cfs_list operations; /* in flight, in the order of submission */
+    struct cfs_list files;
+    size_t in_flight;
+    uint64_t open_files;
+    struct cfs_remote_file *last_reader; /* the file opened last for reading, while it is open */
+    struct cfs_remote_call *starved;     /* calls that found no memory, linked by `implementation` */
+    struct cfs_task starved_task;
+    bool starved_posted;
+    bool settled; /* usable, or failed: see `error` */
+    bool closed;
+    bool lost;
+    struct cfs_error error; /* why it could not be opened */
+    char last_error[256];
+    int64_t round_trip_ms;                            /* smoothed; -1 unknown */
+    uint64_t past_requests, past_sent, past_received; /* of clients that are gone */
+};
+
+/* An open file. The lane and the handle stay while it lives: a later reconnect would replace them by opening PATH again
+ * with FLAGS and comparing, which is why both are kept. */
+struct cfs_remote_file {
+    struct cfs_pool *pool;
+    struct cfs_lane *lane;
+    struct cfs_sftp_handle handle;
+    int flags;
+    struct cfs_gate gate;
+    bool size_known;
+    uint64_t size; /* as told last: to judge whether a short read is the end */
+    /* pool->lock */
+    struct cfs_list link;
+    char *path; /* absolute; follows renames */
+};
+
+extern const struct cfs_remote_operations cfs_pool_operations;
+
+static inline struct cfs_pool *cfs_pool_of(struct cfs_remote *remote)
+{
+    return cfs_container_of(remote, struct cfs_pool, remote);
+}
+
+static inline bool cfs_pool_can(const struct cfs_pool *pool, enum cfs_sftp_extension extension)
+{
+    return pool->extensions & extension;
+}
+
+/* --- lane.c: on the loop's thread, but for choose --- */
+
+/* Opens the channel; what comes of it: cfs_pool_lane_settled or cfs_pool_lane_lost. */
+void cfs_lane_start(struct cfs_lane *lane);
+/* Frees the client: what is in flight on it ends with -ENOTCONN. */
+void cfs_lane_close(struct cfs_lane *lane, enum cfs_lane_state state);
+/* Closes a handle that nobody waits for. */
+void cfs_lane_discard(struct cfs_lane *lane, const struct cfs_sftp_handle *handle);
+
+/* What a lane is chosen for. */
+enum cfs_lane_use { CFS_LANE_FOR_PATHS, CFS_LANE_FOR_READING, CFS_LANE_FOR_WRITING };
+/* THE place where lanes are chosen. Any thread; pool->lock is held. Never NULL. */
+struct cfs_lane *cfs_pool_choose_lane(struct cfs_pool *pool, enum cfs_lane_use use);
+
+/* --- pool.c: called by lanes, on the loop's thread --- */
+void cfs_pool_lane_settled(struct cfs_lane *lane);
+void cfs_pool_lane_lost(struct cfs_lane *lane, const char *reason);
+
+/* root.c: finds the work folder; blocking; the pool is usable. Fills pool->root and pool->facts. */
+CFS_CHECKED int cfs_pool_find_root(struct cfs_pool *pool, const char *remote_dir, struct cfs_error *error);
+
+/* --- the operations, as in remote.h --- */
+void cfs_pool_lstat(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+void cfs_pool_setattr(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, mode_t expected_type,
+                      const struct cfs_remote_attributes *attributes);
+void cfs_pool_readlink(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+void cfs_pool_mkdir(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, mode_t mode);
+void cfs_pool_rmdir(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+void cfs_pool_unlink(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+void cfs_pool_symlink(struct cfs_remote *remote, struct cfs_remote_call *call, const char *target, const char *path);
+void cfs_pool_link(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to);
+void cfs_pool_rename(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to,
+                     enum cfs_remote_rename how);
+void cfs_pool_statfs(struct cfs_remote *remote, struct cfs_remote_call *call);
+void cfs_pool_open_file(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, int flags,
+                        mode_t mode);
+void cfs_pool_read(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
+                   uint64_t offset, size_t length, void *destination);
+void cfs_pool_write(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
+                    uint64_t offset, size_t length, const void *data);
+void cfs_pool_fstat(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+void cfs_pool_fsetattr(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
+                       const struct cfs_remote_attributes *attributes);
+void cfs_pool_fsync(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+void cfs_pool_copy(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *from,
+                   uint64_t from_offset, struct cfs_remote_file *to, uint64_t to_offset, size_t length);
+void cfs_pool_close_file(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+void cfs_pool_open_listing(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+void cfs_pool_read_listing(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_listing *listing);
+void cfs_pool_close_listing(struct cfs_remote *remote, struct cfs_remote_call *call,
+                            struct cfs_remote_listing *listing);
+void cfs_pool_id_names(struct cfs_remote *remote, struct cfs_remote_call *call, const uint32_t *uids, size_t uid_count,
+                       const uint32_t *gids, size_t gid_count);
+
+/* attributes of the wire and of the contract (convert.c) */
+void cfs_attributes_from_wire(const struct cfs_sftp_attributes *wire, struct cfs_remote_attributes *ret_attributes);
+void cfs_attributes_to_wire(const struct cfs_remote_attributes *attributes, struct cfs_sftp_attributes *ret_wire);
+
+/* file.c: open files of the pool. pool->lock is taken inside. */
+struct cfs_remote_file *cfs_file_new(struct cfs_lane *lane, const struct cfs_sftp_handle *handle, const char *path,
+                                     int flags);
+void cfs_file_free(struct cfs_remote_file *file);
+/* A copy of where the file is by now; the caller frees; NULL if memory is short. */
+char *cfs_file_path(struct cfs_remote_file *file);
+/* Open files at or below FROM are at TO now. */
+void cfs_files_renamed(struct cfs_pool *pool, const char *from, const char *to);
+
+#endif

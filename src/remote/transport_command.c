@@ -1,0 +1,122 @@
+/* Streams that are child processes, on a loop with a thread of its own. For tests without SSH, and for sites whose
+ * login only their own ssh program can do. */
+#include "base/list.h"
+#include "remote/transport.h"
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+struct command_transport {
+    struct cfs_transport transport;
+    struct cfs_loop *loop;
+    pthread_t thread;
+    char **argv;
+};
+
+static struct command_transport *of(struct cfs_transport *transport)
+{
+    return cfs_container_of(transport, struct command_transport, transport);
+}
+
+static void free_argv(char **argv)
+{
+    for (size_t i = 0; argv && argv[i]; i++)
+        free(argv[i]);
+    free(argv);
+}
+
+static char **copy_argv(char *const argv[])
+{
+    size_t count = 0;
+    while (argv[count])
+        count++;
+    char **copy = calloc(count + 1, sizeof(*copy));
+    for (size_t i = 0; copy && i < count; i++) {
+        copy[i] = strdup(argv[i]);
+        if (!copy[i]) {
+            free_argv(copy);
+            return NULL;
+        }
+    }
+    return copy;
+}
+
+static struct cfs_loop *loop_of(struct cfs_transport *transport)
+{
+    return of(transport)->loop;
+}
+
+static struct cfs_stream *open_stream(struct cfs_transport *transport)
+{
+    struct cfs_stream *stream;
+    return cfs_stream_spawn(of(transport)->loop, of(transport)->argv, &stream) ? NULL : stream;
+}
+
+static void stream_error(struct cfs_transport *transport, const struct cfs_stream *stream, struct cfs_error *error)
+{
+    const char *reason = cfs_stream_reason(stream);
+    (void)cfs_error_set(error, EIO, CFS_FAILURE_NO_SFTP, "The program %s is no SFTP server: %s", of(transport)->argv[0],
+                        reason ? reason : "it ended without a word");
+}
+
+static void facts(struct cfs_transport *transport, struct cfs_ssh_facts *ret_facts)
+{
+    memset(ret_facts, 0, sizeof(*ret_facts));
+}
+
+static void free_transport(struct cfs_transport *transport)
+{
+    struct command_transport *self = of(transport);
+    cfs_loop_stop(self->loop);
+    pthread_join(self->thread, NULL);
+    cfs_loop_free(self->loop);
+    free_argv(self->argv);
+    free(self);
+}
+
+static const struct cfs_transport_operations operations = {
+    .loop = loop_of,
+    .open_stream = open_stream,
+    .stream_error = stream_error,
+    .facts = facts,
+    .free = free_transport,
+};
+
+static void *run(void *loop)
+{
+    cfs_loop_run(loop);
+    return NULL;
+}
+
+/* The thread takes no signals: they are the main thread's. */
+static int start_thread(struct command_transport *self)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&self->thread, NULL, run, self->loop);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -error;
+}
+
+int cfs_transport_command_open(char *const argv[], struct cfs_transport **ret_transport)
+{
+    struct command_transport *self = calloc(1, sizeof(*self));
+    int error = -ENOMEM;
+    if (!self)
+        return -ENOMEM;
+    self->transport.operations = &operations;
+    self->argv = copy_argv(argv);
+    self->loop = cfs_loop_new();
+    if (self->argv && self->loop)
+        error = start_thread(self);
+    if (error) {
+        cfs_loop_free(self->loop);
+        free_argv(self->argv);
+        free(self);
+        return error;
+    }
+    *ret_transport = &self->transport;
+    return 0;
+}
