@@ -68,6 +68,12 @@ requires_fuse()
     fi
 }
 
+# must COMMAND... : it succeeds, or the test ends here.
+must()
+{
+    "$@" || fail "exit code $? from: $*"
+}
+
 # expect_equal WHAT EXPECTED ACTUAL
 expect_equal()
 {

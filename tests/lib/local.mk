@@ -26,8 +26,10 @@ tests_lib_libtest_a_SOURCES = \
 
 EXTRA_DIST += \
 	tests/lib/device.sh \
+	tests/lib/files.sh \
 	tests/lib/functions.sh \
 	tests/lib/mount.sh \
+	tests/lib/programs.sh \
 	tests/lib/on_terminal.py \
 	tests/lib/tcp_server.py
 

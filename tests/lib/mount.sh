@@ -3,6 +3,7 @@
 #
 #   mount_device [OPTION,...]   mounts the profile "job" (made when missing) on $mnt; $remote is the same folder as the server sees it
 #   unmount_device              unmounts, and waits until the process has ended
+#   remount_device [OPTION,...] both
 # shellcheck disable=SC2154,SC2034
 mnt=$sandbox/mnt
 remote=$device/work
@@ -44,6 +45,13 @@ unmount_device()
     local mountpoint=${1:-$mnt}
     clusterfs umount "$mountpoint" || fail "clusterfs umount $mountpoint ended with $?"
     wait_gone "${2:-$mount_pid}"
+}
+
+# remount_device [OPTION,...] : from here on nothing is known of what was done before.
+remount_device()
+{
+    unmount_device "$mnt"
+    mount_device "$@"
 }
 
 # At the end of each test: the processes behind the mounts end, and leave their sanitizer's word.
