@@ -20,6 +20,8 @@ src_base_libbase_a_SOURCES = \
 	src/base/log.h \
 	src/base/loop.c \
 	src/base/loop.h \
+	src/base/secret.c \
+	src/base/secret.h \
 	src/base/stream.h \
 	src/base/stream_child.c \
 	src/base/stream_fd.c \

@@ -2,6 +2,7 @@
 #include "conf/config.h"
 
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "conf/config_file.h"
 #include "conf/ini.h"

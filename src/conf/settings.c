@@ -2,6 +2,8 @@
 #include "conf/settings.h"
 
 #include "conf/value.h"
+
+#include "base/secret.h"
 #include <errno.h>
 #include <string.h>
 

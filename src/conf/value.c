@@ -2,19 +2,13 @@
  * notation, then the range. */
 #include "conf/value.h"
 
+#include "base/secret.h"
 #include "base/text.h"
 #include "conf/profile.h"
 #include "conf/words.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-
-void cfs_secret_free(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
-}
 
 static void *field_of(const struct cfs_option *option, void *record)
 {

@@ -22,7 +22,4 @@ void cfs_value_drop(const struct cfs_option *option, void *record);
 /* What values there are: "a number from 1 to 10, or auto". NULL if memory is short; the caller frees. */
 char *cfs_option_values(const struct cfs_option *option);
 
-/* Wipes and frees; NULL is fine. */
-void cfs_secret_free(char *text);
-
 #endif

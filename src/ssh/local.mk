@@ -32,7 +32,6 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/known_hosts.c \
 	src/ssh/known_hosts.h \
 	src/ssh/known_hosts_append.c \
-	src/ssh/prompter.c \
 	src/ssh/prompter.h \
 	src/ssh/session.h
 src_ssh_libssh_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH2_CFLAGS) $(OPENSSL_CFLAGS)

@@ -2,7 +2,7 @@
 #ifndef CFS_SSH_PROMPTER_H
 #define CFS_SSH_PROMPTER_H
 
-#include "base/cleanup.h"
+#include "base/secret.h"
 #include <stdbool.h>
 
 struct cfs_prompter {
@@ -17,9 +17,5 @@ struct cfs_prompter {
     /* Something the person should read (the server's banner, "touch your key"). */
     void (*tell)(struct cfs_prompter *prompter, const char *text);
 };
-
-/* Wipes and frees a text; NULL is fine. */
-void cfs_secret_free(char *secret);
-CFS_DEFINE_CLEANUP(char, cfs_secret_free)
 
 #endif

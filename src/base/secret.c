@@ -1,6 +1,5 @@
-/* What prompters and those who ask have in common. */
-#include "ssh/prompter.h"
-
+/* Wiping that the compiler cannot leave out. */
+#include "base/secret.h"
 #include <string.h>
 
 void cfs_secret_free(char *secret)
