@@ -41,8 +41,12 @@ void *cfs_ssh_transport_allocate(struct cfs_ssh_transport *transport, size_t siz
 static void release(void *memory, void **abstract)
 {
     struct cfs_ssh_transport *transport = *abstract;
-    if (memory)
-        transport->allocated -= malloc_usable_size(memory);
+    if (!memory)
+        return;
+    size_t size = malloc_usable_size(memory);
+    transport->allocated -= size;
+    if (transport->auth_context)
+        explicit_bzero(memory, size); /* answers to questions: libssh2 itself would leave them in memory */
     free(memory);
 }
 
