@@ -25,6 +25,8 @@ if HAVE_CMOCKA
 check_PROGRAMS += $(UNIT_TESTS)
 unit_tests = $(UNIT_TESTS)
 endif
+EXTRA_DIST += tests/lib/lsan.supp
+
 dist_noinst_SCRIPTS += $(STYLE_TESTS) $(MOUNT_TESTS) tests/run-limited
 TESTS = $(STYLE_TESTS) $(unit_tests) $(MOUNT_TESTS)
 TEST_EXTENSIONS = .sh
@@ -41,6 +43,8 @@ AM_TESTS_ENVIRONMENT = \
 	export TEST_CPPFLAGS; \
 	ASAN_OPTIONS="$${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1}"; \
 	export ASAN_OPTIONS; \
+	LSAN_OPTIONS="$${LSAN_OPTIONS:-suppressions=$(abs_top_srcdir)/tests/lib/lsan.supp:print_suppressions=0}"; \
+	export LSAN_OPTIONS; \
 	UBSAN_OPTIONS="$${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}"; export UBSAN_OPTIONS; \
 	TSAN_OPTIONS="$${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}"; export TSAN_OPTIONS;
 

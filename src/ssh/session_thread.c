@@ -44,8 +44,12 @@ static void fail_socket(struct cfs_ssh_session *session, int errno_value)
 static void flush(struct cfs_ssh_session *session)
 {
     int rc = cfs_ssh_transport_flush(session->transport);
-    if (rc < 0 && rc != -EAGAIN)
-        fail_socket(session, -rc);
+    if (rc == 0 || rc == -EAGAIN)
+        return;
+    /* A server that says why it disconnects does so before it closes: that is the reason to tell. */
+    if (cfs_ssh_transport_receive(session->transport) > 0)
+        cfs_ssh_channels_parse(session);
+    fail_socket(session, -rc);
 }
 
 void cfs_ssh_session_flush_early(struct cfs_ssh_session *session)

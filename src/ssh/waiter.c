@@ -18,8 +18,8 @@ static int wait_for_server(struct cfs_ssh_waiter *base)
     struct cfs_ssh_transport *transport = waiter->transport;
     for (;;) {
         int rc = cfs_ssh_transport_flush(transport);
-        if (rc < 0 && rc != -EAGAIN)
-            return lost(waiter, rc);
+        if (rc < 0 && rc != -EAGAIN) /* what it had said before it went tells more than our failure to answer */
+            return cfs_ssh_transport_receive(transport) > 0 ? 0 : lost(waiter, rc);
         struct pollfd polls[2] = {{.fd = transport->fd, .events = POLLIN}};
         if (rc == -EAGAIN)
             polls[0].events |= POLLOUT;

@@ -177,10 +177,10 @@ static pid_t parent_of(pid_t process)
     return parent;
 }
 
-/* Kills all processes below PARENT; how many. */
-static int kill_below(pid_t parent)
+/* Sends SIGNAL to all processes below PARENT; how many. */
+static int signal_below(pid_t parent, int signal)
 {
-    int killed = 0;
+    int count = 0;
     DIR *folder CFS_AUTO_CLOSEDIR = opendir("/proc");
     assert_non_null(folder);
     const struct dirent *entry;
@@ -188,22 +188,28 @@ static int kill_below(pid_t parent)
         pid_t process = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : 0;
         if (process <= 1 || parent_of(process) != parent)
             continue;
-        kill(process, SIGSTOP); /* so that it cannot tell about the death of what is below it */
-        killed += 1 + kill_below(process);
-        kill(process, SIGKILL);
+        if (signal == SIGKILL)
+            kill(process, SIGSTOP); /* so that it cannot tell about the death of what is below it */
+        count += 1 + signal_below(process, signal);
+        kill(process, signal);
     }
-    return killed;
+    return count;
 }
 
 int test_sshd_kill_sessions(const struct test_sshd *sshd)
 {
-    return kill_below(sshd->process);
+    return signal_below(sshd->process, SIGKILL);
+}
+
+int test_sshd_signal_sessions(const struct test_sshd *sshd, int signal)
+{
+    return signal_below(sshd->process, signal);
 }
 
 void test_sshd_stop(struct test_sshd *sshd)
 {
     if (sshd->process > 0) {
-        kill_below(sshd->process);
+        signal_below(sshd->process, SIGKILL);
         kill(sshd->process, SIGKILL);
         while (waitpid(sshd->process, NULL, 0) < 0 && errno == EINTR)
             ;

@@ -25,6 +25,8 @@ void test_sshd_start(struct test_sshd *sshd, const char *extra);
 void test_sshd_stop(struct test_sshd *sshd);
 /* Kills the processes of all sessions with SIGKILL; the listener stays. How many there were. */
 int test_sshd_kill_sessions(const struct test_sshd *sshd);
+/* Stops (SIGSTOP) or continues (SIGCONT) the processes of all sessions. How many there were. */
+int test_sshd_signal_sessions(const struct test_sshd *sshd, int signal);
 
 /* A profile that logs in with the key, strictly; free it with test_profile_free. */
 struct cfs_profile *test_sshd_profile(const struct test_sshd *sshd);

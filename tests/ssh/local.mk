@@ -8,6 +8,7 @@ UNIT_TESTS += tests/ssh/test_host_key
 UNIT_TESTS += tests/ssh/test_key_file
 UNIT_TESTS += tests/ssh/test_known_hosts
 UNIT_TESTS += tests/ssh/test_ring
+UNIT_TESTS += tests/ssh/test_session
 
 # libssh2's side of a login, replaced by a script.
 UNIT_TESTS += tests/ssh/test_auth_methods

@@ -1,5 +1,6 @@
 /* Channels over a real sshd: bytes both ways in order, many at once, refusals with their kinds, and a lost connection.
  */
+#include "lib/scratch.h"
 #include "lib/session_call.h"
 #include "lib/sshd.h"
 #include "lib/test.h"
@@ -8,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { MEBIBYTE = 1024 * 1024, LANES = 6 };
 
@@ -308,6 +310,71 @@ static void a_lost_session_opens_no_streams(void **state)
     cfs_ssh_session_free(echo.session);
 }
 
+static void read_cpu_time(void *context)
+{
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, context), 0);
+}
+
+/* Milliseconds of CPU that the session's thread uses in a third of a second in which nothing should happen. */
+static int64_t cpu_while_idle(struct cfs_ssh_session *session)
+{
+    struct timespec before, after;
+    test_call(cfs_ssh_session_loop(session), read_cpu_time, &before);
+    usleep(333 * 1000);
+    test_call(cfs_ssh_session_loop(session), read_cpu_time, &after);
+    return (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000;
+}
+
+/* The whole way is full: the server's window, or the sockets, or both. */
+static void a_stalled_server_costs_no_cpu_and_goes_on_later(void **state)
+{
+    if (getenv("CLUSTERFS_VALGRIND"))
+        skip(); /* what the loop costs there says nothing */
+    struct cfs_ssh_session *session = connect_with(NULL);
+    struct echo idle, echo;
+    start_echo(&idle, session, "echo", 10, 1000);
+    test_wait_until(idle.done);
+    assert_true(cpu_while_idle(session) < 100);
+    start_echo(&echo, session, "echo", (size_t)16 * MEBIBYTE, 300 * 1024);
+    test_wait_until(echo.received > 0);
+    assert_true(test_sshd_signal_sessions(&sshd, SIGSTOP) > 0);
+    assert_true(cpu_while_idle(session) < 300); /* it may still read what has been sent */
+    assert_true(cpu_while_idle(session) < 100);
+    assert_true(test_sshd_signal_sessions(&sshd, SIGCONT) > 0);
+    test_wait_until(echo.done);
+    assert_int_equal(echo.error, 0);
+    end_echo(&idle);
+    end_echo(&echo);
+    cfs_ssh_session_free(session);
+}
+
+/* The server asks for new keys after each megabyte, while both directions are busy. */
+static void key_exchanges_under_way_lose_nothing(void **state)
+{
+    if (getenv("CLUSTERFS_VALGRIND"))
+        skip(); /* libssh2 leaks at each: tests/lib/lsan.supp is for LeakSanitizer */
+    struct test_sshd usual = sshd;
+    test_sshd_start(&sshd, "Subsystem echo /bin/cat\nRekeyLimit 1M\nLogLevel DEBUG1\n");
+    struct cfs_ssh_session *session = connect_with(NULL);
+    struct echo echoes[3];
+    for (size_t i = 0; i < CFS_COUNT(echoes); i++)
+        start_echo(&echoes[i], session, "echo", (size_t)8 * MEBIBYTE, i ? MEBIBYTE : 5000);
+    for (size_t i = 0; i < CFS_COUNT(echoes); i++) {
+        test_wait_until(echoes[i].done);
+        assert_int_equal(echoes[i].error, 0);
+    }
+    for (size_t i = 0; i < CFS_COUNT(echoes); i++)
+        end_echo(&echoes[i]);
+    cfs_ssh_session_free(session);
+    char *log CFS_AUTO_FREE = scratch_read(sshd.log_path, NULL);
+    int exchanges = 0;
+    for (const char *line = log; (line = strstr(line, "SSH2_MSG_NEWKEYS received")); line++)
+        exchanges++;
+    assert_true(exchanges > 5);
+    test_sshd_stop(&sshd);
+    sshd = usual;
+}
+
 /* A stream closed while it is being opened, one closed with data under way, one never closed. */
 static void streams_may_be_closed_at_any_time(void **state)
 {
@@ -349,6 +416,8 @@ int main(void)
         cmocka_unit_test(a_subsystem_that_quits_at_once_is_no_sftp),
         cmocka_unit_test(a_killed_server_fails_the_streams_and_tells_the_loss),
         cmocka_unit_test(a_lost_session_opens_no_streams),
+        cmocka_unit_test(a_stalled_server_costs_no_cpu_and_goes_on_later),
+        cmocka_unit_test(key_exchanges_under_way_lose_nothing),
         cmocka_unit_test(streams_may_be_closed_at_any_time),
     };
     if (!test_sshd_available()) {
