@@ -18,7 +18,7 @@
     {                                                                                                                  \
         free_function(*variable);                                                                                      \
     }
-#define CFS_CLEANUP(free_function) __attribute__((cleanup(free_function##_at_exit_of_scope)))
+#define CFS_CLEANUP(free_function) __attribute__((cleanup(free_function##_at_exit_of_scope), unused))
 
 CFS_UNUSED static inline void cfs_free_at_exit_of_scope(void *variable)
 {
@@ -44,10 +44,10 @@ CFS_UNUSED static inline void cfs_closedir_at_exit_of_scope(DIR **folder)
 }
 
 /* char *text CFS_AUTO_FREE = NULL;   int fd CFS_AUTO_CLOSE = -1; */
-#define CFS_AUTO_FREE     __attribute__((cleanup(cfs_free_at_exit_of_scope)))
-#define CFS_AUTO_CLOSE    __attribute__((cleanup(cfs_close_at_exit_of_scope)))
-#define CFS_AUTO_FCLOSE   __attribute__((cleanup(cfs_fclose_at_exit_of_scope)))
-#define CFS_AUTO_CLOSEDIR __attribute__((cleanup(cfs_closedir_at_exit_of_scope)))
+#define CFS_AUTO_FREE     __attribute__((cleanup(cfs_free_at_exit_of_scope), unused))
+#define CFS_AUTO_CLOSE    __attribute__((cleanup(cfs_close_at_exit_of_scope), unused))
+#define CFS_AUTO_FCLOSE   __attribute__((cleanup(cfs_fclose_at_exit_of_scope), unused))
+#define CFS_AUTO_CLOSEDIR __attribute__((cleanup(cfs_closedir_at_exit_of_scope), unused))
 
 /* Takes the value out of a variable under cleanup, so that it outlives the scope: `return CFS_TAKE(text);` */
 #define CFS_TAKE(pointer)                                                                                              \

@@ -182,6 +182,7 @@ run()
     code=0
     # shellcheck disable=SC2034 # for the tests
     output=$("$@" </dev/null 2>"$sandbox/stderr") || code=$?
+    # shellcheck disable=SC2034
     errors=$(<"$sandbox/stderr")
 }
 
