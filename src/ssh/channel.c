@@ -156,6 +156,8 @@ struct cfs_stream *cfs_ssh_open_subsystem(struct cfs_ssh_session *session, const
     channel->start_timer.expired = give_up_starting;
     snprintf(channel->name, sizeof(channel->name), "%s", name);
     cfs_list_push_back(&session->channels, &channel->link);
+    if (session->start_timeout_ms > 0)
+        cfs_loop_start_timer(session->loop, &channel->start_timer, session->start_timeout_ms);
     cfs_ssh_session_schedule(session);
     return &channel->stream;
 }
@@ -201,7 +203,6 @@ static bool advance_opening(struct cfs_ssh_session *session)
             if (queued->phase == CFS_SSH_QUEUED) {
                 queued->phase = CFS_SSH_OPENING;
                 session->opening = queued;
-                cfs_loop_start_timer(session->loop, &queued->start_timer, session->start_timeout_ms);
                 break;
             }
         }

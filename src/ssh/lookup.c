@@ -8,13 +8,15 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
 struct lookup {
     atomic_int references;
-    int done_fd; /* an eventfd, written when the fields below are final */
+    int done_fd;          /* an eventfd, written when `finished` was set */
+    atomic_bool finished; /* what the resolver has found is final */
     char *host;
     char port[8];
     struct addrinfo hints;
@@ -63,6 +65,7 @@ static void *run_lookup(void *argument)
 {
     struct lookup *lookup = argument;
     resolve(lookup);
+    atomic_store(&lookup->finished, true);
     (void)eventfd_write(lookup->done_fd, 1); /* cannot fail: it is the only write */
     put_lookup(lookup);
     return NULL;
@@ -115,6 +118,8 @@ int cfs_ssh_lookup(const char *host, uint16_t port, int family, int cancel_fd, i
         rc = start_thread(lookup);
         if (rc == 0)
             rc = cfs_ssh_wait_readable(lookup->done_fd, cancel_fd, deadline_ms);
+        if (rc == 0 && !atomic_load(&lookup->finished))
+            rc = -EAGAIN;
     }
     if (rc == 0)
         rc = result_of(lookup, ret_addresses, ret_problem);

@@ -47,10 +47,12 @@ CFS_DEFINE_CLEANUP(struct cfs_ssh_session, cfs_ssh_session_free)
 struct cfs_loop *cfs_ssh_session_loop(struct cfs_ssh_session *session);
 
 /* Opens a channel with a subsystem ("sftp"); on the session's thread. Returns the stream at once: channel open and
- * subsystem request go on behind it, what is written meanwhile is sent as soon as the protocol allows (the subsystem's
- * request and the first bytes leave together, which saves a round trip), and when the server refuses, reads give the
- * -errno and cfs_ssh_stream_error the sentence. WINDOW is the receive window in bytes (0: default, 2 MiB). NULL only
- * when memory is short or the session has ended. */
+ * subsystem request go on behind it, a stream is written to when `ready` has said so, and when the server refuses,
+ * reads give the -errno and cfs_ssh_stream_error the sentence. A server that opens its window with the channel gets the
+ * first bytes together with the subsystem's request; OpenSSH's opens it with the subsystem, a round trip later (libssh2
+ * cannot send sooner, and opens one channel at a time). WINDOW is the receive window in bytes (0: default, 2 MiB). A
+ * channel that does not run within op_timeout fails with -ETIMEDOUT. NULL only when memory is short or the session has
+ * ended. */
 struct cfs_stream *cfs_ssh_open_subsystem(struct cfs_ssh_session *session, const char *name, uint32_t window);
 
 /* Why a stream of a session failed, with its kind (CFS_FAILURE_NO_SFTP, CFS_FAILURE_LOST, ...); NULL while it has not.

@@ -62,7 +62,7 @@ struct cfs_ssh_channel {
     uint8_t *held; /* a packet that libssh2 has begun and could not finish (a key exchange is going on) */
     size_t held_from, held_length;
 
-    struct cfs_timer start_timer; /* from opening until running */
+    struct cfs_timer start_timer; /* until it runs: another channel's opening may be what it waits for */
     int error_number;             /* errno of a failed stream; 0 */
     struct cfs_error error;
     char stderr_text[CFS_SSH_STDERR_KEPT];

@@ -1,6 +1,8 @@
 # Unit tests of src/ssh, one a line: UNIT_TESTS += tests/ssh/test_NAME
 UNIT_TESTS += tests/ssh/test_agent
 UNIT_TESTS += tests/ssh/test_auth
+UNIT_TESTS += tests/ssh/test_algorithms
+tests_ssh_test_algorithms_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH2_CFLAGS)
 UNIT_TESTS += tests/ssh/test_bcrypt_pbkdf
 UNIT_TESTS += tests/ssh/test_channel
 UNIT_TESTS += tests/ssh/test_dial
@@ -18,3 +20,6 @@ tests_ssh_test_auth_methods_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=libssh2_userauth_authenticated -Wl,--wrap=libssh2_userauth_banner \
 	-Wl,--wrap=libssh2_userauth_keyboard_interactive_ex -Wl,--wrap=libssh2_userauth_list \
 	-Wl,--wrap=libssh2_userauth_password_ex -Wl,--wrap=libssh2_userauth_publickey
+
+# CPU a gigabyte, by cipher: for people.
+check_PROGRAMS += tests/ssh/bench_channel

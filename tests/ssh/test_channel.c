@@ -146,9 +146,10 @@ static void end_echo(struct echo *echo)
     free(echo->buffer);
 }
 
-static struct cfs_ssh_session *connect_with(const struct cfs_ssh_callbacks *callbacks)
+static struct cfs_ssh_session *connect_patiently(const struct cfs_ssh_callbacks *callbacks, uint32_t op_timeout_ms)
 {
     struct cfs_profile *profile = test_sshd_profile(&sshd);
+    profile->op_timeout_ms = op_timeout_ms;
     struct cfs_error error = {0};
     struct cfs_ssh_session *session = NULL;
     int rc = cfs_ssh_connect(profile, NULL, -1, callbacks, &session, &error);
@@ -156,6 +157,11 @@ static struct cfs_ssh_session *connect_with(const struct cfs_ssh_callbacks *call
     if (rc < 0)
         fail_msg("%s", error.text);
     return session;
+}
+
+static struct cfs_ssh_session *connect_with(const struct cfs_ssh_callbacks *callbacks)
+{
+    return connect_patiently(callbacks, TEST_LIMIT_MS);
 }
 
 static void a_large_transfer_keeps_every_byte_both_ways(void **state)
@@ -348,6 +354,33 @@ static void a_stalled_server_costs_no_cpu_and_goes_on_later(void **state)
     cfs_ssh_session_free(session);
 }
 
+/* The one that is being opened and the one that waits for it; what the server answers late does no harm. */
+static void channels_that_do_not_start_fail_in_time(void **state)
+{
+    struct cfs_ssh_session *session = connect_patiently(NULL, 300);
+    struct echo first, second, later;
+    assert_true(test_sshd_signal_sessions(&sshd, SIGSTOP) > 0);
+    start_echo(&first, session, "echo", 10, 1000);
+    start_echo(&second, session, "echo", 10, 1000);
+    test_wait_until(first.done && second.done);
+    assert_int_equal(first.error, -ETIMEDOUT);
+    assert_int_equal(second.error, -ETIMEDOUT);
+    assert_int_equal(first.why.failure, CFS_FAILURE_TIMEOUT);
+    end_echo(&first);
+    assert_true(test_sshd_signal_sessions(&sshd, SIGCONT) > 0);
+    for (int tries = 0;; tries++) { /* on a busy machine 300 ms may not be enough at once */
+        start_echo(&later, session, "echo", 10, 1000);
+        test_wait_until(later.done);
+        end_echo(&later);
+        if (later.error == 0)
+            break;
+        assert_int_equal(later.error, -ETIMEDOUT);
+        assert_true(tries < 100);
+    }
+    end_echo(&second);
+    cfs_ssh_session_free(session);
+}
+
 /* The server asks for new keys after each megabyte, while both directions are busy. */
 static void key_exchanges_under_way_lose_nothing(void **state)
 {
@@ -417,6 +450,7 @@ int main(void)
         cmocka_unit_test(a_killed_server_fails_the_streams_and_tells_the_loss),
         cmocka_unit_test(a_lost_session_opens_no_streams),
         cmocka_unit_test(a_stalled_server_costs_no_cpu_and_goes_on_later),
+        cmocka_unit_test(channels_that_do_not_start_fail_in_time),
         cmocka_unit_test(key_exchanges_under_way_lose_nothing),
         cmocka_unit_test(streams_may_be_closed_at_any_time),
     };
