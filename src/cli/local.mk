@@ -2,7 +2,26 @@
 # List every file, headers too (what is not listed is not in the release tarball).
 
 noinst_LIBRARIES += src/cli/libcli.a
-src_cli_libcli_a_SOURCES =
+src_cli_libcli_a_SOURCES = \
+	src/cli/cli.h \
+	src/cli/commands.c \
+	src/cli/config.c \
+	src/cli/daemon.c \
+	src/cli/daemon.h \
+	src/cli/mount.c \
+	src/cli/mount.h \
+	src/cli/mount_helper.c \
+	src/cli/mounted.c \
+	src/cli/mountpoint.c \
+	src/cli/mountpoint.h \
+	src/cli/run.c \
+	src/cli/run.h \
+	src/cli/serve.c \
+	src/cli/serve.h \
+	src/cli/status.c \
+	src/cli/terminal.c \
+	src/cli/terminal.h \
+	src/cli/umount.c
 
 # main.c stands alone, so that tests can link the rest.
 bin_PROGRAMS += src/clusterfs

@@ -1,5 +1,13 @@
-# src/ctl: control socket, counters, JSON. Floor 6: fs, cache, remote, conf, base.
+# src/ctl: the control socket, counters, JSON. Floor 6: fs, remote, cache, conf, base (read only).
 # List every file, headers too (what is not listed is not in the release tarball).
 
 noinst_LIBRARIES += src/ctl/libctl.a
-src_ctl_libctl_a_SOURCES =
+src_ctl_libctl_a_SOURCES = \
+	src/ctl/address.c \
+	src/ctl/client.c \
+	src/ctl/control.h \
+	src/ctl/json.c \
+	src/ctl/json.h \
+	src/ctl/server.c \
+	src/ctl/status.c \
+	src/ctl/status.h

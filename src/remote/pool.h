@@ -41,4 +41,7 @@ struct cfs_pool_status {
 };
 void cfs_pool_status(struct cfs_remote *remote, struct cfs_pool_status *ret_status);
 
+/* The name of one extension of `extensions` ("statvfs@openssh.com"); NULL for a bit that is none. */
+const char *cfs_pool_extension_name(uint32_t bit);
+
 #endif

@@ -1,0 +1,115 @@
+/* The list of subcommands, help, version, and how failures are told. */
+#include "base/text.h"
+#include "cli/cli.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct cfs_command *const cfs_commands[] = {
+    &cfs_command_mount,
+    &cfs_command_umount,
+    &cfs_command_status,
+    &cfs_command_config,
+    &cfs_command_version,
+    &cfs_command_help,
+    NULL,
+};
+
+int cfs_report(const struct cfs_error *error)
+{
+    fprintf(stderr, "clusterfs: %s\n", error->text);
+    return cfs_failure_exit_code(error->failure);
+}
+
+static void print_usage(const struct cfs_command *command, FILE *out)
+{
+    if (command)
+        fprintf(out, "usage: clusterfs %s %s\n", command->name, command->arguments);
+    else
+        fprintf(out, "usage: clusterfs COMMAND ...\n");
+}
+
+int cfs_usage_error(const struct cfs_command *command, const char *format, ...)
+{
+    va_list arguments;
+    fprintf(stderr, "clusterfs: ");
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, ".\n");
+    print_usage(command, stderr);
+    if (command)
+        fprintf(stderr, "`clusterfs help %s` tells more.\n", command->name);
+    else
+        fprintf(stderr, "`clusterfs help` lists the commands.\n");
+    return cfs_failure_exit_code(CFS_FAILURE_USAGE);
+}
+
+int cfs_print_help(const struct cfs_command *command)
+{
+    print_usage(command, stdout);
+    printf("\n%s.\n", command->summary);
+    if (command->help)
+        printf("\n%s", command->help);
+    return 0;
+}
+
+int cfs_add_options(char **list, const char *options)
+{
+    char *longer = *list ? cfs_text_format("%s,%s", *list, options) : strdup(options);
+    if (!longer)
+        return -ENOMEM;
+    free(*list);
+    *list = longer;
+    return 0;
+}
+
+static int print_commands(void)
+{
+    print_usage(NULL, stdout);
+    printf("\nThe work folder of an HPC job or storage device, as a folder of this machine, over SSH.\n\n");
+    for (size_t i = 0; cfs_commands[i]; i++)
+        printf("  %-9s %s\n", cfs_commands[i]->name, cfs_commands[i]->summary);
+    printf("\nSOURCE is PROFILE[:PATH], a profile of clusterfs.conf(5), or [USER@]HOST:[PATH].\n"
+           "`clusterfs help COMMAND` tells more, and so does clusterfs(1).\n");
+    return 0;
+}
+
+static int help(int argc, char **argv)
+{
+    if (argc < 2)
+        return print_commands();
+    if (strcmp(argv[1], "options") == 0) {
+        printf("Options for -o, and keys of a profile in clusterfs.conf(5):\n\n");
+        cfs_options_write_help(stdout);
+        return 0;
+    }
+    for (size_t i = 0; cfs_commands[i]; i++) {
+        if (strcmp(cfs_commands[i]->name, argv[1]) == 0)
+            return cfs_print_help(cfs_commands[i]);
+    }
+    return cfs_usage_error(&cfs_command_help, "There is no command \"%s\"", argv[1]);
+}
+
+const struct cfs_command cfs_command_help = {
+    .name = "help",
+    .arguments = "[COMMAND | options]",
+    .summary = "Explain a command, or list the options",
+    .run = help,
+};
+
+static int version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    puts(PACKAGE_STRING);
+    return 0;
+}
+
+const struct cfs_command cfs_command_version = {
+    .name = "version",
+    .arguments = "",
+    .summary = "Print the version",
+    .run = version,
+};

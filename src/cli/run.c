@@ -1,0 +1,54 @@
+/* posix_spawn, a pipe for stderr, waitpid. */
+#include "cli/run.h"
+#include "base/text.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static void read_message(int fd, char *message, size_t size)
+{
+    char rest[512];
+    size_t length = 0;
+    ssize_t got;
+    while ((got = read(fd, length + 1 < size ? message + length : rest,
+                       length + 1 < size ? size - 1 - length : sizeof(rest))) != 0) {
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            break;
+        if (length + 1 < size)
+            length += (size_t)got;
+    }
+    message[length] = '\0';
+    message[strcspn(message, "\n")] = '\0';
+    cfs_text_make_printable(message, false);
+}
+
+int cfs_run(char *const argv[], char *message, size_t size)
+{
+    int pipes[2], status = 0;
+    pid_t child;
+    posix_spawn_file_actions_t actions;
+    message[0] = '\0';
+    if (pipe2(pipes, O_CLOEXEC))
+        return -errno;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, pipes[1], STDERR_FILENO);
+    int error = posix_spawnp(&child, argv[0], &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(pipes[1]);
+    if (!error) {
+        read_message(pipes[0], message, size);
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+            continue;
+    }
+    close(pipes[0]);
+    if (error)
+        return -error;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}

@@ -1,0 +1,181 @@
+/* The journey of a mount: login, lanes, work folder, file system, FUSE, control socket, ready; and the way back in the
+ * opposite order. Whatever goes wrong before `ready` leaves nothing mounted and says so in one sentence. */
+#include "cli/serve.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/daemon.h"
+#include "cli/terminal.h"
+#include "ctl/control.h"
+#include "fuse/session.h"
+#include "remote/pool.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+
+/* Metadata, and two for data: on one login, which is one process of sshd, more lanes gain nothing. */
+enum { DEFAULT_LANES = 3 };
+
+struct mount {
+    const struct cfs_profile *profile;
+    const char *mountpoint;
+    struct cfs_remote *remote;
+    struct cfs_fs *fs;
+    struct cfs_fuse_session *session;
+    struct cfs_control_server *control;
+};
+
+/* --- signals --- */
+
+/* The session that a signal stops; NULL while connecting: then a signal ends the process, nothing being mounted yet. */
+static struct cfs_fuse_session *_Atomic stoppable;
+
+static void stop(int number)
+{
+    struct cfs_fuse_session *session = atomic_load(&stoppable);
+    (void)number;
+    if (session)
+        cfs_fuse_session_stop(session);
+}
+
+static void catch_signals(struct cfs_fuse_session *session)
+{
+    struct sigaction action = {.sa_handler = stop, .sa_flags = SA_RESTART};
+    atomic_store(&stoppable, session);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+static void release_signals(void)
+{
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    atomic_store(&stoppable, NULL);
+}
+
+/* --- the way there --- */
+
+static void connection_lost(const char *reason, void *context)
+{
+    const struct cfs_profile *profile = context;
+    cfs_log_error("mount", "the connection to %s is lost: %s", profile->host, reason);
+}
+
+static int open_remote(struct mount *mount, struct cfs_error *error)
+{
+    const struct cfs_profile *profile = mount->profile;
+    struct cfs_pool_options options = {
+        .lanes = profile->channels ? profile->channels : DEFAULT_LANES,
+        .op_timeout_ms = profile->op_timeout_ms,
+        .remote_dir = profile->remote_dir,
+        .lost = connection_lost,
+        .context = (void *)(uintptr_t)profile,
+    };
+    struct cfs_transport *transport;
+    int result = cfs_transport_ssh_open(profile, cfs_terminal_prompter(), -1, &transport, error);
+    if (result)
+        return result;
+    return cfs_pool_open(transport, &options, &mount->remote, error);
+}
+
+static int no_memory(struct cfs_error *error)
+{
+    return cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "There is not enough memory.");
+}
+
+static int open_fs(struct mount *mount, struct cfs_error *error)
+{
+    mount->session = cfs_fuse_session_new(mount->profile);
+    if (!mount->session)
+        return no_memory(error);
+    struct cfs_fs_options options = {
+        .profile = mount->profile,
+        .clock = &cfs_system_clock,
+        .notifier = cfs_fuse_session_notifier(mount->session),
+    };
+    if (cfs_fs_new(mount->remote, &options, &mount->fs))
+        return no_memory(error);
+    return cfs_fuse_session_mount(mount->session, mount->fs, mount->mountpoint, error);
+}
+
+static size_t waiting(void *context, int64_t *ret_oldest_ms)
+{
+    return cfs_fuse_session_waiting(context, ret_oldest_ms);
+}
+
+/* A mount without a control socket works; only `status` and a waiting `umount` miss it. */
+static void open_control(struct mount *mount)
+{
+    struct cfs_ctl_source source = {
+        .profile = mount->profile,
+        .mountpoint = mount->mountpoint,
+        .remote = mount->remote,
+        .fs = mount->fs,
+        .waiting = waiting,
+        .context = mount->session,
+        .since_ms = cfs_clock_ms(&cfs_system_clock),
+    };
+    char *path CFS_AUTO_FREE = NULL;
+    int result = cfs_control_path(mount->mountpoint, geteuid(), true, &path);
+    if (!result)
+        result = cfs_control_serve(path, &source, &mount->control);
+    if (result)
+        cfs_log_warning("mount", "no control socket for `clusterfs status`: %s", strerror(-result));
+}
+
+static void start_log(const struct cfs_profile *profile, bool background)
+{
+    cfs_log_set_level((enum cfs_log_level)profile->log_level);
+    cfs_log_set_profile(profile->name);
+    int result = profile->log_file ? cfs_log_to_file(profile->log_file) : 0;
+    if (result)
+        cfs_log_warning("mount", "cannot write the log to %s: %s", profile->log_file, strerror(-result));
+    if (background && (result || !profile->log_file))
+        cfs_log_to_syslog("clusterfs");
+}
+
+static int serve_until_end(struct mount *mount, bool background, struct cfs_error *error)
+{
+    open_control(mount);
+    catch_signals(mount->session);
+    start_log(mount->profile, background);
+    cfs_log_info("mount", "%s is mounted on %s", mount->profile->source, mount->mountpoint);
+    cfs_daemon_ready();
+    int result = cfs_fuse_session_run(mount->session);
+    release_signals();
+    if (result)
+        return cfs_error_set(error, -result, CFS_FAILURE_SYSTEM, "Serving %s failed: %s.", mount->mountpoint,
+                             strerror(-result));
+    cfs_log_info("mount", "%s is unmounted", mount->mountpoint);
+    return 0;
+}
+
+/* --- the way back --- */
+
+static void close_all(struct mount *mount)
+{
+    /* `umount` waits for the end of its connection to the control server: that comes last, when all else is done. */
+    cfs_fuse_session_free(mount->session);
+    cfs_control_server_stop(mount->control);
+    cfs_fs_free(mount->fs);
+    cfs_pool_free(mount->remote);
+    cfs_control_server_free(mount->control);
+}
+
+int cfs_serve(const struct cfs_profile *profile, const char *mountpoint, bool background, struct cfs_error *error)
+{
+    struct mount mount = {.profile = profile, .mountpoint = mountpoint};
+    int result = cfs_ssh_library_init();
+    if (result)
+        return cfs_error_set(error, -result, CFS_FAILURE_SYSTEM, "The SSH library cannot be initialised.");
+    result = open_remote(&mount, error);
+    if (!result)
+        result = open_fs(&mount, error);
+    if (!result)
+        result = serve_until_end(&mount, background, error);
+    close_all(&mount);
+    cfs_ssh_library_fini();
+    return result;
+}

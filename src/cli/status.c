@@ -1,0 +1,122 @@
+/* `clusterfs status`: asks each of our mounts, through its control socket, and never touches the mount itself, which
+ * may hang. */
+#include "cli/cli.h"
+#include "cli/mountpoint.h"
+#include "ctl/control.h"
+#include "ctl/json.h"
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { ASK_LIMIT_MS = 5000 };
+
+static int ask(const struct cfs_mounted *mounted, bool json, struct cfs_buffer *answer)
+{
+    char *path CFS_AUTO_FREE = NULL;
+    int error = cfs_control_path(mounted->mountpoint, mounted->uid, false, &path);
+    if (error)
+        return error;
+    int fd CFS_AUTO_CLOSE = cfs_control_connect(path, ASK_LIMIT_MS);
+    return fd < 0 ? fd : cfs_control_ask(fd, json ? "status json" : "status", answer);
+}
+
+/* What can be said of a mount that does not answer. */
+static void silent(const struct cfs_mounted *mounted, int error, bool json, struct cfs_buffer *answer)
+{
+    const char *state = error == -EACCES || error == -EPERM ? "not yours to ask"
+                        : error == -ETIMEDOUT               ? "does not answer"
+                                                            : "its process is gone";
+    cfs_buffer_clear(answer);
+    if (json) {
+        struct cfs_json writer = cfs_json_over(answer);
+        cfs_json_open_object(&writer, NULL);
+        cfs_json_text(&writer, "mountpoint", mounted->mountpoint);
+        cfs_json_text(&writer, "source", mounted->source);
+        cfs_json_text(&writer, "state", state);
+        cfs_json_close_object(&writer);
+        cfs_buffer_add_u8(answer, '\n');
+    } else {
+        char text[512];
+        int length = snprintf(text, sizeof(text), "%s\n  source        %s\n  state         %s\n", mounted->mountpoint,
+                              mounted->source, state);
+        cfs_buffer_add(answer, text, (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1);
+    }
+}
+
+/* 0 when it answered. */
+static int show(const struct cfs_mounted *mounted, bool json)
+{
+    struct cfs_buffer answer CFS_AUTO_BUFFER;
+    cfs_buffer_init(&answer);
+    int error = ask(mounted, json, &answer);
+    if (error)
+        silent(mounted, error, json, &answer);
+    fwrite(answer.bytes, 1, answer.length, stdout);
+    return error;
+}
+
+static int show_all(const struct cfs_mounted_list *list, bool json)
+{
+    int error = 0;
+    if (json)
+        printf("[");
+    for (size_t i = 0; i < list->count; i++) {
+        if (json && i > 0)
+            printf(",");
+        int result = show(&list->mounts[i], json);
+        error = error ? error : result;
+    }
+    if (json)
+        printf("]\n");
+    else if (list->count == 0)
+        printf("No clusterfs is mounted.\n");
+    return error ? cfs_failure_exit_code(CFS_FAILURE_LOST) : 0;
+}
+
+static int show_one(const struct cfs_mounted_list *list, const char *path, bool json)
+{
+    struct cfs_error error = {0};
+    char *mountpoint CFS_AUTO_FREE = cfs_mountpoint_resolve(path);
+    const struct cfs_mounted *mounted = mountpoint ? cfs_mounted_find(list, mountpoint) : NULL;
+    if (mounted)
+        return show(mounted, json) ? cfs_failure_exit_code(CFS_FAILURE_LOST) : 0;
+    cfs_error_set(&error, EINVAL, CFS_FAILURE_MOUNT, "No clusterfs is mounted on %s.", mountpoint ? mountpoint : path);
+    return cfs_report(&error);
+}
+
+static int run(int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+    struct cfs_mounted_list list;
+    bool json = false;
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "jh", long_options, NULL)) != -1) {
+        if (option == 'h')
+            return cfs_print_help(&cfs_command_status);
+        if (option != 'j')
+            return cfs_usage_error(&cfs_command_status, "The option %s is unknown", argv[optind - 1]);
+        json = true;
+    }
+    if (argc - optind > 1)
+        return cfs_usage_error(&cfs_command_status, "At most one MOUNTPOINT can be given");
+    int result = cfs_mounted_read(&list);
+    if (result) {
+        struct cfs_error error = {0};
+        cfs_error_set(&error, -result, CFS_FAILURE_SYSTEM, "Cannot read /proc/self/mountinfo: %s.", strerror(-result));
+        return cfs_report(&error);
+    }
+    result = argc > optind ? show_one(&list, argv[optind], json) : show_all(&list, json);
+    cfs_mounted_free(&list);
+    return result;
+}
+
+const struct cfs_command cfs_command_status = {
+    .name = "status",
+    .arguments = "[--json] [MOUNTPOINT]",
+    .summary = "Tell how a mount, or each, is doing",
+    .help = "  -j, --json  for programs: an object for MOUNTPOINT, an array of them without\n",
+    .run = run,
+};

@@ -1,0 +1,206 @@
+/* The control server: one thread, one loop. Clients are few and their requests short; one that does not read its answer
+ * is dropped. */
+#include "base/log.h"
+#include "ctl/control.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+enum { CLIENT_LIMIT = 64, REQUEST_LIMIT = 256 };
+
+struct client {
+    struct cfs_watch watch;
+    struct cfs_list link;
+    struct cfs_control_server *server;
+    char request[REQUEST_LIMIT];
+    size_t length;
+};
+
+struct cfs_control_server {
+    struct cfs_ctl_source source;
+    struct cfs_loop *loop;
+    struct cfs_watch listener;
+    struct cfs_list clients;
+    size_t client_count;
+    char *path;
+    pthread_t thread;
+    bool runs;
+};
+
+static void drop(struct client *client)
+{
+    cfs_loop_unwatch(client->server->loop, &client->watch);
+    close(client->watch.fd);
+    cfs_list_remove(&client->link);
+    client->server->client_count--;
+    free(client);
+}
+
+/* 0, or -errno: the client is to be dropped. */
+static int answer(struct client *client)
+{
+    struct cfs_buffer out CFS_AUTO_BUFFER;
+    cfs_buffer_init(&out);
+    if (strcmp(client->request, "status") == 0)
+        cfs_ctl_status_text(&client->server->source, &out);
+    else if (strcmp(client->request, "status json") == 0)
+        cfs_ctl_status_json(&client->server->source, &out);
+    else
+        cfs_buffer_add(&out, "unknown request\n", strlen("unknown request\n"));
+    cfs_buffer_add_u8(&out, '\n');
+    if (out.failed)
+        return -ENOMEM;
+    ssize_t sent = send(client->watch.fd, out.bytes, out.length, MSG_NOSIGNAL);
+    return sent == (ssize_t)out.length ? 0 : -EPIPE;
+}
+
+static int take_requests(struct client *client)
+{
+    char *newline;
+    while ((newline = memchr(client->request, '\n', client->length))) {
+        *newline = '\0';
+        int error = answer(client);
+        if (error)
+            return error;
+        size_t used = (size_t)(newline - client->request) + 1;
+        memmove(client->request, client->request + used, client->length - used);
+        client->length -= used;
+    }
+    return client->length == sizeof(client->request) ? -E2BIG : 0;
+}
+
+static void client_ready(struct cfs_watch *watch, uint32_t events)
+{
+    (void)events;
+    struct client *client = cfs_container_of(watch, struct client, watch);
+    ssize_t length =
+        recv(watch->fd, client->request + client->length, sizeof(client->request) - client->length, MSG_DONTWAIT);
+    if (length < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (length > 0) {
+        client->length += (size_t)length;
+        if (take_requests(client) == 0)
+            return;
+    }
+    drop(client);
+}
+
+static void listener_ready(struct cfs_watch *watch, uint32_t events)
+{
+    (void)events;
+    struct cfs_control_server *server = cfs_container_of(watch, struct cfs_control_server, listener);
+    int fd CFS_AUTO_CLOSE = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0 || server->client_count >= CLIENT_LIMIT)
+        return;
+    struct client *client = calloc(1, sizeof(*client));
+    if (!client)
+        return;
+    client->server = server;
+    client->watch = (struct cfs_watch){.fd = fd, .ready = client_ready};
+    if (cfs_loop_watch(server->loop, &client->watch, EPOLLIN)) {
+        free(client);
+        return;
+    }
+    fd = -1;
+    cfs_list_push_back(&server->clients, &client->link);
+    server->client_count++;
+}
+
+static void *serve(void *context)
+{
+    cfs_loop_run(((struct cfs_control_server *)context)->loop);
+    return NULL;
+}
+
+/* A socket left by a mount that was killed is taken over. */
+static int listen_at(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(address.sun_path))
+        return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
+    int fd CFS_AUTO_CLOSE = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    if (unlink(path) && errno != ENOENT)
+        return -errno;
+    /* The folder is 0700; the mode of the socket itself is set before anybody can connect: listen comes last. */
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) || chmod(path, 0600) || listen(fd, 16))
+        return -errno;
+    return CFS_TAKE_FD(fd);
+}
+
+static int start_thread(struct cfs_control_server *server)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&server->thread, NULL, serve, server);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    server->runs = error == 0;
+    return -error;
+}
+
+int cfs_control_serve(const char *path, const struct cfs_ctl_source *source, struct cfs_control_server **ret_server)
+{
+    struct cfs_control_server *server = calloc(1, sizeof(*server));
+    if (!server)
+        return -ENOMEM;
+    server->source = *source;
+    server->listener = (struct cfs_watch){.fd = -1, .ready = listener_ready};
+    cfs_list_init(&server->clients);
+    server->path = strdup(path);
+    server->loop = cfs_loop_new();
+    int error = server->path && server->loop ? 0 : -ENOMEM;
+    if (!error) {
+        int fd = listen_at(path);
+        error = fd < 0 ? fd : 0;
+        server->listener.fd = error ? -1 : fd;
+    }
+    if (!error)
+        error = cfs_loop_watch(server->loop, &server->listener, EPOLLIN);
+    if (!error)
+        error = start_thread(server);
+    if (error) {
+        cfs_control_server_free(server);
+        return error;
+    }
+    *ret_server = server;
+    return 0;
+}
+
+void cfs_control_server_stop(struct cfs_control_server *server)
+{
+    if (!server)
+        return;
+    if (server->runs) {
+        cfs_loop_stop(server->loop);
+        pthread_join(server->thread, NULL);
+        server->runs = false;
+    }
+    if (server->listener.fd >= 0) {
+        unlink(server->path);
+        cfs_loop_unwatch(server->loop, &server->listener);
+        close(server->listener.fd);
+        server->listener.fd = -1;
+    }
+}
+
+void cfs_control_server_free(struct cfs_control_server *server)
+{
+    if (!server)
+        return;
+    cfs_control_server_stop(server);
+    struct cfs_list *link, *following;
+    cfs_list_each_safe (link, following, &server->clients)
+        drop(cfs_container_of(link, struct client, link));
+    cfs_loop_free(server->loop);
+    free(server->path);
+    free(server);
+}

@@ -1,0 +1,138 @@
+/* Collects what the pool and the file system count, and renders it. */
+#include "ctl/status.h"
+#include "base/text.h"
+#include "ctl/json.h"
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+struct facts {
+    struct cfs_pool_status pool;
+    struct cfs_fs_status fs;
+    size_t waiting;
+    int64_t oldest_ms;
+    int64_t up_ms;
+};
+
+static void collect(const struct cfs_ctl_source *source, struct facts *facts)
+{
+    memset(facts, 0, sizeof(*facts));
+    cfs_pool_status(source->remote, &facts->pool);
+    cfs_fs_status(source->fs, &facts->fs);
+    if (source->waiting)
+        facts->waiting = source->waiting(source->context, &facts->oldest_ms);
+    facts->up_ms = cfs_clock_ms(&cfs_system_clock) - source->since_ms;
+}
+
+static void line(struct cfs_buffer *out, const char *label, const char *format, ...) CFS_PRINTF(3, 4);
+
+static void line(struct cfs_buffer *out, const char *label, const char *format, ...)
+{
+    char text[1024];
+    int start = snprintf(text, sizeof(text), "  %-14s", label);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + start, sizeof(text) - (size_t)start, format, arguments);
+    va_end(arguments);
+    cfs_text_make_printable(text, false);
+    cfs_buffer_add(out, text, strlen(text));
+    cfs_buffer_add_u8(out, '\n');
+}
+
+void cfs_ctl_status_text(const struct cfs_ctl_source *source, struct cfs_buffer *out)
+{
+    struct facts facts;
+    char first[16], second[16];
+    collect(source, &facts);
+    const struct cfs_pool_status *pool = &facts.pool;
+    const struct cfs_profile *profile = source->profile;
+
+    cfs_buffer_add(out, source->mountpoint, strlen(source->mountpoint));
+    cfs_buffer_add_u8(out, '\n');
+    line(out, "source", "%s", profile->source);
+    line(out, "state", "%s", pool->connected ? "connected" : "the connection is lost");
+    line(out, "server", "%s@%s (%s) %s", profile->user, profile->host, pool->ssh.address, pool->ssh.server_banner);
+    line(out, "login", "%s", pool->ssh.login_method);
+    line(out, "host key", "%s %s", pool->ssh.host_key_type, pool->ssh.host_key_fingerprint);
+    line(out, "cipher", "%s", pool->ssh.cipher);
+    line(out, "lanes", "%u", pool->lanes);
+    if (pool->round_trip_ms >= 0)
+        line(out, "round trip", "%" PRId64 " ms", pool->round_trip_ms);
+    line(out, "in flight", "%zu requests of programs (oldest %" PRId64 " ms), %zu of SFTP", facts.waiting,
+         facts.oldest_ms, pool->in_flight);
+    line(out, "open files", "%" PRIu64, facts.fs.open_files);
+    line(out, "programs", "%s read, %s written", cfs_text_format_size(facts.fs.bytes_read, first, sizeof(first)),
+         cfs_text_format_size(facts.fs.bytes_written, second, sizeof(second)));
+    line(out, "network", "%" PRIu64 " requests, %s received, %s sent", pool->requests,
+         cfs_text_format_size(pool->bytes_received, first, sizeof(first)),
+         cfs_text_format_size(pool->bytes_sent, second, sizeof(second)));
+    line(out, "up", "%" PRId64 " s, process %ld", facts.up_ms / 1000, (long)getpid());
+    if (pool->last_error[0])
+        line(out, "last error", "%s", pool->last_error);
+}
+
+static void json_server(struct cfs_json *json, const struct cfs_pool_status *pool)
+{
+    cfs_json_open_object(json, "server");
+    cfs_json_text(json, "address", pool->ssh.address);
+    cfs_json_text(json, "banner", pool->ssh.server_banner);
+    cfs_json_text(json, "cipher", pool->ssh.cipher);
+    cfs_json_text(json, "mac", pool->ssh.mac);
+    cfs_json_text(json, "kex", pool->ssh.kex);
+    cfs_json_text(json, "host_key_type", pool->ssh.host_key_type);
+    cfs_json_text(json, "host_key_fingerprint", pool->ssh.host_key_fingerprint);
+    cfs_json_text(json, "login_method", pool->ssh.login_method);
+    cfs_json_open_array(json, "extensions");
+    for (uint32_t bit = 1; bit != 0; bit <<= 1) {
+        const char *name = pool->extensions & bit ? cfs_pool_extension_name(bit) : NULL;
+        if (name)
+            cfs_json_text(json, NULL, name);
+    }
+    cfs_json_close_array(json);
+    cfs_json_close_object(json);
+}
+
+static void json_counters(struct cfs_json *json, const struct facts *facts)
+{
+    cfs_json_open_object(json, "counters");
+    cfs_json_number(json, "sftp_requests", facts->pool.requests);
+    cfs_json_number(json, "bytes_received", facts->pool.bytes_received);
+    cfs_json_number(json, "bytes_sent", facts->pool.bytes_sent);
+    cfs_json_number(json, "operations", facts->fs.requests);
+    cfs_json_number(json, "operations_failed", facts->fs.errors);
+    cfs_json_number(json, "bytes_read", facts->fs.bytes_read);
+    cfs_json_number(json, "bytes_written", facts->fs.bytes_written);
+    cfs_json_number(json, "nodes", facts->fs.nodes);
+    cfs_json_number(json, "open_files", facts->fs.open_files);
+    cfs_json_close_object(json);
+}
+
+void cfs_ctl_status_json(const struct cfs_ctl_source *source, struct cfs_buffer *out)
+{
+    struct facts facts;
+    collect(source, &facts);
+    struct cfs_json json = cfs_json_over(out);
+    cfs_json_open_object(&json, NULL);
+    cfs_json_text(&json, "mountpoint", source->mountpoint);
+    cfs_json_text(&json, "profile", source->profile->name);
+    cfs_json_text(&json, "source", source->profile->source);
+    cfs_json_text(&json, "host", source->profile->host);
+    cfs_json_text(&json, "user", source->profile->user);
+    cfs_json_text(&json, "state", facts.pool.connected ? "connected" : "lost");
+    cfs_json_number(&json, "pid", (uint64_t)getpid());
+    cfs_json_number(&json, "up_ms", (uint64_t)facts.up_ms);
+    cfs_json_number(&json, "lanes", facts.pool.lanes);
+    if (facts.pool.round_trip_ms >= 0)
+        cfs_json_number(&json, "round_trip_ms", (uint64_t)facts.pool.round_trip_ms);
+    else
+        cfs_json_text(&json, "round_trip_ms", NULL);
+    cfs_json_number(&json, "requests_waiting", facts.waiting);
+    cfs_json_number(&json, "oldest_waiting_ms", (uint64_t)facts.oldest_ms);
+    cfs_json_number(&json, "sftp_in_flight", facts.pool.in_flight);
+    cfs_json_text(&json, "last_error", facts.pool.last_error[0] ? facts.pool.last_error : NULL);
+    json_server(&json, &facts.pool);
+    json_counters(&json, &facts);
+    cfs_json_close_object(&json);
+    cfs_buffer_add_u8(out, '\n');
+}
