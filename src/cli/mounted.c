@@ -68,12 +68,12 @@ static int append(struct cfs_mounted_list *list, const struct cfs_mounted *mount
     return 0;
 }
 
-int cfs_mounted_read(struct cfs_mounted_list *ret_list)
+int cfs_mounted_read(const char *path, struct cfs_mounted_list *ret_list)
 {
     struct cfs_mounted_list list = {0};
     char *line CFS_AUTO_FREE = NULL;
     size_t size = 0;
-    FILE *file CFS_AUTO_FCLOSE = fopen("/proc/self/mountinfo", "re");
+    FILE *file CFS_AUTO_FCLOSE = fopen(path ? path : "/proc/self/mountinfo", "re");
     if (!file)
         return -errno;
     while (getline(&line, &size, file) > 0) {

@@ -63,7 +63,7 @@ static bool is_dead(const char *mountpoint, uid_t uid)
 static int take_over(const char *mountpoint, struct cfs_error *error)
 {
     struct cfs_mounted_list list;
-    int result = cfs_mounted_read(&list);
+    int result = cfs_mounted_read(NULL, &list);
     if (result)
         return cfs_error_set(error, -result, CFS_FAILURE_SYSTEM, "Cannot read /proc/self/mountinfo: %s.",
                              strerror(-result));

@@ -18,7 +18,8 @@ struct cfs_mounted_list {
     size_t count;
 };
 
-CFS_CHECKED int cfs_mounted_read(struct cfs_mounted_list *ret_list);
+/* Reads FILE, or /proc/self/mountinfo when it is NULL. -errno. */
+CFS_CHECKED int cfs_mounted_read(const char *file, struct cfs_mounted_list *ret_list);
 void cfs_mounted_free(struct cfs_mounted_list *list);
 /* The topmost of our mounts on exactly this path; NULL if there is none. */
 const struct cfs_mounted *cfs_mounted_find(const struct cfs_mounted_list *list, const char *mountpoint);

@@ -102,7 +102,7 @@ static int run(int argc, char **argv)
     }
     if (argc - optind > 1)
         return cfs_usage_error(&cfs_command_status, "At most one MOUNTPOINT can be given");
-    int result = cfs_mounted_read(&list);
+    int result = cfs_mounted_read(NULL, &list);
     if (result) {
         struct cfs_error error = {0};
         cfs_error_set(&error, -result, CFS_FAILURE_SYSTEM, "Cannot read /proc/self/mountinfo: %s.", strerror(-result));

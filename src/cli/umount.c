@@ -48,7 +48,7 @@ static int find_and_unmount(const char *path, const struct options *options, str
     if (!mountpoint)
         return cfs_error_set(error, ENOENT, CFS_FAILURE_MOUNT, "There is no folder %s.", path);
     struct cfs_mounted_list list;
-    int result = cfs_mounted_read(&list);
+    int result = cfs_mounted_read(NULL, &list);
     if (result)
         return cfs_error_set(error, -result, CFS_FAILURE_SYSTEM, "Cannot read /proc/self/mountinfo: %s.",
                              strerror(-result));

@@ -1,1 +1,5 @@
 # Unit tests of src/ctl, one a line: UNIT_TESTS += tests/ctl/test_NAME
+
+UNIT_TESTS += \
+	tests/ctl/test_control \
+	tests/ctl/test_json
