@@ -109,8 +109,8 @@ int cfs_mountpoint_prepare(const char *path, char **ret_path, struct cfs_error *
 static int unmount_by_helper(const char *mountpoint, bool lazy, struct cfs_error *error)
 {
     char message[512];
-    char *const plain[] = {"fusermount3", "-u", "--", (char *)(uintptr_t)mountpoint, NULL};
-    char *const detach[] = {"fusermount3", "-u", "-z", "--", (char *)(uintptr_t)mountpoint, NULL};
+    const char *const plain[] = {"fusermount3", "-u", "--", mountpoint, NULL};
+    const char *const detach[] = {"fusermount3", "-u", "-z", "--", mountpoint, NULL};
     int status = cfs_run(lazy ? detach : plain, message, sizeof(message));
     if (status == 0)
         return 0;

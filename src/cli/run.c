@@ -4,11 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 static void read_message(int fd, char *message, size_t size)
 {
@@ -29,7 +28,7 @@ static void read_message(int fd, char *message, size_t size)
     cfs_text_make_printable(message, false);
 }
 
-int cfs_run(char *const argv[], char *message, size_t size)
+int cfs_run(const char *const argv[], char *message, size_t size)
 {
     int pipes[2], status = 0;
     pid_t child;
@@ -39,7 +38,7 @@ int cfs_run(char *const argv[], char *message, size_t size)
         return -errno;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, pipes[1], STDERR_FILENO);
-    int error = posix_spawnp(&child, argv[0], &actions, NULL, argv, environ);
+    int error = posix_spawnp(&child, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     close(pipes[1]);
     if (!error) {

@@ -14,8 +14,6 @@
 
 enum { ANSWER_SIZE = 1024 };
 
-extern char **environ;
-
 static const int watched_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 static volatile sig_atomic_t caught_signal;
 

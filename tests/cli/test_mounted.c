@@ -36,7 +36,8 @@ static void only_clusterfs_mounts_are_taken(void **state)
 static void damaged_lines_do_no_harm(void **state)
 {
     (void)state;
-    struct cfs_mounted_list list = read_text("\n - \n1 - fuse.clusterfs\n - fuse.clusterfs x y\n1 2 3 4 - fuse.clusterfs s o\n");
+    struct cfs_mounted_list list =
+        read_text("\n - \n1 - fuse.clusterfs\n - fuse.clusterfs x y\n1 2 3 4 - fuse.clusterfs s o\n");
     assert_int_equal(list.count, 0);
     cfs_mounted_free(&list);
 }

@@ -49,9 +49,9 @@ static void strings_are_escaped_and_always_utf8(void **state)
         {"line\nend\x7f", "\"line\\u000aend\\u007f\""},
         {"gr\xc3\xbc\xc3\x9f", "\"gr\xc3\xbc\xc3\x9f\""},
         {"\xe2\x82\xac\xf0\x9f\x98\x80", "\"\xe2\x82\xac\xf0\x9f\x98\x80\""},
-        {"\xff", "\"\\ufffd\""},             /* never in UTF-8 */
-        {"\xc3", "\"\\ufffd\""},             /* cut off */
-        {"\xc0\xaf", "\"\\ufffd\\ufffd\""},  /* overlong */
+        {"\xff", "\"\\ufffd\""},                       /* never in UTF-8 */
+        {"\xc3", "\"\\ufffd\""},                       /* cut off */
+        {"\xc0\xaf", "\"\\ufffd\\ufffd\""},            /* overlong */
         {"\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\""}, /* a surrogate */
         {"\xe2\x82", "\"\\ufffd\\ufffd\""},
     };
