@@ -12,7 +12,7 @@
 
 /* --- life --- */
 
-struct cfs_open_file *cfs_file_new(struct cfs_fs *fs, struct cfs_node *node, int flags)
+struct cfs_open_file *cfs_open_file_new(struct cfs_fs *fs, struct cfs_node *node, int flags)
 {
     struct cfs_open_file *file = calloc(1, sizeof(*file));
     if (!file)
@@ -220,7 +220,7 @@ static void open_claimed(struct cfs_step *step, int error)
     char *path CFS_AUTO_FREE = NULL;
     if (error == 0)
         error = cfs_step_path(step, 0, &path);
-    if (error == 0 && !(opening->file = cfs_file_new(step->fs, opening->node, opening->flags)))
+    if (error == 0 && !(opening->file = cfs_open_file_new(step->fs, opening->node, opening->flags)))
         error = -ENOMEM;
     if (error < 0) {
         cfs_step_reply(step, error);
@@ -324,7 +324,7 @@ static void create_claimed(struct cfs_step *step, int error)
     char *path CFS_AUTO_FREE = NULL;
     if (error == 0)
         error = cfs_step_path(step, 0, &path);
-    if (error == 0 && !(opening->file = cfs_file_new(step->fs, NULL, opening->flags)))
+    if (error == 0 && !(opening->file = cfs_open_file_new(step->fs, NULL, opening->flags)))
         error = -ENOMEM;
     if (error < 0) {
         cfs_step_reply(step, error);

@@ -105,7 +105,7 @@ CFS_CHECKED int cfs_check_name(const char *name);
 
 /* --- files.c --- */
 
-CFS_CHECKED struct cfs_open_file *cfs_file_new(struct cfs_fs *fs, struct cfs_node *node, int flags);
+CFS_CHECKED struct cfs_open_file *cfs_open_file_new(struct cfs_fs *fs, struct cfs_node *node, int flags);
 /* The remote opened it. */
 void cfs_file_opened(struct cfs_open_file *file, struct cfs_remote_file *remote);
 /* Closes it if it is open; no request waits. NULL is let pass. */

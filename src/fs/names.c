@@ -197,7 +197,7 @@ static void make_node(struct cfs_step *step, int error)
     char *path CFS_AUTO_FREE = NULL;
     if (error == 0)
         error = cfs_step_path(step, 0, &path);
-    if (error == 0 && !(naming->file = cfs_file_new(step->fs, NULL, O_WRONLY)))
+    if (error == 0 && !(naming->file = cfs_open_file_new(step->fs, NULL, O_WRONLY)))
         error = -ENOMEM;
     if (error < 0) {
         cfs_step_reply(step, error);

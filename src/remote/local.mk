@@ -6,6 +6,7 @@ src_remote_libremote_a_SOURCES = \
 	src/remote/convert.c \
 	src/remote/diagnose.c \
 	src/remote/diagnose.h \
+	src/remote/extension_names.c \
 	src/remote/file.c \
 	src/remote/gate.c \
 	src/remote/lane.c \
