@@ -198,7 +198,7 @@ ssize_t cfs_ssh_channel_write(struct cfs_ssh_channel *channel, const struct iove
         const void *bytes = NULL;
         size_t length = next_packet(session, cursor, &bytes);
         if (length == 0)
-            return (ssize_t)taken;
+            break;
         rc = write_packet(channel, bytes, length);
         if (rc <= 0)
             break;
@@ -206,8 +206,9 @@ ssize_t cfs_ssh_channel_write(struct cfs_ssh_channel *channel, const struct iove
         taken += (size_t)rc;
         cfs_ssh_session_flush_early(session);
     }
+    /* What was taken lies in the output ring: a turn sends it, also when the user wrote outside of one. */
     cfs_ssh_session_schedule(session);
-    if (taken > 0)
+    if (taken > 0 || cursor.left == 0)
         return (ssize_t)taken;
     if (rc < 0)
         return rc;
