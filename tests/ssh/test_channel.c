@@ -27,6 +27,7 @@ struct echo {
     size_t total, sent;
     atomic_size_t received;
     size_t read_size;
+    unsigned round; /* each try has another size than the one before it */
     uint32_t window;
     int error; /* of read or write; 1 for wrong bytes */
     int ends;  /* how often read gave 0 */
@@ -72,8 +73,8 @@ static ssize_t send_some(struct echo *echo, uint8_t *bytes, size_t size)
 static void send_all(struct echo *echo)
 {
     static const size_t sizes[] = {100000, 5, 32700, 261120, 1};
-    for (unsigned round = 0; echo->sent < echo->total; round++) {
-        ssize_t sent = send_some(echo, echo->buffer, sizes[round % CFS_COUNT(sizes)]);
+    while (echo->sent < echo->total) {
+        ssize_t sent = send_some(echo, echo->buffer, sizes[echo->round++ % CFS_COUNT(sizes)]);
         if (sent == -EAGAIN)
             return;
         if (sent <= 0) {
