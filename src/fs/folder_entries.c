@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEPT_BEHIND = 32768, FIRST_CAPACITY = 128 };
+enum { KEPT_BEHIND = 4096, FIRST_CAPACITY = 128 };
 
 static void drop_first(struct cfs_folder_entries *entries, size_t count)
 {

@@ -286,13 +286,12 @@ bool cfs_node_opened(struct cfs_node *node, const struct cfs_remote_attributes *
                      int64_t wall)
 {
     unsigned needed = CFS_REMOTE_SIZE | CFS_REMOTE_TIMES;
-    if ((attributes->valid & needed) != needed) {
-        node->sight.valid = false;
-        return false;
-    }
-    cfs_node_saw(node, attributes, now_ms);
     struct cfs_sight *sight = &node->sight;
-    bool keep = sight->stable_at_open;
-    sight->stable_at_open = now_ms - sight->since_ms >= STABLE_MS || sight->mtime < wall - SURELY_OLD_SECONDS;
+    bool known = (attributes->valid & needed) == needed;
+    if (known)
+        cfs_node_saw(node, attributes, now_ms);
+    bool keep = known && sight->stable_at_open;
+    sight->stable_at_open =
+        sight->valid && (now_ms - sight->since_ms >= STABLE_MS || sight->mtime < wall - SURELY_OLD_SECONDS);
     return keep;
 }
