@@ -1,4 +1,8 @@
 # Unit tests of src/remote, one a line: UNIT_TESTS += tests/remote/test_NAME
 
+UNIT_TESTS += tests/remote/test_diagnose
 UNIT_TESTS += tests/remote/test_memory
+UNIT_TESTS += tests/remote/test_names
+UNIT_TESTS += tests/remote/test_paths
+UNIT_TESTS += tests/remote/test_pool
 UNIT_TESTS += tests/remote/test_pool_conformance
