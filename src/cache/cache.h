@@ -1,13 +1,15 @@
-/* The cache: a cfs_remote in front of a cfs_remote. It answers from memory what it may, asks the one below for the rest, and keeps the whole contract of
- * remote/remote.h, so that the file system above does not know whether it is there, and the same conformance and model
- * tests run over both.
+/* The cache: a cfs_remote in front of a cfs_remote. It answers from memory what it may, asks the one below for the
+ * rest, and keeps the whole contract of remote/remote.h, so that the file system above does not know whether it is
+ * there, and the same conformance and model tests run over both.
  *
- * What it keeps: one tree of names with attributes, absence, link targets and complete listings (names.h); blocks of file contents in
- * one budget (blocks.h), with trackers that read ahead (reader.h); dirty ranges that are written behind (writer.h). */
+ * What it keeps: one tree of names with attributes, absence, link targets and complete listings (names.h); blocks of
+ * file contents in one budget (blocks.h), with trackers that read ahead (reader.h); dirty ranges that are written
+ * behind (writer.h). */
 #ifndef CFS_CACHE_CACHE_H
 #define CFS_CACHE_CACHE_H
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "remote/remote.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,17 +27,21 @@ struct cfs_cache_options {
     uint64_t dirty_limit; /* bytes that were written and not acknowledged */
     enum cfs_durability durability;
     bool prefetch;
-    /* Told when the remote's side of something that the kernel may have cached was found changed. Called on a thread of the cache's or of the
-     * remote's, without locks; must not block and may submit calls. PATH is relative to the root. May be NULL. */
+    /* Told when the remote's side of something that the kernel may have cached was found changed. Called on a thread of
+     * the cache's or of the remote's, without locks; must not block and may submit calls. PATH is relative to the root.
+     * May be NULL. */
     void (*changed)(void *context, const char *path);
     void *context;
+    /* Where answers from memory are given; the caller's, who runs it until the cache is freed (for tests that turn it
+     * by hand: cfs_cache_free then needs all calls to have completed). NULL: a thread of the cache's own. */
+    struct cfs_loop *loop;
 };
 
 /* LOWER stays the caller's and must outlive the cache. -ENOMEM. */
 CFS_CHECKED int cfs_cache_new(struct cfs_remote *lower, const struct cfs_cache_options *options,
                               struct cfs_remote **ret_cache);
-/* Files and listings must have been closed. Waits until what was written behind is on the server or has failed (bounded by the deadlines of the
- * remote below). Not on a thread of the remote's. NULL is fine. */
+/* Files and listings must have been closed. Waits until what was written behind is on the server or has failed (bounded
+ * by the deadlines of the remote below). Not on a thread of the remote's. NULL is fine. */
 void cfs_cache_free(struct cfs_remote *cache);
 
 /* Counts for status and tests. Any thread. */

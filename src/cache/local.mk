@@ -3,4 +3,13 @@
 
 noinst_LIBRARIES += src/cache/libcache.a
 src_cache_libcache_a_SOURCES = \
-	src/cache/cache.h
+	src/cache/attributes.c \
+	src/cache/cache.c \
+	src/cache/cache.h \
+	src/cache/cache_priv.h \
+	src/cache/cached_file.h \
+	src/cache/call.c \
+	src/cache/call.h \
+	src/cache/changes.c \
+	src/cache/files.c \
+	src/cache/listings.c

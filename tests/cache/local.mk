@@ -1,1 +1,6 @@
 # Unit tests of src/cache, one a line: UNIT_TESTS += tests/cache/test_NAME
+# All may use the cache over the memory remote.
+cache_fixture = tests/lib/cache_fixture.c tests/lib/cache_fixture.h
+
+UNIT_TESTS += tests/cache/test_cache
+tests_cache_test_cache_SOURCES = tests/cache/test_cache.c $(cache_fixture)

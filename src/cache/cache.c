@@ -1,0 +1,154 @@
+/* The cache: its life, and its table of operations.
+ *
+ * Rooms: call.c is the life of a call; attributes.c answers lstat and readlink, changes.c sees what this mount changes,
+ * listings.c lists, files.c is for open files.
+ *
+ * Threads. The cache has one thread, a loop, on which answers from memory are given: `done` must not run inside the
+ * submitting call. Answers of the remote below go on on the remote's own thread. Nothing here blocks but
+ * cfs_cache_free.
+ *
+ * Locks, in this order: a stripe (call.h), a room's lock, the loop's. No lock is held while `done` runs. The remote
+ * below is called under a stripe at most. */
+#include "cache/cache.h"
+#include "cache/cache_priv.h"
+#include "cache/call.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+static const struct cfs_remote_facts *facts(struct cfs_remote *remote)
+{
+    struct cfs_remote *lower = cfs_cache_of(remote)->lower;
+    return lower->operations->facts(lower);
+}
+
+static void submit_statfs(struct cfs_remote *remote, struct cfs_remote_call *upper)
+{
+    struct cfs_cache_call *call = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*call), NULL);
+    if (call)
+        cfs_cache_call_submit(call, cfs_cache_call_pass, statfs);
+}
+
+static void id_names(struct cfs_remote *remote, struct cfs_remote_call *upper, const uint32_t *uids, size_t uid_count,
+                     const uint32_t *gids, size_t gid_count)
+{
+    struct cfs_cache_call *call = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*call), NULL);
+    if (call)
+        cfs_cache_call_submit(call, cfs_cache_call_pass, id_names, uids, uid_count, gids, gid_count);
+}
+
+static const struct cfs_remote_operations operations = {
+    .facts = facts,
+    .cancel = cfs_cache_cancel,
+    .lstat = cfs_cache_lstat,
+    .setattr = cfs_cache_setattr,
+    .readlink = cfs_cache_readlink,
+    .mkdir = cfs_cache_mkdir,
+    .rmdir = cfs_cache_rmdir,
+    .unlink = cfs_cache_unlink,
+    .symlink = cfs_cache_symlink,
+    .link = cfs_cache_link,
+    .rename = cfs_cache_rename,
+    .statfs = submit_statfs,
+    .open = cfs_cache_open,
+    .read = cfs_cache_read,
+    .write = cfs_cache_write,
+    .fstat = cfs_cache_fstat,
+    .fsetattr = cfs_cache_fsetattr,
+    .fsync = cfs_cache_fsync,
+    .copy = cfs_cache_copy,
+    .close = cfs_cache_close,
+    .open_listing = cfs_cache_open_listing,
+    .read_listing = cfs_cache_read_listing,
+    .close_listing = cfs_cache_close_listing,
+    .id_names = id_names,
+};
+
+/* --- life --- */
+
+static void *run(void *context)
+{
+    struct cfs_cache *cache = context;
+    cfs_loop_run(cache->loop);
+    return NULL;
+}
+
+static int start_thread(struct cfs_cache *cache)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the threads that know what to do with them */
+    int error = pthread_create(&cache->thread, NULL, run, cache);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -error;
+}
+
+static void init_locks(struct cfs_cache *cache)
+{
+    for (size_t i = 0; i < CFS_COUNT(cache->stripes); i++)
+        pthread_mutex_init(&cache->stripes[i], NULL);
+    pthread_mutex_init(&cache->calls_lock, NULL);
+    pthread_cond_init(&cache->calls_idle, NULL);
+}
+
+static void free_cache(struct cfs_cache *cache)
+{
+    if (cache->own_loop)
+        cfs_loop_free(cache->loop);
+    pthread_cond_destroy(&cache->calls_idle);
+    pthread_mutex_destroy(&cache->calls_lock);
+    for (size_t i = 0; i < CFS_COUNT(cache->stripes); i++)
+        pthread_mutex_destroy(&cache->stripes[i]);
+    free(cache);
+}
+
+int cfs_cache_new(struct cfs_remote *lower, const struct cfs_cache_options *options, struct cfs_remote **ret_cache)
+{
+    struct cfs_cache *cache = calloc(1, sizeof(*cache));
+    if (!cache)
+        return -ENOMEM;
+    cache->remote.operations = &operations;
+    cache->lower = lower;
+    cache->options = *options;
+    cache->clock = options->clock ? options->clock : &cfs_system_clock;
+    cache->refuse.run = cfs_cache_refuse;
+    init_locks(cache);
+    cache->own_loop = !options->loop;
+    cache->loop = options->loop ? options->loop : cfs_loop_new();
+    int error = cache->loop ? 0 : -ENOMEM;
+    if (error == 0 && cache->own_loop)
+        error = start_thread(cache);
+    if (error < 0) {
+        free_cache(cache);
+        return error;
+    }
+    *ret_cache = &cache->remote;
+    return 0;
+}
+
+static void wait_for_calls(struct cfs_cache *cache)
+{
+    pthread_mutex_lock(&cache->calls_lock);
+    while (cache->calls > 0)
+        pthread_cond_wait(&cache->calls_idle, &cache->calls_lock);
+    pthread_mutex_unlock(&cache->calls_lock);
+}
+
+void cfs_cache_free(struct cfs_remote *remote)
+{
+    if (!remote)
+        return;
+    struct cfs_cache *cache = cfs_cache_of(remote);
+    wait_for_calls(cache);
+    if (cache->own_loop) {
+        cfs_loop_stop(cache->loop);
+        pthread_join(cache->thread, NULL);
+    }
+    free_cache(cache);
+}
+
+void cfs_cache_status(struct cfs_remote *remote, struct cfs_cache_status *ret_status)
+{
+    struct cfs_cache *cache = cfs_cache_of(remote);
+    *ret_status = (struct cfs_cache_status){.calls = atomic_load(&cache->calls_below)};
+}

@@ -1,0 +1,80 @@
+/* What the rooms of the cache share. */
+#ifndef CFS_CACHE_CACHE_PRIV_H
+#define CFS_CACHE_CACHE_PRIV_H
+
+#include "base/list.h"
+#include "base/loop.h"
+#include "cache/cache.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { CFS_CACHE_STRIPES = 32 };
+
+struct cfs_cache {
+    struct cfs_remote remote;
+    struct cfs_remote *lower;
+    struct cfs_cache_options options; /* defaults filled in */
+    const struct cfs_clock *clock;
+
+    /* The cache's thread. */
+    struct cfs_loop *loop;
+    bool own_loop;
+    pthread_t thread;
+
+    /* call.c: calls that live, those for which there was no memory. */
+    pthread_mutex_t stripes[CFS_CACHE_STRIPES];
+    pthread_mutex_t calls_lock;
+    pthread_cond_t calls_idle;
+    size_t calls;
+    struct cfs_remote_call *refused;
+    struct cfs_task refuse;
+    atomic_uint_fast64_t calls_below;
+};
+
+static inline struct cfs_cache *cfs_cache_of(struct cfs_remote *remote)
+{
+    return cfs_container_of(remote, struct cfs_cache, remote);
+}
+
+/* call.c: the task `refuse`. */
+void cfs_cache_refuse(struct cfs_task *task);
+
+/* The operations, by room; cache.c has the table. */
+
+/* attributes.c */
+void cfs_cache_lstat(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+void cfs_cache_setattr(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, mode_t expected_type,
+                       const struct cfs_remote_attributes *attributes);
+void cfs_cache_readlink(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+
+/* changes.c */
+void cfs_cache_mkdir(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, mode_t mode);
+void cfs_cache_rmdir(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+void cfs_cache_unlink(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+void cfs_cache_symlink(struct cfs_remote *remote, struct cfs_remote_call *call, const char *target, const char *path);
+void cfs_cache_link(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to);
+void cfs_cache_rename(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to,
+                      enum cfs_remote_rename how);
+
+/* files.c */
+void cfs_cache_open(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, int flags, mode_t mode);
+void cfs_cache_read(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
+                    uint64_t offset, size_t length, void *destination);
+void cfs_cache_write(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
+                     uint64_t offset, size_t length, const void *data);
+void cfs_cache_fstat(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+void cfs_cache_fsetattr(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
+                        const struct cfs_remote_attributes *attributes);
+void cfs_cache_fsync(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+void cfs_cache_copy(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *from,
+                    uint64_t from_offset, struct cfs_remote_file *to, uint64_t to_offset, size_t length);
+void cfs_cache_close(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+
+/* listings.c */
+void cfs_cache_open_listing(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+void cfs_cache_read_listing(struct cfs_remote *remote, struct cfs_remote_call *call,
+                            struct cfs_remote_listing *listing);
+void cfs_cache_close_listing(struct cfs_remote *remote, struct cfs_remote_call *call,
+                             struct cfs_remote_listing *listing);
+
+#endif
