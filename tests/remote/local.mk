@@ -3,6 +3,7 @@
 UNIT_TESTS += tests/remote/test_diagnose
 UNIT_TESTS += tests/remote/test_memory
 UNIT_TESTS += tests/remote/test_names
+UNIT_TESTS += tests/remote/test_over_ssh
 UNIT_TESTS += tests/remote/test_paths
 UNIT_TESTS += tests/remote/test_pool
 UNIT_TESTS += tests/remote/test_pool_conformance
