@@ -30,6 +30,7 @@ EXTRA_DIST += \
 	tests/lib/functions.sh \
 	tests/lib/mount.sh \
 	tests/lib/programs.sh \
+	tests/lib/system_calls.py \
 	tests/lib/on_terminal.py \
 	tests/lib/tcp_server.py
 

@@ -3,11 +3,12 @@
 #
 #   mount_device [OPTION,...]   mounts the profile "job" (made when missing) on $mnt; $remote is the same folder as the server sees it
 #   unmount_device              unmounts, and waits until the process has ended
-#   remount_device [OPTION,...] both
+#   remount_device              both, with the options of the last mount_device
 # shellcheck disable=SC2154,SC2034
 mnt=$sandbox/mnt
 remote=$device/work
 mount_pids=()
+mount_options=()
 
 requires_fuse
 
@@ -33,6 +34,7 @@ mount_profile()
 mount_device()
 {
     grep -qs '^\[job\]' "$config" || write_profile job
+    mount_options=("$@")
     if [ $# -gt 0 ]; then
         mount_profile job "$mnt" -o "$1"
     else
@@ -47,11 +49,17 @@ unmount_device()
     wait_gone "${2:-$mount_pid}"
 }
 
-# remount_device [OPTION,...] : from here on nothing is known of what was done before.
+# remount_device : from here on nothing is known of what was done before.
 remount_device()
 {
     unmount_device "$mnt"
-    mount_device "$@"
+    mount_device "${mount_options[@]+"${mount_options[@]}"}"
+}
+
+# expect_quiet_log PROFILE : nothing has been logged that somebody should look at.
+expect_quiet_log()
+{
+    ! grep -E '^[^ ]+ (warning|error) ' "$sandbox/$1.log" || fail "warnings or errors were logged"
 }
 
 # At the end of each test: the processes behind the mounts end, and leave their sanitizer's word.

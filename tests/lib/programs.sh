@@ -268,5 +268,6 @@ use_programs()
     expect_same_trees "$mnt" "$remote"
     expect_equal "names" "$(cd "$remote" && find . | LC_ALL=C sort)" "$(cd "$mnt" && find . | LC_ALL=C sort)"
     unmount_device
+    expect_quiet_log job
     expect_equal "what is left on the mount point" "" "$(ls -A "$mnt")"
 }

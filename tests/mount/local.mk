@@ -1,1 +1,10 @@
 # Tests with real mounts, one a line: MOUNT_TESTS += tests/mount/NAME.sh
+
+# Real programs and single system calls, on a mount in good order.
+MOUNT_TESTS += \
+	tests/mount/programs.sh \
+	tests/mount/semantics.sh
+EXTRA_DIST += \
+	tests/mount/semantics_data.py \
+	tests/mount/semantics_names.py \
+	tests/mount/semantics_server.py

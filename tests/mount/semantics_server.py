@@ -1,0 +1,94 @@
+"""What one side of the mount changes, and the other sees: see ../lib/system_calls.py."""
+import errno
+import os
+import stat
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+from system_calls import check, equal, eventually, fails, main, numbered  # noqa: E402
+
+
+@check
+def what_the_server_closed_an_open_sees(place):
+    for i in range(30):  # of one size, within one second
+        data = b"version %03d" % i
+        place.write_on_server("file", data)
+        equal(place.read("file"), data)
+    for i in range(5):
+        data = numbered(150000 + i * 1000, i)
+        place.write_on_server("new", data)
+        os.rename(place.on_server("new"), place.on_server("file"))
+        equal(place.read("file"), data)
+    for i in range(5):
+        with open(place.on_server("file"), "ab") as file:
+            file.write(b"%d" % i)
+        data += b"%d" % i
+        equal(place.read("file"), data)
+
+
+@check
+def what_we_closed_the_server_sees(place):
+    for i in range(30):
+        data = numbered(1000 + 7000 * (i % 3), i)
+        place.write("file", data)
+        equal(place.read_on_server("file"), data)
+
+
+@check
+def both_sides_write_in_turn(place):
+    place.write("file", b"")
+    data = b""
+    for i in range(20):
+        path = place("file") if i % 2 else place.on_server("file")
+        with open(path, "ab") as file:
+            file.write(b"%04d" % i)
+        data += b"%04d" % i
+        place.holds("file", data)
+
+
+@check
+def an_open_file_follows_the_server(place):
+    place.write_on_server("file", b"first")
+    fd = place.open("file", os.O_RDONLY)
+    equal(os.pread(fd, 100, 0), b"first")
+    with open(place.on_server("file"), "ab") as file:
+        file.write(b", second")
+    eventually(lambda: os.fstat(fd).st_size == 13)
+    equal(os.pread(fd, 100, 0), b"first, second")
+    os.close(fd)
+
+
+@check
+def names_follow_the_server(place):
+    place.write("file", b"")
+    os.mkdir(place("folder"))
+    fails(errno.ENOENT, os.stat, place("theirs"))
+    equal(sorted(os.listdir(place.mount)), ["file", "folder"])
+    place.write_on_server("theirs", b"theirs")
+    eventually(lambda: os.path.exists(place("theirs")))
+    equal(place.read("theirs"), b"theirs")
+    eventually(lambda: sorted(os.listdir(place.mount)) == ["file", "folder", "theirs"])
+    os.unlink(place.on_server("file"))
+    os.mkdir(place.on_server("file"))
+    os.rmdir(place.on_server("folder"))
+    place.write_on_server("folder", b"a file")
+    eventually(lambda: os.path.isdir(place("file")) and os.path.isfile(place("folder")))
+    equal(place.read("folder"), b"a file")
+    equal(os.listdir(place("file")), [])
+    os.rmdir(place("file"))
+    os.unlink(place.on_server("theirs"))
+    fails(errno.ENOENT, place.read, "theirs")
+
+# --- special files of the server ---
+
+
+@check
+def pipes_of_the_server(place):
+    os.mkfifo(place.on_server("pipe"), 0o600)
+    equal(stat.S_ISFIFO(os.lstat(place("pipe")).st_mode), True)
+    os.rename(place("pipe"), place("renamed"))
+    os.unlink(place("renamed"))
+    equal(os.listdir(place.server), [])
+
+
+main()
