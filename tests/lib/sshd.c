@@ -162,8 +162,8 @@ void test_sshd_start(struct test_sshd *sshd, const char *extra)
     fail_msg("sshd does not start: %s", log);
 }
 
-/* The parent of a process; 0 when it has gone. */
-static pid_t parent_of(pid_t process)
+/* The parent and the state letter of a process; 0 when it has gone. */
+static pid_t parent_of(pid_t process, char *ret_state)
 {
     char path[64], text[512];
     snprintf(path, sizeof(path), "/proc/%d/stat", (int)process);
@@ -172,9 +172,17 @@ static pid_t parent_of(pid_t process)
     text[length] = '\0';
     const char *after_name = strrchr(text, ')');
     int parent = 0;
-    if (!after_name || sscanf(after_name + 1, " %*c %d", &parent) != 1)
+    if (!after_name || sscanf(after_name + 1, " %c %d", ret_state, &parent) != 2)
         return 0;
     return parent;
+}
+
+/* Returns when the process stands still, so that it can neither fork nor tell about a death below it. */
+static void halt(pid_t process)
+{
+    char state = '?';
+    kill(process, SIGSTOP);
+    test_wait_until(parent_of(process, &state) == 0 || strchr("TtZX", state));
 }
 
 /* Sends SIGNAL to all processes below PARENT; how many. */
@@ -185,11 +193,12 @@ static int signal_below(pid_t parent, int signal)
     assert_non_null(folder);
     const struct dirent *entry;
     while ((entry = readdir(folder))) {
+        char state;
         pid_t process = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : 0;
-        if (process <= 1 || parent_of(process) != parent)
+        if (process <= 1 || parent_of(process, &state) != parent)
             continue;
-        if (signal == SIGKILL)
-            kill(process, SIGSTOP); /* so that it cannot tell about the death of what is below it */
+        if (signal != SIGCONT)
+            halt(process);
         count += 1 + signal_below(process, signal);
         kill(process, signal);
     }
