@@ -123,18 +123,34 @@ void cfs_file_put(struct cfs_open_file *file)
     cfs_step_call(release, released_closed, close, remote);
 }
 
+/* Under the lock; referenced. */
+static struct cfs_open_file *find_open(struct cfs_node *node, bool writing)
+{
+    struct cfs_list *link;
+    cfs_list_each (link, &node->files) {
+        struct cfs_open_file *file = cfs_container_of(link, struct cfs_open_file, of_node);
+        if (!writing || (file->flags & O_ACCMODE) != O_RDONLY) {
+            file->references++;
+            return file;
+        }
+    }
+    return NULL;
+}
+
 struct cfs_open_file *cfs_file_of_lost_node(struct cfs_fs *fs, struct cfs_node *node, bool writing)
 {
-    struct cfs_open_file *found = NULL;
-    struct cfs_list *link;
     pthread_mutex_lock(&fs->lock);
-    for (link = node->files.next; !node->linked && !found && link != &node->files; link = link->next) {
-        struct cfs_open_file *file = cfs_container_of(link, struct cfs_open_file, of_node);
-        if (!writing || (file->flags & O_ACCMODE) != O_RDONLY)
-            found = file;
-    }
+    struct cfs_open_file *found = node->linked ? NULL : find_open(node, writing);
+    pthread_mutex_unlock(&fs->lock);
+    return found;
+}
+
+struct cfs_open_file *cfs_file_of_vanished_node(struct cfs_fs *fs, struct cfs_node *node, bool writing)
+{
+    pthread_mutex_lock(&fs->lock);
+    struct cfs_open_file *found = find_open(node, writing);
     if (found)
-        found->references++;
+        cfs_node_detach(&fs->tree, node);
     pthread_mutex_unlock(&fs->lock);
     return found;
 }

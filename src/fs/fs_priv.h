@@ -116,6 +116,9 @@ void cfs_file_put(struct cfs_open_file *file);
 /* A referenced open file by which NODE can be reached though no path leads there; WRITING: one that is open for
  * writing. NULL: there is none, or NODE has its path. */
 struct cfs_open_file *cfs_file_of_lost_node(struct cfs_fs *fs, struct cfs_node *node, bool writing);
+/* The server says that there is nothing at NODE's path (which the caller has claimed): another host took it away. If it
+ * is open here it goes on without a name, by the file that is given. */
+struct cfs_open_file *cfs_file_of_vanished_node(struct cfs_fs *fs, struct cfs_node *node, bool writing);
 
 /* --- folders.c --- */
 

@@ -163,6 +163,11 @@ static void getattr_done(struct cfs_step *step, int error)
 {
     struct look *look = look_of(step);
     const struct cfs_remote_attributes *attributes = &step->call.result.attributes;
+    if (error == -ENOENT && !look->file &&
+        (look->file = cfs_file_of_vanished_node(step->fs, look->node, false)) != NULL) {
+        cfs_step_call(step, getattr_done, fstat, look->file->remote);
+        return;
+    }
     /* Something else has the name now: the kernel looks it up again when it is told so. */
     if (error == 0 && attributes->valid & CFS_REMOTE_MODE && (attributes->mode & S_IFMT) != look->node->type)
         error = -ESTALE;

@@ -257,6 +257,27 @@ void cfs_fs_link(struct cfs_fs *fs, struct cfs_request *request, uint64_t node, 
 
 /* --- taking away --- */
 
+/* The remote does not know whether the names changed: what is open goes on by its handle, since its name may be another
+ * file's by now, and the kernel looks the names up again. */
+static void leave_uncertain(struct naming *naming, int error)
+{
+    struct cfs_fs *fs = naming->step.fs;
+    const struct cfs_fs_notifier *notifier = &fs->notifier;
+    if (error != -ETIMEDOUT && error != -EINTR && error != -EIO && error != -ENOTCONN)
+        return;
+    for (int i = 0; i < 2; i++) {
+        struct cfs_node *child = naming->step.claim.child[i];
+        if (!child)
+            continue;
+        pthread_mutex_lock(&fs->lock);
+        if (!cfs_list_empty(&child->files))
+            cfs_node_detach(&fs->tree, child);
+        pthread_mutex_unlock(&fs->lock);
+        if (notifier->entry_changed)
+            notifier->entry_changed(notifier->context, naming->folder[i]->id, naming->name[i]);
+    }
+}
+
 static void taken_away(struct cfs_step *step, int error)
 {
     struct cfs_fs *fs = step->fs;
@@ -265,6 +286,7 @@ static void taken_away(struct cfs_step *step, int error)
         cfs_node_detach(&fs->tree, step->claim.child[0]);
         pthread_mutex_unlock(&fs->lock);
     }
+    leave_uncertain(naming_of(step), error);
     cfs_step_reply(step, error);
 }
 
@@ -324,6 +346,7 @@ static void renamed(struct cfs_step *step, int error)
         }
         pthread_mutex_unlock(&fs->lock);
     }
+    leave_uncertain(naming, error);
     cfs_step_reply(step, error);
 }
 

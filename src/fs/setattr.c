@@ -126,6 +126,17 @@ static int translate(const struct setting *setting, struct cfs_remote_attributes
 
 /* --- the steps --- */
 
+/* True: no path led to the file, but it is open: the step is to be done again, by its handle. */
+static bool goes_on_by_handle(struct setting *setting, int error)
+{
+    bool writing = (setting->set & CFS_SET_SIZE) != 0;
+    if (error == -ENOENT && !setting->file)
+        setting->file = cfs_file_of_vanished_node(setting->step.fs, setting->node, writing);
+    else
+        return false;
+    return setting->file != NULL;
+}
+
 static void set_prepared(struct cfs_step *step, int error)
 {
     (void)error;
@@ -142,6 +153,10 @@ static void set_prepared(struct cfs_step *step, int error)
 static void set_seen(struct cfs_step *step, int error)
 {
     struct setting *setting = setting_of(step);
+    if (goes_on_by_handle(setting, error)) {
+        look(setting, set_seen);
+        return;
+    }
     if (error < 0) {
         cfs_step_reply(step, error);
         return;
@@ -150,10 +165,16 @@ static void set_seen(struct cfs_step *step, int error)
     cfs_attributes_prepare(step, &setting->attributes, 1, set_prepared);
 }
 
+static void set_attributes(struct cfs_step *step, int error);
+
 static void was_set(struct cfs_step *step, int error)
 {
     struct setting *setting = setting_of(step);
     end_change(setting);
+    if (goes_on_by_handle(setting, error)) {
+        set_attributes(step, 0);
+        return;
+    }
     if (error < 0) {
         cfs_step_reply(step, error);
         return;
@@ -192,6 +213,10 @@ static void looked_first(struct cfs_step *step, int error)
     struct setting *setting = setting_of(step);
     unsigned needed = (setting->set & SETS_OWNER ? CFS_REMOTE_OWNER : 0) |
                       (setting->set & (SETS_ATIME | SETS_MTIME) ? CFS_REMOTE_TIMES : 0);
+    if (goes_on_by_handle(setting, error)) {
+        look(setting, looked_first);
+        return;
+    }
     if (error == 0) {
         setting->attributes = step->call.result.attributes;
         if ((setting->attributes.valid & needed) != needed)

@@ -116,6 +116,32 @@ static void an_unlinked_file_lives_by_its_handle(void **state)
     fs_forget(&fixture, node);
 }
 
+static void a_file_that_another_host_removed_lives_by_its_handle(void **state)
+{
+    struct stat attributes, wanted = {.st_size = 1, .st_mode = 0600};
+    memory_remote_poke_file(fixture.memory, "file", "there", 5);
+    uint64_t node = fs_walk(&fixture, "file");
+    struct cfs_open_file *file = open_node(node, O_RDWR);
+    memory_remote_poke_remove(fixture.memory, "file");
+    assert_int_equal(fs_setattr(&fixture, node, NULL, &wanted, CFS_SET_MODE | CFS_SET_ATIME_NOW, &attributes), 0);
+    assert_int_equal(attributes.st_mode, S_IFREG | 0600);
+    assert_int_equal(fs_setattr(&fixture, node, NULL, &wanted, CFS_SET_SIZE, &attributes), 0);
+    assert_int_equal(fs_getattr(&fixture, node, NULL, &attributes, NULL), 0);
+    assert_int_equal(attributes.st_size, 1);
+    assert_int_equal(attributes.st_nlink, 0);
+    fs_release(&fixture, file);
+    fs_forget(&fixture, node);
+    memory_remote_poke_file(fixture.memory, "file", "new", 3);
+    node = fs_walk(&fixture, "file");
+    file = open_node(node, O_RDWR);
+    memory_remote_poke_remove(fixture.memory, "file");
+    assert_int_equal(fs_getattr(&fixture, node, NULL, &attributes, NULL), 0);
+    assert_int_equal(attributes.st_size, 3);
+    fs_release(&fixture, file);
+    assert_int_equal(fs_getattr(&fixture, node, NULL, &attributes, NULL), -ENOENT);
+    fs_forget(&fixture, node);
+}
+
 static void a_file_that_was_renamed_over_lives_by_its_handle(void **state)
 {
     char buffer[16];
@@ -391,6 +417,7 @@ int main(void)
         fs_test(o_trunc_empties),
         fs_test(only_files_are_opened),
         fs_test(an_unlinked_file_lives_by_its_handle),
+        fs_test(a_file_that_another_host_removed_lives_by_its_handle),
         fs_test(a_file_that_was_renamed_over_lives_by_its_handle),
         fs_test(appends_go_to_the_end_wherever_the_kernel_believes_it_is),
         fs_test(two_appenders_never_overwrite_each_other),
