@@ -55,7 +55,8 @@ check-mount: $(BUILT_SOURCES)
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(MOUNT_TESTS)'
 
 # The unit tests under valgrind, in a build without sanitizers. They see CLUSTERFS_VALGRIND in their environment.
+VALGRIND_TESTS = $(unit_tests)
 .PHONY: check-valgrind
 check-valgrind: $(BUILT_SOURCES)
-	CLUSTERFS_VALGRIND=1 $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(unit_tests)' LOG_COMPILER='$(LOG_COMPILER) \
+	CLUSTERFS_VALGRIND=1 $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(VALGRIND_TESTS)' LOG_COMPILER='$(LOG_COMPILER) \
 		valgrind -q --error-exitcode=98 --leak-check=full --errors-for-leak-kinds=definite --fair-sched=yes'
