@@ -18,3 +18,5 @@ UNIT_TESTS += tests/fs/test_interrupt
 tests_fs_test_interrupt_SOURCES = tests/fs/test_interrupt.c $(fs_fixture)
 UNIT_TESTS += tests/fs/test_model
 tests_fs_test_model_SOURCES = tests/fs/test_model.c tests/fs/model.c tests/fs/model.h $(fs_fixture)
+UNIT_TESTS += tests/fs/test_threads
+tests_fs_test_threads_SOURCES = tests/fs/test_threads.c $(fs_fixture)

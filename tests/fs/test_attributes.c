@@ -3,6 +3,7 @@
 
 #include "lib/fs_fixture.h"
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 static struct fs_fixture fixture;
@@ -14,6 +15,17 @@ static int start(void **state)
     fs_fixture_init(&fixture, NULL);
     memory_remote_poke_file(fixture.memory, "file", "12345", 5);
     memory_remote_poke_mtime(fixture.memory, "file", 1600000000);
+    fs_fixture_start(&fixture);
+    node = fs_walk(&fixture, "file");
+    return 0;
+}
+
+static int start_with_names(void **state)
+{
+    (void)state;
+    fs_fixture_init(&fixture, NULL);
+    fixture.profile.idmap = CFS_IDMAP_NAME;
+    memory_remote_poke_file(fixture.memory, "file", "12345", 5);
     fs_fixture_start(&fixture);
     node = fs_walk(&fixture, "file");
     return 0;
@@ -200,6 +212,43 @@ static void idmap_user_learns_the_login_from_the_root(void **state)
     assert_int_equal(get_attributes().st_uid, root.uid == 0 ? 0 : 1777);
 }
 
+/* Asked for on the way, once; looked up in the local database on a thread that may wait. */
+static void idmap_name_asks_the_server_for_names(void **state)
+{
+    struct stat attributes;
+    struct cfs_entry entry;
+    struct cfs_remote_attributes owner = {.valid = CFS_REMOTE_OWNER, .uid = 7, .gid = 8};
+    assert_int_equal(memory_tree_setattr(memory_remote_tree(fixture.memory), "file", &owner), 0);
+    memory_remote_fail(fixture.memory, MEMORY_ID_NAMES, 1, -EIO);
+    assert_int_equal(fs_getattr(&fixture, node, NULL, &attributes, NULL), 0);
+    assert_int_equal(attributes.st_uid, 7); /* by number this time */
+    uint64_t before = memory_remote_count(fixture.memory, MEMORY_ID_NAMES);
+    assert_int_equal(fs_lookup(&fixture, CFS_ROOT_NODE, "file", &entry), 0);
+    assert_int_equal(memory_remote_count(fixture.memory, MEMORY_ID_NAMES), before + 1);
+    assert_int_equal(fs_getattr(&fixture, node, NULL, &attributes, NULL), 0);
+    assert_int_equal(memory_remote_count(fixture.memory, MEMORY_ID_NAMES), before + 1);
+    fs_forget(&fixture, entry.node);
+}
+
+static void a_listing_asks_for_all_names_at_once(void **state)
+{
+    struct cfs_open_folder *folder = NULL;
+    char *names CFS_AUTO_FREE = NULL;
+    uint64_t next;
+    for (uint32_t i = 0; i < 20; i++) {
+        char name[8];
+        struct cfs_remote_attributes owner = {.valid = CFS_REMOTE_OWNER, .uid = 3000 + i, .gid = 4000 + i % 3};
+        snprintf(name, sizeof(name), "f%u", i);
+        memory_remote_poke_file(fixture.memory, name, "", 0);
+        assert_int_equal(memory_tree_setattr(memory_remote_tree(fixture.memory), name, &owner), 0);
+    }
+    uint64_t before = memory_remote_count(fixture.memory, MEMORY_ID_NAMES);
+    assert_int_equal(fs_open_folder(&fixture, CFS_ROOT_NODE, &folder), 0);
+    assert_int_equal(fs_read_folder(&fixture, folder, 0, true, 60, &names, &next), 0);
+    assert_int_equal(memory_remote_count(fixture.memory, MEMORY_ID_NAMES), before + 1);
+    fs_release_folder(&fixture, folder);
+}
+
 #define fs_test(function) cmocka_unit_test_setup_teardown(function, start, finish)
 
 int main(void)
@@ -218,6 +267,8 @@ int main(void)
         fs_test(overtaken_attributes_are_not_kept),
         fs_test(attributes_are_not_kept_while_a_change_is_on_its_way),
         fs_test(idmap_user_learns_the_login_from_the_root),
+        cmocka_unit_test_setup_teardown(idmap_name_asks_the_server_for_names, start_with_names, finish),
+        cmocka_unit_test_setup_teardown(a_listing_asks_for_all_names_at_once, start_with_names, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
