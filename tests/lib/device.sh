@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2034 # sandbox is set by functions.sh
-# A storage device to mount: a throw-away sshd on loopback with keys of its own. Include after functions.sh.
+# A storage device to mount: a throw-away sshd on loopback (with link.sh: at the far end of the link) with keys of its own.
+# Include after functions.sh.
 #
 #   start_device            $device is its folder: work/ is the work folder, id_ed25519 the user's key, known_hosts what the user knows
 #   write_profile NAME [KEY=VALUE...]   adds a profile for it to $sandbox/clusterfs.conf
@@ -12,6 +13,7 @@ sftp_server=/usr/lib/openssh/sftp-server
 config=$sandbox/clusterfs.conf
 device=$sandbox/device
 device_user=$(id -un)
+device_address=127.0.0.1
 
 [ -x "$sshd" ] || skip "sshd is not installed"
 [ -x "$sftp_server" ] || skip "sftp-server is not installed"
@@ -27,7 +29,7 @@ write_sshd_config()
     cat >"$device/sshd_config" <<END
 ${sshd_options:-}
 Port $1
-ListenAddress 127.0.0.1
+ListenAddress $device_address
 HostKey $device/host_key
 AuthorizedKeysFile $device/authorized_keys
 StrictModes no
@@ -48,7 +50,7 @@ END
 
 listens_or_ended()
 {
-    grep -q "^Server listening on 127.0.0.1" "$device/sshd.log" || is_gone "$1"
+    grep -q "^Server listening on $device_address" "$device/sshd.log" || is_gone "$1"
 }
 
 # Tries ports until one is free. $port and $sshd_pid are set.
@@ -70,15 +72,15 @@ start_sshd_on()
 {
     write_sshd_config "$1"
     : >"$device/sshd.log"
-    in_background "$sshd" -D -e -f "$device/sshd_config" 2>>"$device/sshd.log"
+    in_background "${far_side[@]}" "$sshd" -D -e -f "$device/sshd_config" 2>>"$device/sshd.log"
     sshd_pid=$!
     wait_until listens_or_ended "$sshd_pid"
-    grep -q "^Server listening on 127.0.0.1" "$device/sshd.log"
+    grep -q "^Server listening on $device_address" "$device/sshd.log"
 }
 
 trust_device()
 {
-    printf '[127.0.0.1]:%s %s\n' "$port" "$(cut -d' ' -f1,2 "$device/host_key.pub")" >"$device/known_hosts"
+    printf '[%s]:%s %s\n' "$device_address" "$port" "$(cut -d' ' -f1,2 "$device/host_key.pub")" >"$device/known_hosts"
 }
 
 start_device()
@@ -103,7 +105,7 @@ write_profile()
 {
     local name=$1 setting key
     declare -A values=(
-        [host]=127.0.0.1 [port]=$port [user]=$device_user [identity_file]=$device/id_ed25519
+        [host]=$device_address [port]=$port [user]=$device_user [identity_file]=$device/id_ed25519
         [known_hosts]=$device/known_hosts [remote_dir]=$device/work [identity_agent]=none
         [log_level]=info [log_file]=$sandbox/$name.log
     )

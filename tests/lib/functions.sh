@@ -146,15 +146,19 @@ end_process()
 
 # --- the program ---
 
+# What stands before a command so that it runs at an end of an emulated link (link.sh).
+near_side=()
+far_side=()
+
 # clusterfs ARGUMENT... : as a user calls it.
 clusterfs()
 {
     if [ -n "${CLUSTERFS_VALGRIND:-}" ]; then
-        valgrind -q --leak-check=full --errors-for-leak-kinds=definite --fair-sched=yes --child-silent-after-fork=no \
-            --suppressions="$top_srcdir/tests/lib/valgrind.supp" --log-file="$sandbox/reports/valgrind.%p" \
+        "${near_side[@]}" valgrind -q --leak-check=full --errors-for-leak-kinds=definite --fair-sched=yes \
+            --child-silent-after-fork=no --suppressions="$top_srcdir/tests/lib/valgrind.supp" --log-file="$sandbox/reports/valgrind.%p" \
             "$CLUSTERFS" "$@"
     else
-        "$CLUSTERFS" "$@"
+        "${near_side[@]}" "$CLUSTERFS" "$@"
     fi
 }
 
@@ -223,12 +227,18 @@ clean_up()
     if declare -F at_exit >/dev/null; then
         at_exit
     fi
+    if declare -F mend_link >/dev/null; then
+        mend_link
+    fi
     unmount_all
     for pid in "${background_pids[@]+"${background_pids[@]}"}"; do
         end_process "$pid"
     done
     if declare -F wait_for_mounts >/dev/null; then
         wait_for_mounts
+    fi
+    if declare -F end_link >/dev/null; then
+        end_link
     fi
     if ! show_reports && { [ "$code" -eq 0 ] || [ "$code" -eq 77 ]; }; then
         code=1

@@ -28,6 +28,7 @@ EXTRA_DIST += \
 	tests/lib/device.sh \
 	tests/lib/files.sh \
 	tests/lib/functions.sh \
+	tests/lib/link.sh tests/lib/link_probe.py \
 	tests/lib/mount.sh \
 	tests/lib/programs.sh \
 	tests/lib/system_calls.py \

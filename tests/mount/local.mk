@@ -8,3 +8,4 @@ EXTRA_DIST += \
 	tests/mount/semantics_data.py \
 	tests/mount/semantics_names.py \
 	tests/mount/semantics_server.py
+MOUNT_TESTS += tests/mount/link.sh
