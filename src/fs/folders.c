@@ -262,6 +262,7 @@ static void release_reading(struct cfs_step *step)
 static void reopened(struct cfs_step *step, int error)
 {
     struct reading *reading = reading_of(step);
+    cfs_claim_drop(step);
     if (error < 0) {
         cfs_step_reply(step, error);
         return;
@@ -270,25 +271,30 @@ static void reopened(struct cfs_step *step, int error)
     go_on(reading);
 }
 
-static void reopen(struct reading *reading)
+static void reopen_claimed(struct cfs_step *step, int error)
 {
-    struct cfs_step *step = &reading->step;
+    struct reading *reading = reading_of(step);
     char *path CFS_AUTO_FREE = NULL;
-    if (++reading->openings > LISTINGS_A_READ) {
-        cfs_step_reply(step, -EIO);
-        return;
-    }
-    pthread_mutex_lock(&step->fs->lock);
-    int result = cfs_node_path(reading->folder->node, NULL, &path);
-    pthread_mutex_unlock(&step->fs->lock);
-    if (result == -ENOENT) {
+    if (error == 0)
+        error = cfs_step_path(step, 0, &path);
+    if (error == -ENOENT) {
         reading->folder->ended = true; /* a removed folder is empty */
         hand_out(step, 0);
-    } else if (result < 0) {
-        cfs_step_reply(step, result);
+    } else if (error < 0) {
+        cfs_step_reply(step, error);
     } else {
         cfs_step_call(step, reopened, open_listing, path);
     }
+}
+
+static void reopen(struct reading *reading)
+{
+    if (++reading->openings > LISTINGS_A_READ) {
+        cfs_step_reply(&reading->step, -EIO);
+        return;
+    }
+    reading->step.claim.node[0] = reading->folder->node;
+    cfs_claim_take(&reading->step, reopen_claimed);
 }
 
 static void closed_to_begin_anew(struct cfs_step *step, int error)
@@ -416,13 +422,20 @@ static void released(struct cfs_step *step, int error)
     cfs_step_reply(step, 0);
 }
 
+static void release_in_turn(struct cfs_step *step, int error)
+{
+    (void)error;
+    drop_listing(reading_of(step), released);
+}
+
 void cfs_fs_release_folder(struct cfs_fs *fs, struct cfs_request *request, struct cfs_open_folder *folder)
 {
     struct reading *reading = cfs_step_new(fs, request, sizeof(*reading), NULL);
     if (!reading)
         return; /* closed with the file system */
     reading->folder = folder;
-    drop_listing(reading, released);
+    cfs_step_shield(&reading->step);
+    cfs_turn_take(&reading->step, &folder->turn, release_in_turn);
 }
 
 /* SFTP has nothing that makes a name durable. */

@@ -31,13 +31,19 @@ static void release_look(struct cfs_step *step)
     cfs_fs_put_node(step->fs, look->node);
 }
 
+static bool is_type(mode_t mode)
+{
+    return S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode) || S_ISCHR(mode) || S_ISBLK(mode) || S_ISFIFO(mode) ||
+           S_ISSOCK(mode);
+}
+
 int cfs_entry_make(struct cfs_fs *fs, struct cfs_node *parent, const char *name,
                    const struct cfs_remote_attributes *attributes, uint64_t started, bool made,
                    struct cfs_entry *ret_entry)
 {
     struct cfs_node *node;
-    if (!(attributes->valid & CFS_REMOTE_MODE))
-        return -EIO; /* what is it? */
+    if (!(attributes->valid & CFS_REMOTE_MODE) || !is_type(attributes->mode))
+        return -EIO;
     pthread_mutex_lock(&fs->lock);
     struct cfs_node *before = cfs_tree_child(&fs->tree, parent, name);
     int result = cfs_tree_enter(&fs->tree, parent, name, attributes->mode & S_IFMT, &node);

@@ -327,7 +327,10 @@ void cfs_fs_rmdir(struct cfs_fs *fs, struct cfs_request *request, uint64_t paren
     remove_name(fs, request, parent, name, S_IFDIR);
 }
 
-/* --- rename --- */
+/* --- rename ---
+ *
+ * POSIX lets a rename between two names of one file do nothing, and so does the server. We cannot see that it is one
+ * file: here the old name is gone then, until it is looked up again. */
 
 static void renamed(struct cfs_step *step, int error)
 {

@@ -222,6 +222,31 @@ static void a_removed_folder_is_empty(void **state)
     fs_forget(&fixture, node);
 }
 
+static void beginning_anew_waits_for_a_rename(void **state)
+{
+    struct fs_call rename, read;
+    struct cfs_open_folder *folder = NULL;
+    memory_remote_poke_mkdir(fixture.memory, "old");
+    memory_remote_poke_file(fixture.memory, "old/file", "x", 1);
+    uint64_t node = fs_walk(&fixture, "old");
+    assert_int_equal(fs_open_folder(&fixture, node, &folder), 0);
+    assert_read(folder, 0, 100, false, ". .. file ");
+    memory_remote_hold(fixture.memory, MEMORY_RENAME);
+    fs_call_init(&rename);
+    fs_call_init(&read);
+    cfs_fs_rename(fixture.fs, &rename.request, CFS_ROOT_NODE, "old", CFS_ROOT_NODE, "new", 0);
+    cfs_fs_read_folder(fixture.fs, &read.request, folder, 0, false, fs_add_entry);
+    memory_remote_run(fixture.memory);
+    assert_false(atomic_load(&read.replied));
+    memory_remote_release(fixture.memory, MEMORY_RENAME);
+    assert_int_equal(fs_call_wait(&fixture, &rename), 0);
+    assert_int_equal(fs_call_wait(&fixture, &read), 0);
+    assert_string_equal(read.names, ". .. file ");
+    free(read.names);
+    fs_release_folder(&fixture, folder);
+    fs_forget(&fixture, node);
+}
+
 static void opening_says_what_failed(void **state)
 {
     struct cfs_open_folder *folder = NULL;
@@ -270,6 +295,7 @@ int main(void)
         fs_test(old_attributes_are_not_given),
         cmocka_unit_test_setup_teardown(after_a_failure_the_next_read_begins_anew, start_with_small_batches, finish),
         fs_test(a_removed_folder_is_empty),
+        fs_test(beginning_anew_waits_for_a_rename),
         fs_test(opening_says_what_failed),
         fs_test(a_huge_folder_is_kept_in_part),
     };
