@@ -19,8 +19,6 @@ struct sync_call {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     unsigned completions;
-    bool submitting; /* the test is inside the submitting function: completing now would be wrong */
-    pthread_t submitter;
     /* What must be copied before `done` returns. */
     char target[4097];
     struct sync_entry {
