@@ -81,7 +81,8 @@ struct cfs_ssh_session {
 
     struct cfs_watch watch;
     struct cfs_task turn_task, stop_task;
-    bool turn_posted;
+    bool turn_posted; /* turn_task is in the queue: the socket may be served before it, in a turn of its own */
+    bool in_turn;
     struct cfs_list channels;
     struct cfs_ssh_channel *opening; /* the one whose libssh2_channel_open is under way */
 

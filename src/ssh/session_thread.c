@@ -100,7 +100,7 @@ static void take_turn(struct cfs_ssh_session *session)
 {
     if (session->ended)
         return;
-    session->turn_posted = true; /* what users ask for within the turn is done by this turn */
+    session->in_turn = true; /* what users ask for within the turn is done by this turn */
     do
         cfs_ssh_channels_parse(session);
     while (cfs_ssh_channels_advance(session));
@@ -110,7 +110,7 @@ static void take_turn(struct cfs_ssh_session *session)
     flush(session);
     if (!session->failure_number && cfs_ssh_channels_want_write(session))
         more = true; /* what was sent just now has made the room that they wait for */
-    session->turn_posted = false;
+    session->in_turn = false;
     if (!session->failure_number)
         update_watch(session);
     if (session->failure_number)
@@ -128,7 +128,8 @@ static void run_turn(struct cfs_task *task)
 
 void cfs_ssh_session_schedule(struct cfs_ssh_session *session)
 {
-    if (!session->turn_posted && !session->ended && cfs_loop_post(session->loop, &session->turn_task) == 0)
+    if (!session->in_turn && !session->turn_posted && !session->ended &&
+        cfs_loop_post(session->loop, &session->turn_task) == 0)
         session->turn_posted = true;
 }
 
