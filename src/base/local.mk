@@ -27,5 +27,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/stream_fd.c \
 	src/base/text.c \
 	src/base/text.h \
+	src/base/thread.c \
+	src/base/thread.h \
 	src/base/timer_heap.c \
 	src/base/timer_heap.h

@@ -1,11 +1,11 @@
 /* The control server: one thread, one loop. Clients are few and their requests short; one that does not read its answer
  * is dropped. */
 #include "base/log.h"
+#include "base/thread.h"
 #include "ctl/control.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -138,13 +138,9 @@ static int listen_at(const char *path)
 
 static int start_thread(struct cfs_control_server *server)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&server->thread, NULL, serve, server);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int error = cfs_thread_start(serve, server, &server->thread);
     server->runs = error == 0;
-    return -error;
+    return error;
 }
 
 int cfs_control_serve(const char *path, const struct cfs_ctl_source *source, struct cfs_control_server **ret_server)

@@ -3,9 +3,9 @@
  * system's lock, or the remote's locks. No lock is held while a step's function or a reply runs. */
 #include "fs/step.h"
 
+#include "base/thread.h"
 #include "fs/fs_priv.h"
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 
 static pthread_mutex_t *stripe_of(struct cfs_fs *fs, const struct cfs_request *request)
@@ -242,12 +242,7 @@ static void *work(void *context)
 
 int cfs_worker_start(struct cfs_fs *fs)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&fs->worker.thread, NULL, work, fs);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -error;
+    return cfs_thread_start(work, fs, &fs->worker.thread);
 }
 
 void cfs_worker_stop(struct cfs_fs *fs)

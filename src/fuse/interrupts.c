@@ -4,6 +4,7 @@
  * only if a signal is pending by which programs are ended. The watcher looks at the callers of interrupted calls at
  * once, and then four times a second for as long as they wait. */
 #include "base/clock.h"
+#include "base/thread.h"
 #include "fuse/call.h"
 #include "fuse/signals.h"
 #include <errno.h>
@@ -78,9 +79,9 @@ static void *watch(void *context)
 
 int cfs_fuse_interrupts_start(struct cfs_fuse_session *session)
 {
-    int error = pthread_create(&session->watcher, NULL, watch, session);
+    int error = cfs_thread_start(watch, session, &session->watcher);
     session->watcher_runs = error == 0;
-    return -error;
+    return error;
 }
 
 void cfs_fuse_interrupts_stop(struct cfs_fuse_session *session)

@@ -3,11 +3,11 @@
  * able to leave while the kernel is silent (a signal, `clusterfs umount`): each worker polls the device and the
  * session's stop_fd. The device is non-blocking: when one worker was faster, the others go back to polling. */
 #include "base/log.h"
+#include "base/thread.h"
 #include "fuse/session_priv.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,24 +45,19 @@ int cfs_fuse_loop_run(struct cfs_fuse_session *session)
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return -errno;
 
-    /* Signals are for the main thread, which waits for them. */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_t workers[WORKERS];
     size_t count = 0;
     int error = 0;
     while (count < WORKERS && !error) {
-        error = pthread_create(&workers[count], NULL, work, session);
+        error = cfs_thread_start(work, session, &workers[count]);
         if (!error)
             count++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (count > 0 && error) {
-        cfs_log_warning("fuse", "only %zu of %d worker threads: %s", count, (int)WORKERS, strerror(error));
+        cfs_log_warning("fuse", "only %zu of %d worker threads: %s", count, (int)WORKERS, strerror(-error));
         error = 0;
     }
     for (size_t i = 0; i < count; i++)
         pthread_join(workers[i], NULL);
-    return -error;
+    return error;
 }

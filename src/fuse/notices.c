@@ -1,6 +1,7 @@
 /* A queue and a thread. A notice that is already waiting is not queued a second time; when memory is short a notice is
  * dropped: the kernel's time-outs bound the harm. */
 #include "fuse/notices.h"
+#include "base/thread.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,11 +86,11 @@ int cfs_fuse_notices_start(struct cfs_fuse_session *session)
 {
     struct cfs_fuse_notices *notices = session->notices;
     pthread_mutex_lock(&notices->lock);
-    int error = pthread_create(&notices->thread, NULL, send_notices, notices);
+    int error = cfs_thread_start(send_notices, notices, &notices->thread);
     if (!error)
         notices->fuse = session->fuse;
     pthread_mutex_unlock(&notices->lock);
-    return -error;
+    return error;
 }
 
 void cfs_fuse_notices_stop(struct cfs_fuse_session *session)

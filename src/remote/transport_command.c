@@ -1,10 +1,10 @@
 /* Streams that are child processes, on a loop with a thread of its own. For tests without SSH, and for sites whose
  * login only their own ssh program can do. */
 #include "base/list.h"
+#include "base/thread.h"
 #include "remote/transport.h"
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 struct command_transport {
@@ -89,17 +89,6 @@ static void *run(void *loop)
     return NULL;
 }
 
-/* The thread takes no signals: they are the main thread's. */
-static int start_thread(struct command_transport *self)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&self->thread, NULL, run, self->loop);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -error;
-}
-
 int cfs_transport_command_open(char *const argv[], struct cfs_transport **ret_transport)
 {
     struct command_transport *self = calloc(1, sizeof(*self));
@@ -110,7 +99,7 @@ int cfs_transport_command_open(char *const argv[], struct cfs_transport **ret_tr
     self->argv = copy_argv(argv);
     self->loop = cfs_loop_new();
     if (self->argv && self->loop)
-        error = start_thread(self);
+        error = cfs_thread_start(run, self->loop, &self->thread);
     if (error) {
         cfs_loop_free(self->loop);
         free_argv(self->argv);

@@ -1,9 +1,9 @@
 /* The session's thread: one loop, worked in turns (session_priv.h). It wakes for the socket, for tasks that others
  * post, and for timers; it never polls, so a silent or stalled server costs nothing. */
 #include "base/log.h"
+#include "base/thread.h"
 #include "ssh/session_priv.h"
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -182,10 +182,5 @@ int cfs_ssh_session_start(struct cfs_ssh_session *session)
     int rc = cfs_loop_post(session->loop, &session->turn_task);
     if (rc < 0)
         return rc;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the threads that know what to do with them */
-    rc = -pthread_create(&session->thread, NULL, run_thread, session);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc;
+    return cfs_thread_start(run_thread, session, &session->thread);
 }
