@@ -4,6 +4,8 @@
 noinst_LIBRARIES += src/cache/libcache.a
 src_cache_libcache_a_SOURCES = \
 	src/cache/attributes.c \
+	src/cache/blocks.c \
+	src/cache/blocks.h \
 	src/cache/cache.c \
 	src/cache/cache.h \
 	src/cache/cache_priv.h \
@@ -11,5 +13,11 @@ src_cache_libcache_a_SOURCES = \
 	src/cache/call.c \
 	src/cache/call.h \
 	src/cache/changes.c \
+	src/cache/extents.c \
+	src/cache/extents.h \
 	src/cache/files.c \
-	src/cache/listings.c
+	src/cache/link.c \
+	src/cache/link.h \
+	src/cache/listings.c \
+	src/cache/trackers.c \
+	src/cache/trackers.h

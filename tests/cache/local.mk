@@ -4,3 +4,7 @@ cache_fixture = tests/lib/cache_fixture.c tests/lib/cache_fixture.h
 
 UNIT_TESTS += tests/cache/test_cache
 tests_cache_test_cache_SOURCES = tests/cache/test_cache.c $(cache_fixture)
+
+UNIT_TESTS += tests/cache/test_blocks
+UNIT_TESTS += tests/cache/test_extents
+UNIT_TESTS += tests/cache/test_trackers

@@ -1,0 +1,64 @@
+/* The size of what is kept in flight: an estimate of bandwidth x delay. */
+#include "cache/link.h"
+
+enum { ROUND_TRIP_AGE_MS = 10000, SPAN_ROUND_TRIPS = 10, SPAN_MINIMUM_MS = 500 };
+enum { QUIET = CFS_LINK_MINIMUM / 4 };
+
+void cfs_link_sent(struct cfs_link *link, struct cfs_link_transfer *transfer, uint64_t bytes, int64_t now_ms)
+{
+    *transfer = (struct cfs_link_transfer){
+        .bytes = bytes, .delivered = link->delivered, .sent_at = now_ms, .sent_quietly = link->in_flight < QUIET};
+    link->in_flight += bytes;
+}
+
+/* Clocks of milliseconds: what took none took at most one. */
+static int64_t elapsed(int64_t from, int64_t to)
+{
+    return to > from ? to - from : 1;
+}
+
+static void note_round_trip(struct cfs_link *link, int64_t took, bool sent_quietly, int64_t now)
+{
+    bool is_old = sent_quietly && now - link->round_trip_at >= ROUND_TRIP_AGE_MS;
+    if (link->measured && took > link->round_trip_ms && !is_old)
+        return;
+    link->round_trip_ms = took;
+    link->round_trip_at = now;
+}
+
+static void note_rate(struct cfs_link *link, uint64_t rate, int64_t now)
+{
+    int64_t span = link->round_trip_ms * SPAN_ROUND_TRIPS;
+    if (span < SPAN_MINIMUM_MS)
+        span = SPAN_MINIMUM_MS;
+    if (!link->measured || now - link->span_since >= span) {
+        link->last_rate = link->rate;
+        link->rate = 0;
+        link->span_since = now;
+    }
+    if (rate > link->rate)
+        link->rate = rate;
+}
+
+void cfs_link_done(struct cfs_link *link, const struct cfs_link_transfer *transfer, uint64_t bytes, bool well,
+                   int64_t now_ms)
+{
+    link->in_flight -= transfer->bytes;
+    if (!well)
+        return;
+    link->delivered += bytes;
+    int64_t took = elapsed(transfer->sent_at, now_ms);
+    note_round_trip(link, took, transfer->sent_quietly, now_ms);
+    note_rate(link, (link->delivered - transfer->delivered) * 1000 / (uint64_t)took, now_ms);
+    link->measured = true;
+}
+
+uint64_t cfs_link_limit(const struct cfs_link *link)
+{
+    uint64_t rate = link->rate > link->last_rate ? link->rate : link->last_rate;
+    uint64_t product = rate / 1000 * (uint64_t)(link->round_trip_ms > 0 ? link->round_trip_ms : 1);
+    uint64_t limit = product + product / 2;
+    if (limit < CFS_LINK_MINIMUM)
+        return CFS_LINK_MINIMUM;
+    return limit > CFS_LINK_MAXIMUM ? CFS_LINK_MAXIMUM : limit;
+}

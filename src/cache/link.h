@@ -1,0 +1,47 @@
+/* How many bytes to keep in flight on a link, measured: its rate times its round trip, and a half more.
+ *
+ * More is not faster: what is asked for beyond that queues inside the server's sshd, whose buffers then cost it CPU (a
+ * measured fact: a third of the throughput), and what somebody waits for stands behind it. The manner is that of
+ * BBR (Cardwell et al., 2016): each transfer notes how much had been delivered when it was sent; when it completes,
+ * what was delivered since, divided by the time since, is a sample of the rate, and the largest sample of the last ten
+ * round trips is believed. While the link is not full a rate grows with what is in flight, so that the limit grows by a
+ * half each round trip until it is.
+ *
+ * The round trip is the smallest time that a transfer took. It is forgotten after ten seconds, but only for the time of
+ * a transfer that was sent while the link was quiet: on a busy one our own queue is part of it, and limit and queue
+ * would drive each other up.
+ *
+ * Pure: no locking, no clock; times are milliseconds of one monotonic clock. */
+#ifndef CFS_CACHE_LINK_H
+#define CFS_CACHE_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { CFS_LINK_MINIMUM = 1 << 20, CFS_LINK_MAXIMUM = 64 << 20 };
+
+struct cfs_link {
+    uint64_t in_flight; /* bytes */
+    uint64_t delivered; /* bytes, ever */
+    int64_t round_trip_ms, round_trip_at;
+    /* The largest rates (bytes a second) of this and the last span of time. */
+    uint64_t rate, last_rate;
+    int64_t span_since;
+    bool measured;
+};
+
+/* A transfer, from sent to done. */
+struct cfs_link_transfer {
+    uint64_t bytes, delivered;
+    int64_t sent_at;
+    bool sent_quietly;
+};
+
+void cfs_link_sent(struct cfs_link *link, struct cfs_link_transfer *transfer, uint64_t bytes, int64_t now_ms);
+/* BYTES arrived (fewer than asked for at the end of a file); WELL: it did not fail. */
+void cfs_link_done(struct cfs_link *link, const struct cfs_link_transfer *transfer, uint64_t bytes, bool well,
+                   int64_t now_ms);
+/* Bytes that should be in flight at most. */
+uint64_t cfs_link_limit(const struct cfs_link *link);
+
+#endif
