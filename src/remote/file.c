@@ -24,6 +24,7 @@ struct cfs_remote_file *cfs_file_new(struct cfs_lane *lane, const struct cfs_sft
     pthread_mutex_lock(&pool->lock);
     cfs_list_push_back(&pool->files, &file->link);
     pool->open_files++;
+    lane->open_files++;
     if ((flags & O_ACCMODE) != O_WRONLY)
         pool->last_reader = file;
     pthread_mutex_unlock(&pool->lock);
@@ -36,6 +37,7 @@ void cfs_file_free(struct cfs_remote_file *file)
     pthread_mutex_lock(&pool->lock);
     cfs_list_remove(&file->link);
     pool->open_files--;
+    file->lane->open_files--;
     if (pool->last_reader == file)
         pool->last_reader = NULL;
     pthread_mutex_unlock(&pool->lock);

@@ -73,13 +73,21 @@ void cfs_lane_discard(struct cfs_lane *lane, const struct cfs_sftp_handle *handl
 
 /* --- choosing --- */
 
-/* The data lane with the least bytes in flight; lane 0 where there is no other. */
+/* Bytes in flight weigh most; idle lanes are told apart by their open files. */
+static bool is_freer(const struct cfs_lane *lane, const struct cfs_lane *than)
+{
+    if (lane->bytes_in_flight != than->bytes_in_flight)
+        return lane->bytes_in_flight < than->bytes_in_flight;
+    return lane->open_files < than->open_files;
+}
+
+/* The data lane with the least to do; lane 0 where there is no other. */
 static struct cfs_lane *least_loaded(struct cfs_pool *pool)
 {
     struct cfs_lane *best = NULL;
     for (unsigned i = 1; i < pool->lanes_wanted; i++) {
         struct cfs_lane *lane = &pool->lanes[i];
-        if (lane->state == CFS_LANE_READY && (!best || lane->bytes_in_flight < best->bytes_in_flight))
+        if (lane->state == CFS_LANE_READY && (!best || is_freer(lane, best)))
             best = lane;
     }
     return best ? best : &pool->lanes[0];

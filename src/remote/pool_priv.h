@@ -32,6 +32,7 @@ struct cfs_lane {
     enum cfs_lane_state state;
     struct cfs_sftp_client *counted; /* the client, while its counters may be read */
     size_t bytes_in_flight;
+    size_t open_files;
 };
 
 struct cfs_pool {
