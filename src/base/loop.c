@@ -127,9 +127,10 @@ int cfs_loop_post(struct cfs_loop *loop, struct cfs_task *task)
 {
     int rc = 0;
     pthread_mutex_lock(&loop->lock);
+    bool is_queued = task->link.next && task->link.next != &task->link;
     if (loop->closed) {
         rc = -ESHUTDOWN;
-    } else {
+    } else if (!is_queued) {
         cfs_list_push_back(&loop->queue, &task->link);
         loop->queued++;
         /* The loop's own thread looks at the queue before it waits. */

@@ -34,8 +34,8 @@ void cfs_loop_stop(struct cfs_loop *loop);
 /* True on the thread that runs (or ran last) the loop; false everywhere before it was first run. Any thread. */
 bool cfs_loop_is_own_thread(const struct cfs_loop *loop);
 
-/* A task: embedded in what it works on. Reusable (and may be freed) once it has started to run; must not
- * be posted while it is queued. */
+/* A task: embedded in what it works on. Initialise with {0} and `run`. Reusable (and may be freed) once it has started to
+ * run; posting one that is queued changes nothing: it runs once. */
 struct cfs_task {
     void (*run)(struct cfs_task *task);
     struct cfs_list link;

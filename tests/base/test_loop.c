@@ -99,6 +99,23 @@ static void a_stopped_loop_drains_and_then_refuses(void **state)
     assert_int_equal(counting.runs, 11);
 }
 
+static void a_task_that_is_queued_stays_where_it_is(void **state)
+{
+    struct cfs_loop *loop CFS_CLEANUP(cfs_loop_free) = cfs_loop_new();
+    struct counting_task tasks[3] = {0};
+    for (size_t i = 0; i < CFS_COUNT(tasks); i++) {
+        tasks[i].task.run = count_and_post_again;
+        tasks[i].loop = loop;
+        assert_int_equal(cfs_loop_post(loop, &tasks[i].task), 0);
+    }
+    assert_int_equal(cfs_loop_post(loop, &tasks[0].task), 0);
+    assert_int_equal(cfs_loop_post(loop, &tasks[1].task), 0);
+    cfs_loop_run_once(loop, 0);
+    cfs_loop_run_once(loop, 0);
+    for (size_t i = 0; i < CFS_COUNT(tasks); i++)
+        assert_int_equal(tasks[i].runs, 1);
+}
+
 static void freeing_a_loop_runs_what_is_queued(void **state)
 {
     struct cfs_loop *loop = cfs_loop_new();
@@ -365,6 +382,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tasks_of_several_threads_run_once_and_in_order),
         cmocka_unit_test(a_stopped_loop_drains_and_then_refuses),
+        cmocka_unit_test(a_task_that_is_queued_stays_where_it_is),
         cmocka_unit_test(freeing_a_loop_runs_what_is_queued),
         cmocka_unit_test(a_task_may_free_itself),
         cmocka_unit_test(a_wake_ends_the_wait_once),
