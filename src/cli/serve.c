@@ -156,9 +156,10 @@ static int serve_until_end(struct mount *mount, bool background, struct cfs_erro
 
 static void close_all(struct mount *mount)
 {
-    /* `umount` waits for the end of its connection to the control server: that comes last, when all else is done. */
-    cfs_fuse_session_free(mount->session);
+    /* The control server asks all the others: it falls silent first. `umount` waits for the end of its connection to
+     * it: that comes last, when all else is done. */
     cfs_control_server_stop(mount->control);
+    cfs_fuse_session_free(mount->session);
     cfs_fs_free(mount->fs);
     cfs_pool_free(mount->remote);
     cfs_control_server_free(mount->control);

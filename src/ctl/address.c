@@ -1,11 +1,13 @@
 /* Where the control socket of a mount is: found from the mount point alone, so that `status` and `umount` need no
- * registry. */
+ * registry. The two need not have the same environment (a mount from fstab, a shell after su): a client looks in every
+ * folder in which the server may have put it. */
 #include "base/text.h"
 #include "ctl/control.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 /* FNV-1a: names the socket, nothing more; whoever could forge a collision is the user himself. */
 static uint64_t name_of(const char *mountpoint)
@@ -22,17 +24,32 @@ static bool is_folder(const char *path)
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-static char *folder_of(uid_t uid)
+/* The folders in which a socket may lie, best first. 1 and the name (the caller frees), 0 when this one is not there on
+ * this machine, -ENOENT after the last. */
+static int candidate(unsigned index, uid_t uid, char **ret_folder)
 {
     const char *runtime = getenv("XDG_RUNTIME_DIR");
-    if (runtime && runtime[0] == '/' && uid == getuid() && is_folder(runtime))
-        return cfs_text_format("%s/clusterfs", runtime);
     char *user CFS_AUTO_FREE = cfs_text_format("/run/user/%lu", (unsigned long)uid);
-    if (user && is_folder(user))
-        return cfs_text_format("%s/clusterfs", user);
-    if (uid == 0)
-        return strdup("/run/clusterfs");
-    return cfs_text_format("/tmp/clusterfs-%lu", (unsigned long)uid);
+    const char *parent = NULL;
+    char *folder = NULL;
+    if (!user)
+        return -ENOMEM;
+    if (index == 0)
+        parent = runtime && runtime[0] == '/' && uid == getuid() ? runtime : NULL;
+    else if (index == 1)
+        parent = user;
+    else if (index == 2)
+        folder = uid == 0 ? strdup("/run/clusterfs") : cfs_text_format("/tmp/clusterfs-%lu", (unsigned long)uid);
+    else
+        return -ENOENT;
+    if (index < 2 && (!parent || !is_folder(parent)))
+        return 0;
+    if (index < 2)
+        folder = cfs_text_format("%s/clusterfs", parent);
+    if (!folder)
+        return -ENOMEM;
+    *ret_folder = folder;
+    return 1;
 }
 
 static int check_folder(const char *folder, uid_t uid, bool create)
@@ -46,14 +63,8 @@ static int check_folder(const char *folder, uid_t uid, bool create)
     return is_ours ? 0 : -EPERM;
 }
 
-int cfs_control_path(const char *mountpoint, uid_t uid, bool create, char **ret_path)
+static int path_in(const char *folder, const char *mountpoint, char **ret_path)
 {
-    char *folder CFS_AUTO_FREE = folder_of(uid);
-    if (!folder)
-        return -ENOMEM;
-    int error = check_folder(folder, uid, create);
-    if (error)
-        return error;
     char *path = cfs_text_format("%s/%016llx.sock", folder, (unsigned long long)name_of(mountpoint));
     if (!path)
         return -ENOMEM;
@@ -63,4 +74,40 @@ int cfs_control_path(const char *mountpoint, uid_t uid, bool create, char **ret_
     }
     *ret_path = path;
     return 0;
+}
+
+/* The path in FOLDER, if it can be used: to make a socket there, or because there is one. */
+static int try_folder(const char *folder, const char *mountpoint, uid_t uid, bool create, char **ret_path)
+{
+    char *path CFS_AUTO_FREE = NULL;
+    struct stat status;
+    int error = check_folder(folder, uid, create);
+    if (!error)
+        error = path_in(folder, mountpoint, &path);
+    if (!error && create && access(folder, W_OK | X_OK))
+        error = -errno;
+    if (!error && !create && lstat(path, &status))
+        error = -errno;
+    if (!error)
+        *ret_path = CFS_TAKE(path);
+    return error;
+}
+
+int cfs_control_path(const char *mountpoint, uid_t uid, bool create, char **ret_path)
+{
+    int result = -ENOENT;
+    for (unsigned i = 0;; i++) {
+        char *folder CFS_AUTO_FREE = NULL;
+        int is_there = candidate(i, uid, &folder);
+        if (is_there < 0)
+            return is_there == -ENOENT ? result : is_there;
+        if (is_there == 0)
+            continue;
+        int error = try_folder(folder, mountpoint, uid, create, ret_path);
+        /* A folder that others have prepared, or have access to, is no reason to look for another: it is to be told. */
+        if (error == 0 || error == -EPERM)
+            return error;
+        if (result == -ENOENT)
+            result = error;
+    }
 }

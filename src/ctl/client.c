@@ -1,4 +1,6 @@
 /* The client's side of the control socket, with a limit to each wait: a mount may be ill. */
+#include "base/clock.h"
+#include "base/text.h"
 #include "ctl/control.h"
 #include <errno.h>
 #include <poll.h>
@@ -7,7 +9,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
-enum { ANSWER_LIMIT = 1 << 20 };
+enum { ANSWER_LIMIT = 1 << 20, ANSWER_LIMIT_MS = 30 * 1000 };
 
 int cfs_control_connect(const char *path, int timeout_ms)
 {
@@ -32,11 +34,27 @@ static bool is_whole(const struct cfs_buffer *out, size_t start)
     return out->length >= start + 2 && memcmp(out->bytes + out->length - 2, "\n\n", 2) == 0;
 }
 
+/* A control character has no place in an answer but for newlines. */
+static int make_printable(struct cfs_buffer *out, size_t start)
+{
+    cfs_buffer_add_u8(out, '\0');
+    if (out->failed)
+        return -ENOMEM;
+    out->length--;
+    for (size_t i = start; i < out->length; i++) {
+        if (out->bytes[i] == '\0')
+            out->bytes[i] = '?';
+    }
+    cfs_text_make_printable((char *)out->bytes + start, true);
+    return 0;
+}
+
 int cfs_control_ask(int fd, const char *request, struct cfs_buffer *out)
 {
     struct iovec parts[] = {{(void *)(uintptr_t)request, strlen(request)}, {(void *)(uintptr_t) "\n", 1}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = CFS_COUNT(parts)};
     size_t start = out->length;
+    int64_t until = cfs_clock_ms(&cfs_system_clock) + ANSWER_LIMIT_MS;
     if (sendmsg(fd, &message, MSG_NOSIGNAL) < 0)
         return errno == EAGAIN ? -ETIMEDOUT : -errno;
     while (!is_whole(out, start)) {
@@ -53,9 +71,11 @@ int cfs_control_ask(int fd, const char *request, struct cfs_buffer *out)
         out->length += (size_t)length;
         if (out->length - start > ANSWER_LIMIT)
             return -EMSGSIZE;
+        if (cfs_clock_ms(&cfs_system_clock) > until) /* a peer that feeds us byte by byte */
+            return -ETIMEDOUT;
     }
     out->length--; /* the empty line */
-    return 0;
+    return make_printable(out, start);
 }
 
 int cfs_control_wait_end(int fd, int timeout_ms)

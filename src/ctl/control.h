@@ -7,9 +7,10 @@
 #include "base/bytes.h"
 #include "ctl/status.h"
 
-/* The socket's path for MOUNTPOINT (absolute, canonical) of user UID: $XDG_RUNTIME_DIR/clusterfs/,
- * /run/user/UID/clusterfs/, or, where neither is there, /run/clusterfs/ for root and /tmp/clusterfs-UID/ for others.
- * With CREATE the folder is made (0700). A folder that belongs to somebody else or is open to others is refused:
+/* The socket's path for MOUNTPOINT (absolute, canonical) of user UID: in $XDG_RUNTIME_DIR/clusterfs/,
+ * /run/user/UID/clusterfs/, or /run/clusterfs/ for root and /tmp/clusterfs-UID/ for others. With CREATE it is the first
+ * of them that can be used, and the folder is made (0700); without, the first in which there is a socket: -ENOENT if
+ * there is none, -EACCES if we may not look. A folder that belongs to somebody else or is open to others is refused:
  * -EPERM. The caller frees. */
 CFS_CHECKED int cfs_control_path(const char *mountpoint, uid_t uid, bool create, char **ret_path);
 
@@ -18,8 +19,8 @@ struct cfs_control_server;
 /* Serves on a thread of its own. SOURCE is copied; what it points at must outlive the server. */
 CFS_CHECKED int cfs_control_serve(const char *path, const struct cfs_ctl_source *source,
                                   struct cfs_control_server **ret_server);
-/* Removes the socket and answers nobody from now on, so that SOURCE may go; connections stay open: their end, in free,
- * tells `umount` that all is done. NULL is fine. */
+/* Removes the socket (unless another mount has replaced it) and answers nobody from now on, so that SOURCE may go;
+ * connections stay open: their end, in free, tells `umount` that all is done. NULL is fine. */
 void cfs_control_server_stop(struct cfs_control_server *server);
 /* Stops, and closes every connection. NULL is fine. */
 void cfs_control_server_free(struct cfs_control_server *server);
@@ -27,7 +28,8 @@ void cfs_control_server_free(struct cfs_control_server *server);
 /* Client: connects. Returns a descriptor, or -errno (-ENOENT, -ECONNREFUSED: nobody serves there). Waits no longer than
  * TIMEOUT_MS for anything. */
 CFS_CHECKED int cfs_control_connect(const char *path, int timeout_ms);
-/* Client: sends REQUEST (without newline) and appends the answer to OUT. -ETIMEDOUT, -ECONNRESET, ... */
+/* Client: sends REQUEST (without newline) and appends the answer to OUT, fit for a terminal whoever sent it (the mount
+ * may be another user's). -ETIMEDOUT, -ECONNRESET, ... */
 CFS_CHECKED int cfs_control_ask(int fd, const char *request, struct cfs_buffer *out);
 /* Client: waits until the server has gone: 0, or -ETIMEDOUT. TIMEOUT_MS -1 waits without end. */
 CFS_CHECKED int cfs_control_wait_end(int fd, int timeout_ms);

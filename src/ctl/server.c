@@ -1,5 +1,6 @@
 /* The control server: one thread, one loop. Clients are few and their requests short; one that does not read its answer
- * is dropped. */
+ * is dropped. When no descriptor is left to accept one with, the listener rests for a second: it would stay readable,
+ * and the loop would turn without end. */
 #include "base/log.h"
 #include "base/thread.h"
 #include "ctl/control.h"
@@ -12,7 +13,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-enum { CLIENT_LIMIT = 64, REQUEST_LIMIT = 256 };
+enum { CLIENT_LIMIT = 64, REQUEST_LIMIT = 256, REST_MS = 1000 };
 
 struct client {
     struct cfs_watch watch;
@@ -26,9 +27,12 @@ struct cfs_control_server {
     struct cfs_ctl_source source;
     struct cfs_loop *loop;
     struct cfs_watch listener;
+    struct cfs_timer rest;
     struct cfs_list clients;
     size_t client_count;
     char *path;
+    dev_t device; /* of the socket at PATH, with its inode: what is there at the end may be another mount's */
+    ino_t inode;
     pthread_t thread;
     bool runs;
 };
@@ -91,11 +95,26 @@ static void client_ready(struct cfs_watch *watch, uint32_t events)
     drop(client);
 }
 
+static void rest_is_over(struct cfs_timer *timer)
+{
+    struct cfs_control_server *server = cfs_container_of(timer, struct cfs_control_server, rest);
+    if (cfs_loop_watch(server->loop, &server->listener, EPOLLIN))
+        cfs_loop_start_timer(server->loop, timer, REST_MS);
+}
+
+static void rest(struct cfs_control_server *server)
+{
+    cfs_loop_unwatch(server->loop, &server->listener);
+    cfs_loop_start_timer(server->loop, &server->rest, REST_MS);
+}
+
 static void listener_ready(struct cfs_watch *watch, uint32_t events)
 {
     (void)events;
     struct cfs_control_server *server = cfs_container_of(watch, struct cfs_control_server, listener);
     int fd CFS_AUTO_CLOSE = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS))
+        rest(server);
     if (fd < 0 || server->client_count >= CLIENT_LIMIT)
         return;
     struct client *client = calloc(1, sizeof(*client));
@@ -136,6 +155,24 @@ static int listen_at(const char *path)
     return CFS_TAKE_FD(fd);
 }
 
+static int remember_socket(struct cfs_control_server *server)
+{
+    struct stat status;
+    if (lstat(server->path, &status))
+        return -errno;
+    server->device = status.st_dev;
+    server->inode = status.st_ino;
+    return 0;
+}
+
+/* Between the end of our mount and now, another one may have begun on the same mount point. */
+static void remove_socket(const struct cfs_control_server *server)
+{
+    struct stat status;
+    if (lstat(server->path, &status) == 0 && status.st_dev == server->device && status.st_ino == server->inode)
+        unlink(server->path);
+}
+
 static int start_thread(struct cfs_control_server *server)
 {
     int error = cfs_thread_start(serve, server, &server->thread);
@@ -150,6 +187,7 @@ int cfs_control_serve(const char *path, const struct cfs_ctl_source *source, str
         return -ENOMEM;
     server->source = *source;
     server->listener = (struct cfs_watch){.fd = -1, .ready = listener_ready};
+    server->rest.expired = rest_is_over;
     cfs_list_init(&server->clients);
     server->path = strdup(path);
     server->loop = cfs_loop_new();
@@ -159,6 +197,8 @@ int cfs_control_serve(const char *path, const struct cfs_ctl_source *source, str
         error = fd < 0 ? fd : 0;
         server->listener.fd = error ? -1 : fd;
     }
+    if (!error)
+        error = remember_socket(server);
     if (!error)
         error = cfs_loop_watch(server->loop, &server->listener, EPOLLIN);
     if (!error)
@@ -181,7 +221,8 @@ void cfs_control_server_stop(struct cfs_control_server *server)
         server->runs = false;
     }
     if (server->listener.fd >= 0) {
-        unlink(server->path);
+        remove_socket(server);
+        cfs_loop_stop_timer(server->loop, &server->rest);
         cfs_loop_unwatch(server->loop, &server->listener);
         close(server->listener.fd);
         server->listener.fd = -1;

@@ -40,6 +40,19 @@ static void line(struct cfs_buffer *out, const char *label, const char *format, 
     cfs_buffer_add_u8(out, '\n');
 }
 
+/* A path may hold anything, also an empty line, with which an answer ends. */
+static void title(struct cfs_buffer *out, const char *mountpoint)
+{
+    char *text CFS_AUTO_FREE = strdup(mountpoint);
+    if (!text) {
+        out->failed = true;
+        return;
+    }
+    cfs_text_make_printable(text, false);
+    cfs_buffer_add(out, text, strlen(text));
+    cfs_buffer_add_u8(out, '\n');
+}
+
 void cfs_ctl_status_text(const struct cfs_ctl_source *source, struct cfs_buffer *out)
 {
     struct facts facts;
@@ -48,8 +61,7 @@ void cfs_ctl_status_text(const struct cfs_ctl_source *source, struct cfs_buffer 
     const struct cfs_pool_status *pool = &facts.pool;
     const struct cfs_profile *profile = source->profile;
 
-    cfs_buffer_add(out, source->mountpoint, strlen(source->mountpoint));
-    cfs_buffer_add_u8(out, '\n');
+    title(out, source->mountpoint);
     line(out, "source", "%s", profile->source);
     line(out, "state", "%s", pool->connected ? "connected" : "the connection is lost");
     line(out, "server", "%s@%s (%s) %s", profile->user, profile->host, pool->ssh.address, pool->ssh.server_banner);

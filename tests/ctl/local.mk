@@ -2,4 +2,5 @@
 
 UNIT_TESTS += \
 	tests/ctl/test_control \
-	tests/ctl/test_json
+	tests/ctl/test_json \
+	tests/ctl/test_server

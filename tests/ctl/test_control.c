@@ -57,11 +57,39 @@ static void the_socket_lies_in_a_folder_that_only_its_owner_can_enter(void **sta
     assert_int_equal(stat(expected, &status), 0);
     assert_int_equal(status.st_mode & 07777, 0700);
     assert_memory_equal(path, expected, strlen(expected));
+    assert_int_equal(mknod(path, S_IFSOCK | 0600, 0), 0);
+    char *found = NULL;
+    assert_int_equal(cfs_control_path("/mnt/a", getuid(), false, &found), 0);
+    assert_string_equal(found, path);
+    free(found);
+    assert_int_equal(cfs_control_path("/mnt/b", getuid(), false, &found), -ENOENT);
+    assert_int_equal(unlink(path), 0);
     free(path);
 
     assert_int_equal(chmod(expected, 0777), 0);
     assert_int_equal(cfs_control_path("/mnt/a", getuid(), true, &path), -EPERM);
     assert_int_equal(rmdir(expected), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* Sockets have short names: XDG_RUNTIME_DIR may be too deep for one, and is passed over then. */
+static void a_folder_that_cannot_hold_the_socket_is_passed_over(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/cfs.XXXXXX", deep[160], expected[192];
+    char *path = NULL;
+    assert_non_null(mkdtemp(folder));
+    snprintf(deep, sizeof(deep), "%s/%0100d", folder, 0);
+    assert_int_equal(mkdir(deep, 0700), 0);
+    assert_int_equal(setenv("XDG_RUNTIME_DIR", deep, 1), 0);
+    assert_int_equal(cfs_control_path("/mnt/a", getuid(), true, &path), 0);
+    assert_memory_not_equal(path, folder, strlen(folder));
+    *strrchr(path, '/') = '\0';
+    (void)rmdir(path); /* unless mounts of this user use it */
+    free(path);
+    snprintf(expected, sizeof(expected), "%s/clusterfs", deep);
+    assert_int_equal(rmdir(expected), 0);
+    assert_int_equal(rmdir(deep), 0);
     assert_int_equal(rmdir(folder), 0);
 }
 
@@ -71,6 +99,7 @@ int main(void)
         cmocka_unit_test(the_answer_ends_with_an_empty_line),
         cmocka_unit_test(a_peer_that_goes_away_or_is_silent_is_an_error),
         cmocka_unit_test(the_socket_lies_in_a_folder_that_only_its_owner_can_enter),
+        cmocka_unit_test(a_folder_that_cannot_hold_the_socket_is_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
