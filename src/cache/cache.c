@@ -1,7 +1,7 @@
 /* The cache: its life, and its table of operations.
  *
- * Rooms: call.c is the life of a call; attributes.c answers lstat and readlink, changes.c sees what this mount changes,
- * listings.c lists, files.c is for open files.
+ * Rooms: call.c is the life of a call; names*.c is what is known of names, attributes.c answers lstat and readlink from
+ * it, looks.c asks, changes.c sees what this mount changes, listings.c lists, files.c is for open files.
  *
  * Threads. The cache has one thread, a loop, on which answers from memory are given: `done` must not run inside the
  * submitting call. Answers of the remote below go on on the remote's own thread. Nothing here blocks but
@@ -15,6 +15,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+
+/* About 350 bytes each. */
+enum { DEFAULT_ENTRIES = 200000 };
 
 static const struct cfs_remote_facts *facts(struct cfs_remote *remote)
 {
@@ -89,10 +92,34 @@ static void init_locks(struct cfs_cache *cache)
         pthread_mutex_init(&cache->stripes[i], NULL);
     pthread_mutex_init(&cache->calls_lock, NULL);
     pthread_cond_init(&cache->calls_idle, NULL);
+    pthread_mutex_init(&cache->names_lock, NULL);
+}
+
+static int init_names(struct cfs_cache *cache)
+{
+    const struct cfs_cache_options *options = &cache->options;
+    if (options->attr_ttl_ms == 0)
+        return 0;
+    int error = cfs_hash_init(&cache->looks);
+    if (error < 0)
+        return error;
+    size_t limit = options->entries ? options->entries : DEFAULT_ENTRIES;
+    error = cfs_names_init(&cache->names, cache->clock, options->attr_ttl_ms < 0 ? -1 : options->attr_ttl_ms, limit);
+    if (error < 0) {
+        cfs_hash_fini(&cache->looks);
+        return error;
+    }
+    cache->keeps_names = true;
+    return 0;
 }
 
 static void free_cache(struct cfs_cache *cache)
 {
+    if (cache->keeps_names) {
+        cfs_names_fini(&cache->names);
+        cfs_hash_fini(&cache->looks);
+    }
+    pthread_mutex_destroy(&cache->names_lock);
     if (cache->own_loop)
         cfs_loop_free(cache->loop);
     pthread_cond_destroy(&cache->calls_idle);
@@ -115,7 +142,7 @@ int cfs_cache_new(struct cfs_remote *lower, const struct cfs_cache_options *opti
     init_locks(cache);
     cache->own_loop = !options->loop;
     cache->loop = options->loop ? options->loop : cfs_loop_new();
-    int error = cache->loop ? 0 : -ENOMEM;
+    int error = cache->loop ? init_names(cache) : -ENOMEM;
     if (error == 0 && cache->own_loop)
         error = start_thread(cache);
     if (error < 0) {
@@ -151,4 +178,10 @@ void cfs_cache_status(struct cfs_remote *remote, struct cfs_cache_status *ret_st
 {
     struct cfs_cache *cache = cfs_cache_of(remote);
     *ret_status = (struct cfs_cache_status){.calls = atomic_load(&cache->calls_below)};
+    pthread_mutex_lock(&cache->names_lock);
+    if (cache->keeps_names)
+        ret_status->names = cfs_names_count(&cache->names);
+    ret_status->name_hits = cache->name_hits;
+    ret_status->name_misses = cache->name_misses;
+    pthread_mutex_unlock(&cache->names_lock);
 }

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "cache/cache.h"
+#include "cache/names.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -29,7 +30,20 @@ struct cfs_cache {
     struct cfs_remote_call *refused;
     struct cfs_task refuse;
     atomic_uint_fast64_t calls_below;
+
+    /* What is known of names. */
+    bool keeps_names;           /* attr_ttl is not 0 */
+    pthread_mutex_t names_lock; /* all below */
+    struct cfs_names names;
+    struct cfs_hash looks; /* looks.c */
+    uint64_t name_hits, name_misses;
 };
+
+/* Milliseconds left, as a result says it. */
+static inline uint32_t cfs_cache_keep(uint32_t left_ms)
+{
+    return left_ms > 0 ? left_ms : CFS_REMOTE_KEEP_NOT;
+}
 
 static inline struct cfs_cache *cfs_cache_of(struct cfs_remote *remote)
 {

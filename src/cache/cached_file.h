@@ -5,11 +5,21 @@
 
 #include "cache/cache_priv.h"
 #include "cache/call.h"
+#include "cache/change.h"
 
 struct cfs_cached_file {
     struct cfs_cache *cache;
     struct cfs_remote_file *lower;
-    int flags;                   /* as opened */
+    int flags; /* as opened */
+    /* The name under which it was opened: referenced, NULL if names are not kept. It follows renames; it stands for
+     * this file as long as its incarnation is the same. */
+    struct cfs_name *name;
+    uint64_t incarnation;
+    /* What is known of the file itself: the remote may give its name to another one, so this is not the name's. Under
+     * names_lock. */
+    struct cfs_remote_attributes attributes;
+    struct cfs_freshness freshness;
+    uint64_t learned_at;         /* stamp */
     struct cfs_cache_call close; /* so that it cannot fail */
 };
 
@@ -22,5 +32,14 @@ static inline struct cfs_remote_file *cfs_cached_file_as_remote(struct cfs_cache
 {
     return (struct cfs_remote_file *)(void *)file;
 }
+
+/* What an own change of the file does to what is known of its name: begin before it is handed down, end when it has
+ * completed. CHANGE is zeros before, and after the end. Take names_lock. */
+void cfs_cached_file_change_begin(struct cfs_cached_file *file, struct cfs_change *change);
+/* SET: the attributes that were set, NULL: others, unknown ones. */
+void cfs_cached_file_change_end(struct cfs_cached_file *file, struct cfs_change *change, int error,
+                                const struct cfs_remote_attributes *set);
+/* The name, if it still stands for the file; NULL if not. Under names_lock. */
+struct cfs_name *cfs_cached_file_name(const struct cfs_cached_file *file);
 
 #endif

@@ -1,14 +1,86 @@
-/* Open files: open, read, write and so on of one `struct cfs_cached_file`. */
+/* Open files: open, read, write and so on of one `struct cfs_cached_file`, and what they do to what is known of its
+ * name. */
 #include "cache/cached_file.h"
 #include "cache/call.h"
+#include "cache/change.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+
+static void free_file(struct cfs_cached_file *file)
+{
+    struct cfs_cache *cache = file->cache;
+    if (file->name) {
+        pthread_mutex_lock(&cache->names_lock);
+        cfs_name_put(&cache->names, file->name);
+        pthread_mutex_unlock(&cache->names_lock);
+    }
+    free(file);
+}
+
+/* --- the file's name --- */
+
+struct cfs_name *cfs_cached_file_name(const struct cfs_cached_file *file)
+{
+    struct cfs_name *name = file->name;
+    return name && !name->detached && name->incarnation == file->incarnation ? name : NULL;
+}
+
+void cfs_cached_file_change_begin(struct cfs_cached_file *file, struct cfs_change *change)
+{
+    struct cfs_cache *cache = file->cache;
+    if (!file->name)
+        return;
+    pthread_mutex_lock(&cache->names_lock);
+    struct cfs_name *name = cfs_cached_file_name(file);
+    if (name)
+        cfs_change_begin_name(&cache->names, change, name);
+    pthread_mutex_unlock(&cache->names_lock);
+}
+
+void cfs_cached_file_change_end(struct cfs_cached_file *file, struct cfs_change *change, int error,
+                                const struct cfs_remote_attributes *set)
+{
+    struct cfs_cache *cache = file->cache;
+    if (!change->name)
+        return;
+    pthread_mutex_lock(&cache->names_lock);
+    cfs_change_end(&cache->names, change);
+    if (error == 0 && set && change->alone && cfs_cached_file_name(file))
+        cfs_name_set(&cache->names, change->name, set);
+    else
+        cfs_name_touched(&cache->names, change->name);
+    cfs_change_put(&cache->names, change);
+    pthread_mutex_unlock(&cache->names_lock);
+}
+
+/* What the remote said of the file itself. The name is current. */
+static void learn_of_file(struct cfs_cached_file *file, const struct cfs_remote_attributes *attributes, uint64_t stamp,
+                          int64_t asked_ms)
+{
+    file->attributes = *attributes;
+    file->learned_at = stamp;
+    file->freshness = (struct cfs_freshness){
+        asked_ms, attributes->valid ? cfs_name_ttl_ms(&file->cache->names, file->name, attributes) : 0};
+}
+
+/* 0: it must be asked for. */
+static uint32_t file_keep_ms(const struct cfs_cached_file *file)
+{
+    const struct cfs_names *names = &file->cache->names;
+    const struct cfs_name *name = cfs_cached_file_name(file);
+    return name && cfs_name_is_current(names, name, file->learned_at) ? cfs_names_left_ms(names, &file->freshness) : 0;
+}
 
 /* --- open --- */
 
 struct opening {
     struct cfs_cache_call call;
     struct cfs_cached_file *file; /* until it is the file system's */
+    struct cfs_change change;     /* with O_CREAT or O_TRUNC */
+    uint64_t stamp;
+    int64_t asked_ms;
 };
 
 static struct opening *opening_of(struct cfs_cache_call *call)
@@ -18,18 +90,102 @@ static struct opening *opening_of(struct cfs_cache_call *call)
 
 static void release_opening(struct cfs_cache_call *call)
 {
-    free(opening_of(call)->file);
+    struct opening *opening = opening_of(call);
+    if (opening->file)
+        free_file(opening->file);
+}
+
+/* What the open, which has ended its change, has made of the name. */
+static void enter_change(struct opening *opening, int error)
+{
+    struct cfs_names *names = &opening->call.cache->names;
+    struct cfs_change *change = &opening->change;
+    bool is_exclusive = (opening->file->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+    if (error < 0) {
+        cfs_name_doubt(names, change->name);
+    } else if (is_exclusive && change->alone) {
+        cfs_name_made(names, change->name, S_IFREG);
+        cfs_name_filled(names, change->folder);
+    } else {
+        cfs_name_exists(names, change->name);
+        if (change->moves && !change->alone && change->folder)
+            change->folder->complete = false;
+    }
+}
+
+/* Close-to-open: what was known before the open must not be told after it. */
+static void enter_attributes(struct opening *opening)
+{
+    struct cfs_names *names = &opening->call.cache->names;
+    const struct cfs_remote_attributes *attributes = &opening->call.lower.result.attributes;
+    struct cfs_remote_result *result = &opening->call.upper->result;
+    struct cfs_name *name = opening->file->name;
+    if (attributes->valid && cfs_name_learn(names, name, attributes, opening->stamp, opening->asked_ms)) {
+        learn_of_file(opening->file, attributes, opening->stamp, opening->asked_ms);
+        result->keep_ms = cfs_cache_keep(cfs_name_keep_ms(names, name));
+    } else {
+        cfs_name_touched(names, name);
+        result->keep_ms = CFS_REMOTE_KEEP_NOT;
+    }
+}
+
+static void enter_open(struct opening *opening, int error)
+{
+    struct cfs_names *names = &opening->call.cache->names;
+    struct cfs_cached_file *file = opening->file;
+    bool is_own = opening->change.name && file->name->changing == 1 && file->name->changed_at <= opening->stamp;
+    cfs_change_end(names, &opening->change);
+    /* What the server says of a file that it has just opened for us is as of after this change, if there was no other.
+     */
+    if (is_own)
+        opening->stamp = cfs_names_stamp(names);
+    if (opening->change.name)
+        enter_change(opening, error);
+    if (error == 0)
+        enter_attributes(opening);
+    else if (error == -ENOENT && !opening->change.name)
+        (void)cfs_name_learn_absence(names, file->name, opening->stamp, opening->asked_ms);
+    file->incarnation = file->name->incarnation;
+    cfs_change_put(names, &opening->change);
 }
 
 static void opened(struct cfs_cache_call *call)
 {
     struct opening *opening = opening_of(call);
-    if (call->lower.error == 0) {
-        opening->file->lower = call->lower.result.file;
-        call->upper->result.attributes = call->lower.result.attributes;
+    struct cfs_cached_file *file = opening->file;
+    struct cfs_cache *cache = call->cache;
+    int error = call->lower.error;
+    call->upper->result.attributes = call->lower.result.attributes;
+    if (file->name) {
+        pthread_mutex_lock(&cache->names_lock);
+        enter_open(opening, error);
+        pthread_mutex_unlock(&cache->names_lock);
+    }
+    if (error == 0) {
+        file->lower = call->lower.result.file;
         call->upper->result.file = cfs_cached_file_as_remote(CFS_TAKE(opening->file));
     }
-    cfs_cache_call_finish(call, call->lower.error);
+    cfs_cache_call_finish(call, error);
+}
+
+/* Enters the name, and begins what the open changes. */
+static int begin_open(struct opening *opening, const char *path)
+{
+    struct cfs_cache *cache = opening->call.cache;
+    struct cfs_cached_file *file = opening->file;
+    int error = 0;
+    pthread_mutex_lock(&cache->names_lock);
+    file->name = cfs_names_enter(&cache->names, path);
+    if (!file->name)
+        error = -ENOMEM;
+    else if (file->flags & O_CREAT)
+        error = cfs_change_begin_place(&cache->names, &opening->change, path);
+    else if (file->flags & O_TRUNC)
+        cfs_change_begin_name(&cache->names, &opening->change, file->name);
+    opening->stamp = cfs_names_stamp(&cache->names);
+    opening->asked_ms = cfs_clock_ms(cache->clock);
+    pthread_mutex_unlock(&cache->names_lock);
+    return error;
 }
 
 void cfs_cache_open(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *path, int flags, mode_t mode)
@@ -39,12 +195,15 @@ void cfs_cache_open(struct cfs_remote *remote, struct cfs_remote_call *upper, co
     if (!opening)
         return;
     opening->file = calloc(1, sizeof(*opening->file));
-    if (!opening->file) {
-        cfs_cache_call_finish_later(&opening->call, -ENOMEM);
-        return;
+    int error = opening->file ? 0 : -ENOMEM;
+    if (error == 0) {
+        *opening->file = (struct cfs_cached_file){.cache = cache, .flags = flags};
+        error = cache->keeps_names ? begin_open(opening, path) : 0;
     }
-    *opening->file = (struct cfs_cached_file){.cache = cache, .flags = flags};
-    cfs_cache_call_submit(&opening->call, opened, open, path, flags, mode);
+    if (error < 0)
+        cfs_cache_call_finish_later(&opening->call, error);
+    else
+        cfs_cache_call_submit(&opening->call, opened, open, path, flags, mode);
 }
 
 /* --- reading and writing --- */
@@ -58,29 +217,6 @@ void cfs_cache_read(struct cfs_remote *remote, struct cfs_remote_call *upper, st
                               destination);
 }
 
-void cfs_cache_write(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file,
-                     uint64_t offset, size_t length, const void *data)
-{
-    struct cfs_cache_call *call = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*call), NULL);
-    if (call)
-        cfs_cache_call_submit(call, cfs_cache_call_pass, write, cfs_cached_file_of(file)->lower, offset, length, data);
-}
-
-void cfs_cache_fstat(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)
-{
-    struct cfs_cache_call *call = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*call), NULL);
-    if (call)
-        cfs_cache_call_submit(call, cfs_cache_call_pass, fstat, cfs_cached_file_of(file)->lower);
-}
-
-void cfs_cache_fsetattr(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file,
-                        const struct cfs_remote_attributes *attributes)
-{
-    struct cfs_cache_call *call = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*call), NULL);
-    if (call)
-        cfs_cache_call_submit(call, cfs_cache_call_pass, fsetattr, cfs_cached_file_of(file)->lower, attributes);
-}
-
 void cfs_cache_fsync(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)
 {
     struct cfs_cache_call *call = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*call), NULL);
@@ -88,20 +224,125 @@ void cfs_cache_fsync(struct cfs_remote *remote, struct cfs_remote_call *upper, s
         cfs_cache_call_submit(call, cfs_cache_call_pass, fsync, cfs_cached_file_of(file)->lower);
 }
 
+/* A call that changes a file. */
+struct modifying {
+    struct cfs_cache_call call;
+    struct cfs_cached_file *file;
+    struct cfs_change change;
+    struct cfs_remote_attributes set; /* fsetattr */
+    bool sets;
+};
+
+static struct modifying *begin_modifying(struct cfs_remote *remote, struct cfs_remote_call *upper,
+                                         struct cfs_remote_file *file)
+{
+    struct modifying *modifying = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*modifying), NULL);
+    if (!modifying)
+        return NULL;
+    modifying->file = cfs_cached_file_of(file);
+    cfs_cached_file_change_begin(modifying->file, &modifying->change);
+    return modifying;
+}
+
+static void modified(struct cfs_cache_call *call)
+{
+    struct modifying *modifying = cfs_container_of(call, struct modifying, call);
+    cfs_cached_file_change_end(modifying->file, &modifying->change, call->lower.error,
+                               modifying->sets ? &modifying->set : NULL);
+    cfs_cache_call_pass(call);
+}
+
+void cfs_cache_write(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file,
+                     uint64_t offset, size_t length, const void *data)
+{
+    struct modifying *modifying = begin_modifying(remote, upper, file);
+    if (modifying)
+        cfs_cache_call_submit(&modifying->call, modified, write, modifying->file->lower, offset, length, data);
+}
+
+void cfs_cache_fsetattr(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file,
+                        const struct cfs_remote_attributes *attributes)
+{
+    struct modifying *modifying = begin_modifying(remote, upper, file);
+    if (!modifying)
+        return;
+    modifying->set = *attributes;
+    modifying->sets = true;
+    cfs_cache_call_submit(&modifying->call, modified, fsetattr, modifying->file->lower, attributes);
+}
+
 void cfs_cache_copy(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *from,
                     uint64_t from_offset, struct cfs_remote_file *to, uint64_t to_offset, size_t length)
 {
-    struct cfs_cache_call *call = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*call), NULL);
-    if (call)
-        cfs_cache_call_submit(call, cfs_cache_call_pass, copy, cfs_cached_file_of(from)->lower, from_offset,
-                              cfs_cached_file_of(to)->lower, to_offset, length);
+    struct modifying *modifying = begin_modifying(remote, upper, to);
+    if (modifying)
+        cfs_cache_call_submit(&modifying->call, modified, copy, cfs_cached_file_of(from)->lower, from_offset,
+                              modifying->file->lower, to_offset, length);
+}
+
+/* --- fstat --- */
+
+struct looking {
+    struct cfs_cache_call call;
+    struct cfs_cached_file *file;
+    uint64_t stamp;
+    int64_t asked_ms;
+};
+
+static void looked(struct cfs_cache_call *call)
+{
+    struct looking *looking = cfs_container_of(call, struct looking, call);
+    struct cfs_cached_file *file = looking->file;
+    struct cfs_cache *cache = call->cache;
+    call->upper->result = call->lower.result;
+    if (file->name) {
+        pthread_mutex_lock(&cache->names_lock);
+        const struct cfs_name *name = cfs_cached_file_name(file);
+        if (call->lower.error == 0 && name && cfs_name_is_current(&cache->names, name, looking->stamp) &&
+            looking->stamp > file->learned_at)
+            learn_of_file(file, &call->lower.result.attributes, looking->stamp, looking->asked_ms);
+        call->upper->result.keep_ms = cfs_cache_keep(file_keep_ms(file));
+        pthread_mutex_unlock(&cache->names_lock);
+    }
+    cfs_cache_call_finish(call, call->lower.error);
+}
+
+/* Whether what is known of the file answers; if not, the look has begun. */
+static bool is_known(struct looking *looking)
+{
+    struct cfs_cache *cache = looking->call.cache;
+    pthread_mutex_lock(&cache->names_lock);
+    uint32_t keep_ms = file_keep_ms(looking->file);
+    if (keep_ms > 0) {
+        looking->call.upper->result.attributes = looking->file->attributes;
+        looking->call.upper->result.keep_ms = keep_ms;
+        cache->name_hits++;
+    } else {
+        cache->name_misses++;
+    }
+    looking->stamp = cfs_names_stamp(&cache->names);
+    looking->asked_ms = cfs_clock_ms(cache->clock);
+    pthread_mutex_unlock(&cache->names_lock);
+    return keep_ms > 0;
+}
+
+void cfs_cache_fstat(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)
+{
+    struct looking *looking = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*looking), NULL);
+    if (!looking)
+        return;
+    looking->file = cfs_cached_file_of(file);
+    if (looking->file->name && is_known(looking))
+        cfs_cache_call_finish_later(&looking->call, 0);
+    else
+        cfs_cache_call_submit(&looking->call, looked, fstat, looking->file->lower);
 }
 
 /* --- close --- */
 
 static void release_closed(struct cfs_cache_call *call)
 {
-    free(cfs_container_of(call, struct cfs_cached_file, close));
+    free_file(cfs_container_of(call, struct cfs_cached_file, close));
 }
 
 void cfs_cache_close(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)

@@ -12,12 +12,22 @@ src_cache_libcache_a_SOURCES = \
 	src/cache/cached_file.h \
 	src/cache/call.c \
 	src/cache/call.h \
+	src/cache/change.h \
 	src/cache/changes.c \
 	src/cache/extents.c \
 	src/cache/extents.h \
 	src/cache/files.c \
 	src/cache/link.c \
 	src/cache/link.h \
-	src/cache/listings.c \
 	src/cache/trackers.c \
 	src/cache/trackers.h
+
+# Names, attributes, listings.
+src_cache_libcache_a_SOURCES += \
+	src/cache/listings.c \
+	src/cache/looks.c \
+	src/cache/looks.h \
+	src/cache/names.c \
+	src/cache/names.h \
+	src/cache/names_change.c \
+	src/cache/names_known.c

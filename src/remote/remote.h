@@ -56,6 +56,7 @@ struct cfs_remote_entry {
     const char *name; /* checked: not empty, no '/', not "." or "..", at most 255 bytes, ends with NUL */
     size_t name_length;
     struct cfs_remote_attributes attributes; /* as lstat(2); `valid` may lack fields on odd servers */
+    uint32_t keep_ms;                        /* as in the result */
 };
 
 /* In bytes and counts, as statvfs(3). */
@@ -71,6 +72,11 @@ struct cfs_remote_id_name {
     const char *name;
 };
 
+/* For how long attributes (of lstat, open, an entry), or the absence that -ENOENT tells, may be told to others:
+ * milliseconds, or one of these. */
+enum { CFS_REMOTE_KEEP_DEFAULT = 0 /* the remote has no opinion */ };
+#define CFS_REMOTE_KEEP_NOT UINT32_MAX /* just changing, or too old: not at all */
+
 struct cfs_remote_result {
     struct cfs_remote_attributes
         attributes;                     /* lstat, fstat; open: valid = 0 unless the remote learned them on the way */
@@ -82,6 +88,7 @@ struct cfs_remote_result {
     const char *target;                     /* readlink: NUL-terminated, may be empty, never longer than PATH_MAX */
     struct cfs_remote_statfs statfs;
     const struct cfs_remote_id_name *names; /* id_names */
+    uint32_t keep_ms;                       /* also with -ENOENT */
 };
 
 struct cfs_remote_call {

@@ -8,3 +8,8 @@ tests_cache_test_cache_SOURCES = tests/cache/test_cache.c $(cache_fixture)
 UNIT_TESTS += tests/cache/test_blocks
 UNIT_TESTS += tests/cache/test_extents
 UNIT_TESTS += tests/cache/test_trackers
+
+UNIT_TESTS += tests/cache/test_attributes
+tests_cache_test_attributes_SOURCES = tests/cache/test_attributes.c $(cache_fixture)
+UNIT_TESTS += tests/cache/test_joining
+tests_cache_test_joining_SOURCES = tests/cache/test_joining.c $(cache_fixture)

@@ -1,0 +1,25 @@
+/* Own changes of names while their calls are in flight: what changes.c and files.c share. All under the cache's
+ * names_lock. */
+#ifndef CFS_CACHE_CHANGE_H
+#define CFS_CACHE_CHANGE_H
+
+#include "cache/names.h"
+
+/* One name that a call changes; zeros: none. */
+struct cfs_change {
+    struct cfs_name *name;   /* referenced */
+    struct cfs_name *folder; /* whose times change with it: referenced; NULL: none does */
+    bool moves;
+    bool alone; /* after the end: no other one was in flight that could have undone it */
+};
+
+/* The name at PATH comes, goes or goes elsewhere; -ENOMEM: nothing has begun. */
+CFS_CHECKED int cfs_change_begin_place(struct cfs_names *names, struct cfs_change *change, const char *path);
+/* What has the name changes: its attributes. The same. */
+CFS_CHECKED int cfs_change_begin_attributes(struct cfs_names *names, struct cfs_change *change, const char *path);
+void cfs_change_begin_name(struct cfs_names *names, struct cfs_change *change, struct cfs_name *name);
+/* The call has completed: sets `alone`, the folder's attributes are to be asked for. */
+void cfs_change_end(struct cfs_names *names, struct cfs_change *change);
+void cfs_change_put(struct cfs_names *names, struct cfs_change *change);
+
+#endif

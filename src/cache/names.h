@@ -1,0 +1,166 @@
+/* What is known of names: a tree of path components. A name is present (with attributes, a link target, a complete
+ * listing), absent, or unknown; what is known has an age and a time to live (names_known.c).
+ *
+ * Two rules keep it true:
+ * - Own changes. cfs_name_change_begin before a call that changes something is handed to the remote,
+ * cfs_name_change_end when it has completed, then what it did is entered. In between nothing that was known is told.
+ * - Overtaken replies. Who asks the remote takes a stamp first (cfs_names_stamp); what the reply says may be entered
+ * only while cfs_name_is_current(name, stamp): no own change of it was in flight at that time or since, and no folder
+ * above was moved.
+ *
+ * A name without references and without names below it may be evicted, the least recently used first. A reference keeps
+ * a name's struct, not its place: a name that another one replaced, or whose folder is gone, is detached; what was
+ * asked for it is never current again.
+ *
+ * No locking: one lock (cache_priv.h, names_lock) is held around all of it. Times are monotonic milliseconds. */
+#ifndef CFS_CACHE_NAMES_H
+#define CFS_CACHE_NAMES_H
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "remote/remote.h"
+
+enum cfs_presence { CFS_NAME_UNKNOWN, CFS_NAME_PRESENT, CFS_NAME_ABSENT };
+
+/* When something was learned, and how long it may be told. ttl_ms 0: not at all. */
+struct cfs_freshness {
+    int64_t learned_ms;
+    uint32_t ttl_ms;
+};
+
+struct cfs_name {
+    struct cfs_name *parent;           /* NULL: the root, or detached */
+    struct cfs_list children, sibling; /* children in the order in which the remote listed them */
+    uint64_t learned_at;               /* stamp: when the remote was asked for what is known */
+
+    enum cfs_presence presence;
+    bool complete;  /* what is no child here is absent (while `completeness` is fresh) */
+    bool is_shared; /* has another name that we gave it: changes there do not show here, so attributes are not kept */
+    bool is_root, detached;
+    struct cfs_remote_attributes attributes; /* valid = 0: present, no more is known */
+    struct cfs_freshness freshness;          /* of the attributes, or of the absence */
+    struct cfs_freshness completeness;
+    int64_t proven_ms;       /* the last time that the remote itself proved the completeness */
+    int64_t seen_changed_ms; /* when the remote's side was last seen changed; 0: never */
+    char *target;            /* of a link; NULL: not known */
+    struct cfs_freshness target_freshness;
+    uint64_t lost_at; /* stamp: when a child was last evicted */
+
+    unsigned changing, moving;     /* own changes in flight: of the name; of the place of all below */
+    bool mixed, mixed_moves;       /* several at once: which came last is not known */
+    uint64_t changed_at, moved_at; /* stamps of the last ones that ended */
+    uint64_t incarnation;          /* counts what had this name: an open file compares it */
+
+    /* names.c's own */
+    struct cfs_hash_link link;
+    struct cfs_list lru; /* in it while `references` is 0 */
+    unsigned references; /* children count */
+    char *text;
+};
+
+struct cfs_names {
+    const struct cfs_clock *clock;
+    int32_t attr_ttl_ms; /* -1: auto */
+    struct cfs_name *root;
+    struct cfs_hash table;
+    struct cfs_list lru; /* least recently used first */
+    size_t limit;
+    uint64_t stamp;
+    uint64_t forgotten_at; /* the latest own change of a name that was evicted */
+};
+
+/* -ENOMEM. */
+CFS_CHECKED int cfs_names_init(struct cfs_names *names, const struct cfs_clock *clock, int32_t attr_ttl_ms,
+                               size_t limit);
+/* References must have been put. */
+void cfs_names_fini(struct cfs_names *names);
+
+/* --- the tree (names.c) --- */
+
+/* NULL: nothing is known. Makes it the most recently used. */
+struct cfs_name *cfs_names_find(struct cfs_names *names, const char *path);
+struct cfs_name *cfs_name_child(struct cfs_names *names, struct cfs_name *parent, const char *text, size_t length);
+/* The same; makes those that are missing, as unknown. A reference. NULL without memory. */
+CFS_CHECKED struct cfs_name *cfs_names_enter(struct cfs_names *names, const char *path);
+CFS_CHECKED struct cfs_name *cfs_name_enter_child(struct cfs_names *names, struct cfs_name *parent, const char *text,
+                                                  size_t length);
+void cfs_name_get(struct cfs_names *names, struct cfs_name *name);
+void cfs_name_put(struct cfs_names *names, struct cfs_name *name); /* NULL is fine */
+size_t cfs_names_count(const struct cfs_names *names);
+/* The path of a name that is not detached; the caller frees; NULL without memory. */
+char *cfs_name_path(const struct cfs_name *name);
+
+/* All that is known of it and below is forgotten; what had the name is another one. Names below without references go.
+ */
+void cfs_name_clear(struct cfs_names *names, struct cfs_name *name);
+/* Frees it if nothing holds it. */
+void cfs_name_drop_unused(struct cfs_names *names, struct cfs_name *name);
+/* NAME becomes what TO was called; TO is detached, at NAME's old place nothing is known. Where one is below the other
+ * (no honest server says so) all is cleared. */
+void cfs_name_move(struct cfs_names *names, struct cfs_name *name, struct cfs_name *to);
+
+/* --- stamps and own changes (names_change.c) --- */
+
+uint64_t cfs_names_stamp(struct cfs_names *names);
+/* Whether what the remote was asked for after STAMP is still true of NAME. NULL stands for a name that nobody held
+ * meanwhile. */
+bool cfs_name_is_current(const struct cfs_names *names, const struct cfs_name *name, uint64_t stamp);
+
+/* The same for the place alone: neither it nor a folder above was moved, removed or made. */
+bool cfs_name_place_is_current(const struct cfs_name *name, uint64_t stamp);
+
+/* Own changes of NAME: of its attributes, or (MOVES) of its place: it comes, goes, or goes elsewhere with all below. */
+void cfs_name_change_begin(struct cfs_names *names, struct cfs_name *name, bool moves);
+/* True if no other (MOVES: no other change of its place) was in flight meanwhile: what it did is what is. */
+bool cfs_name_change_end(struct cfs_names *names, struct cfs_name *name, bool moves);
+
+/* --- what is known (names_known.c) --- */
+
+enum cfs_names_answer {
+    CFS_NAMES_ASK,     /* nothing, or it is too old, or just changing */
+    CFS_NAMES_PRESENT, /* with attributes; *ret_name */
+    CFS_NAMES_ABSENT,
+};
+/* RET_KEEP_MS: for how long the answer may be told. */
+enum cfs_names_answer cfs_names_look(struct cfs_names *names, const char *path, struct cfs_name **ret_name,
+                                     uint32_t *ret_keep_ms);
+/* What is left of the time to live; 0 when it is over. */
+uint32_t cfs_names_left_ms(const struct cfs_names *names, const struct cfs_freshness *freshness);
+/* The same for a name's attributes: 0 while it is changing. */
+uint32_t cfs_name_keep_ms(const struct cfs_names *names, const struct cfs_name *name);
+
+/* The time to live of attributes that NAME, or a file opened under it, has. */
+uint32_t cfs_name_ttl_ms(const struct cfs_names *names, const struct cfs_name *name,
+                         const struct cfs_remote_attributes *attributes);
+/* The target of a link, if it may be told; the name's. */
+const char *cfs_name_fresh_target(const struct cfs_names *names, const struct cfs_name *name);
+
+/* What the remote said, asked for at STAMP and ASKED_MS. False, and nothing learned, if it is not current, or older
+ * than what is known. */
+bool cfs_name_learn(struct cfs_names *names, struct cfs_name *name, const struct cfs_remote_attributes *attributes,
+                    uint64_t stamp, int64_t asked_ms);
+bool cfs_name_learn_absence(struct cfs_names *names, struct cfs_name *name, uint64_t stamp, int64_t asked_ms);
+bool cfs_name_learn_target(struct cfs_names *names, struct cfs_name *name, const char *target, uint64_t stamp,
+                           int64_t asked_ms);
+/* An entry of a listing that was begun at STAMP. False: it could not be entered, so the listing must not count as
+ * complete. (True where an own change since made us know better.) */
+bool cfs_name_learn_listed(struct cfs_names *names, struct cfs_name *folder, const struct cfs_remote_entry *entry,
+                           uint64_t stamp, int64_t asked_ms);
+/* All entries of that listing were learned: what is no child of FOLDER is absent, its children that were not listed go.
+ */
+bool cfs_name_learn_complete(struct cfs_names *names, struct cfs_name *folder, uint64_t stamp, int64_t asked_ms);
+
+/* What an own change did, entered after its end. */
+void cfs_name_made(struct cfs_names *names, struct cfs_name *name, mode_t type); /* something new has the name */
+void cfs_name_removed(struct cfs_names *names, struct cfs_name *name);
+void cfs_name_touched(struct cfs_names *names, struct cfs_name *name); /* attributes must be asked for again */
+void cfs_name_doubt(struct cfs_names *names, struct cfs_name *name);   /* whether it is there at all must be asked */
+/* It is there, perhaps not since now; attributes must be asked for. */
+void cfs_name_exists(struct cfs_names *names, struct cfs_name *name);
+/* The attributes in SET were set: what follows for sure is entered; if anything does not, all must be asked for. */
+void cfs_name_set(struct cfs_names *names, struct cfs_name *name, const struct cfs_remote_attributes *set);
+/* A name was made in FOLDER: if it is complete, it stays so a little longer. */
+void cfs_name_filled(struct cfs_names *names, struct cfs_name *folder);
+
+#endif
