@@ -58,6 +58,7 @@ static const struct cfs_remote_operations operations = {
     .write = cfs_cache_write,
     .fstat = cfs_cache_fstat,
     .fsetattr = cfs_cache_fsetattr,
+    .flush = cfs_cache_flush,
     .fsync = cfs_cache_fsync,
     .copy = cfs_cache_copy,
     .close = cfs_cache_close,

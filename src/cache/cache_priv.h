@@ -79,6 +79,7 @@ void cfs_cache_write(struct cfs_remote *remote, struct cfs_remote_call *call, st
 void cfs_cache_fstat(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
 void cfs_cache_fsetattr(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
                         const struct cfs_remote_attributes *attributes);
+void cfs_cache_flush(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
 void cfs_cache_fsync(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
 void cfs_cache_copy(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *from,
                     uint64_t from_offset, struct cfs_remote_file *to, uint64_t to_offset, size_t length);

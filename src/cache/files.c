@@ -217,6 +217,13 @@ void cfs_cache_read(struct cfs_remote *remote, struct cfs_remote_call *upper, st
                               destination);
 }
 
+void cfs_cache_flush(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)
+{
+    struct cfs_cache_call *call = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*call), NULL);
+    if (call)
+        cfs_cache_call_submit(call, cfs_cache_call_pass, flush, cfs_cached_file_of(file)->lower);
+}
+
 void cfs_cache_fsync(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)
 {
     struct cfs_cache_call *call = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*call), NULL);

@@ -374,13 +374,6 @@ void cfs_fs_create(struct cfs_fs *fs, struct cfs_request *request, uint64_t pare
 
 /* --- flush, fsync, release --- */
 
-/* Each write was answered when the server had acknowledged it: nothing is on its way. */
-void cfs_fs_flush(struct cfs_fs *fs, struct cfs_request *request, struct cfs_open_file *file)
-{
-    (void)file;
-    cfs_request_reply(fs, request, 0);
-}
-
 struct syncing {
     struct cfs_step step;
     struct cfs_open_file *file;
@@ -393,18 +386,37 @@ static void release_syncing(struct cfs_step *step)
         cfs_file_put(syncing->file);
 }
 
+/* NULL: it has been answered. */
+static struct syncing *new_syncing(struct cfs_fs *fs, struct cfs_request *request, struct cfs_open_file *file)
+{
+    struct syncing *syncing = cfs_step_new(fs, request, sizeof(*syncing), release_syncing);
+    if (syncing && !cfs_file_get(file)) {
+        cfs_step_reply(&syncing->step, -EBADF);
+        return NULL;
+    }
+    if (syncing)
+        syncing->file = file;
+    return syncing;
+}
+
+/* A close(2): with what was written all is well, or the program is told now. */
+void cfs_fs_flush(struct cfs_fs *fs, struct cfs_request *request, struct cfs_open_file *file)
+{
+    struct syncing *syncing = new_syncing(fs, request, file);
+    if (!syncing)
+        return;
+    if ((file->flags & O_ACCMODE) == O_RDONLY)
+        cfs_step_reply(&syncing->step, 0);
+    else
+        cfs_step_call(&syncing->step, cfs_step_reply, flush, file->remote);
+}
+
 void cfs_fs_fsync(struct cfs_fs *fs, struct cfs_request *request, struct cfs_open_file *file, bool data_only)
 {
     (void)data_only; /* fsync@openssh.com knows no other */
-    struct syncing *syncing = cfs_step_new(fs, request, sizeof(*syncing), release_syncing);
-    if (!syncing)
-        return;
-    if (!cfs_file_get(file)) {
-        cfs_step_reply(&syncing->step, -EBADF);
-        return;
-    }
-    syncing->file = file;
-    cfs_step_call(&syncing->step, cfs_step_reply, fsync, file->remote);
+    struct syncing *syncing = new_syncing(fs, request, file);
+    if (syncing)
+        cfs_step_call(&syncing->step, cfs_step_reply, fsync, file->remote);
 }
 
 void cfs_fs_release(struct cfs_fs *fs, struct cfs_request *request, struct cfs_open_file *file)

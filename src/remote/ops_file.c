@@ -250,6 +250,19 @@ void cfs_pool_fsetattr(struct cfs_remote *remote, struct cfs_remote_call *call, 
     cfs_operation_submit(&self->operation, file->lane, 0);
 }
 
+/* A write completes when the server has acknowledged it. */
+static void start_flush(struct cfs_operation *operation)
+{
+    cfs_operation_finish(operation, 0);
+}
+
+void cfs_pool_flush(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file)
+{
+    struct handle_operation *self = new_on_file(remote, call, file, CFS_DIAGNOSE_HANDLE, start_flush);
+    if (self)
+        cfs_operation_submit(&self->operation, file->lane, 0);
+}
+
 /* FAILURE is what a full disk or a quota says: the file system is asked, by the path that the file has by now. */
 static void on_flushed(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
 {

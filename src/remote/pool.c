@@ -277,6 +277,7 @@ const struct cfs_remote_operations cfs_pool_operations = {
     .write = cfs_pool_write,
     .fstat = cfs_pool_fstat,
     .fsetattr = cfs_pool_fsetattr,
+    .flush = cfs_pool_flush,
     .fsync = cfs_pool_fsync,
     .copy = cfs_pool_copy,
     .close = cfs_pool_close_file,

@@ -145,6 +145,7 @@ void cfs_pool_write(struct cfs_remote *remote, struct cfs_remote_call *call, str
 void cfs_pool_fstat(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
 void cfs_pool_fsetattr(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
                        const struct cfs_remote_attributes *attributes);
+void cfs_pool_flush(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
 void cfs_pool_fsync(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
 void cfs_pool_copy(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *from,
                    uint64_t from_offset, struct cfs_remote_file *to, uint64_t to_offset, size_t length);

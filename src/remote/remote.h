@@ -19,7 +19,7 @@
  * of the pool for good). -ESTALE: the file behind a handle is gone or another. -EOPNOTSUPP: the server cannot. A
  * mutating call that ends with -ETIMEDOUT, -EINTR, -EIO or -ENOTCONN may or may not have happened.
  *
- * Order. Calls on one file (write, read, fsetattr, fsync, close of one cfs_remote_file) take effect in the order in
+ * Order. Calls on one file (write, read, fsetattr, flush, fsync, close of one cfs_remote_file) take effect in the order in
  * which they were submitted. Between files, and between a path operation and anything else, no order is promised while
  * both are in flight. */
 #ifndef CFS_REMOTE_REMOTE_H
@@ -159,6 +159,10 @@ struct cfs_remote_operations {
     void (*fstat)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
     void (*fsetattr)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
                      const struct cfs_remote_attributes *attributes);
+    /* What was written, all writes that have completed before, is on the server: 0; or the first error that a write met
+     * after it had completed well, told once for each file. (A remote that writes behind completes a write before the
+     * server has it; any other has nothing to do.) fsync and close tell such an error, too, if flush has not. */
+    void (*flush)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
     /* On the server's disk; success where the server cannot (CFS_REMOTE_CAN_FSYNC says so). */
     void (*fsync)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
     /* Copies on the server; -EOPNOTSUPP, -EXDEV when it cannot for these two files: the caller copies by itself. */

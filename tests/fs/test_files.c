@@ -334,7 +334,7 @@ static void copy_range_copies_on_the_server(void **state)
     fs_forget(&fixture, to);
 }
 
-static void fsync_reaches_the_server(void **state)
+static void fsync_and_close_reach_the_server(void **state)
 {
     struct fs_call call;
     memory_remote_poke_file(fixture.memory, "file", "12345", 5);
@@ -347,6 +347,10 @@ static void fsync_reaches_the_server(void **state)
     fs_call_init(&call);
     cfs_fs_flush(fixture.fs, &call.request, file);
     assert_int_equal(fs_call_wait(&fixture, &call), 0);
+    memory_remote_fail(fixture.memory, MEMORY_FLUSH, 1, -ENOSPC);
+    fs_call_init(&call);
+    cfs_fs_flush(fixture.fs, &call.request, file);
+    assert_int_equal(fs_call_wait(&fixture, &call), -ENOSPC);
     fs_release(&fixture, file);
     fs_forget(&fixture, node);
 }
@@ -427,7 +431,7 @@ int main(void)
         fs_test(fallocate_makes_a_file_longer_and_never_shorter),
         fs_test(all_is_data_and_the_end_is_a_hole),
         fs_test(copy_range_copies_on_the_server),
-        fs_test(fsync_reaches_the_server),
+        fs_test(fsync_and_close_reach_the_server),
         fs_test(an_open_tells_when_the_kernel_is_out_of_date),
         fs_test(pages_are_kept_over_opens_of_an_unchanged_file),
     };

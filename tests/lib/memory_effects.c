@@ -251,6 +251,7 @@ static int (*const effects[MEMORY_OPERATIONS])(struct memory_remote *memory, str
     [MEMORY_WRITE] = do_write,
     [MEMORY_FSTAT] = do_fstat,
     [MEMORY_FSETATTR] = do_fsetattr,
+    [MEMORY_FLUSH] = do_nothing,
     [MEMORY_FSYNC] = do_nothing,
     [MEMORY_COPY] = do_copy,
     [MEMORY_CLOSE] = do_nothing, /* the file is freed on completion */

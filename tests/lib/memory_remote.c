@@ -269,6 +269,11 @@ static void submit_fsetattr(struct cfs_remote *remote, struct cfs_remote_call *c
     memory_submit(memory_of(remote), pending);
 }
 
+static void submit_flush(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file)
+{
+    memory_submit(memory_of(remote), pending_on_file(call, MEMORY_FLUSH, file));
+}
+
 static void submit_fsync(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file)
 {
     memory_submit(memory_of(remote), pending_on_file(call, MEMORY_FSYNC, file));
@@ -355,6 +360,7 @@ const struct cfs_remote_operations memory_operations = {
     .write = submit_write,
     .fstat = submit_fstat,
     .fsetattr = submit_fsetattr,
+    .flush = submit_flush,
     .fsync = submit_fsync,
     .copy = submit_copy,
     .close = submit_close,

@@ -34,6 +34,7 @@ enum memory_operation {
     MEMORY_WRITE,
     MEMORY_FSTAT,
     MEMORY_FSETATTR,
+    MEMORY_FLUSH,
     MEMORY_FSYNC,
     MEMORY_COPY,
     MEMORY_CLOSE,

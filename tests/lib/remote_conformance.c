@@ -397,6 +397,7 @@ static void handles_tell_and_set_attributes(void **state)
     OK(sync_fstat(*state, file, &got));
     assert_int_equal(got.size, 3);
     assert_int_equal(got.mode & 0777, 0604);
+    OK(sync_flush(*state, file));
     OK(sync_fsync(*state, file));
     OK(sync_close(*state, file));
 }

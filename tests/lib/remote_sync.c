@@ -252,6 +252,13 @@ int sync_fsetattr(struct remote_driver *driver, struct cfs_remote_file *file,
     return finish(driver, &sync);
 }
 
+int sync_flush(struct remote_driver *driver, struct cfs_remote_file *file)
+{
+    struct sync_call sync;
+    SUBMIT(sync, flush, file);
+    return finish(driver, &sync);
+}
+
 int sync_fsync(struct remote_driver *driver, struct cfs_remote_file *file)
 {
     struct sync_call sync;

@@ -63,6 +63,7 @@ int sync_fstat(struct remote_driver *driver, struct cfs_remote_file *file,
                struct cfs_remote_attributes *ret_attributes);
 int sync_fsetattr(struct remote_driver *driver, struct cfs_remote_file *file,
                   const struct cfs_remote_attributes *attributes);
+int sync_flush(struct remote_driver *driver, struct cfs_remote_file *file);
 int sync_fsync(struct remote_driver *driver, struct cfs_remote_file *file);
 /* Bytes copied, or -errno. */
 ssize_t sync_copy(struct remote_driver *driver, struct cfs_remote_file *from, uint64_t from_offset,
