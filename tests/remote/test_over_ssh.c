@@ -18,28 +18,19 @@ struct fixture {
 static struct test_sshd sshd;
 static unsigned lanes;
 
-static void open_pool(struct fixture *fixture)
+static int open_pool(struct fixture *fixture)
 {
     struct cfs_transport *transport;
     struct cfs_error error = {0};
     struct fake_prompter prompter;
     struct cfs_pool_options options = {.lanes = lanes, .op_timeout_ms = TEST_LIMIT_MS, .remote_dir = fixture->folder};
     fake_prompter_init(&prompter);
-    if (cfs_transport_ssh_open(fixture->profile, &prompter.prompter, -1, &transport, &error))
-        fail_msg("%s", error.text);
-    if (cfs_pool_open(transport, &options, &fixture->driver.remote, &error))
-        fail_msg("%s", error.text);
-}
-
-static int setup(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-    assert_non_null(fixture);
-    fixture->folder = scratch_make();
-    fixture->profile = test_sshd_profile(&sshd);
-    open_pool(fixture);
-    *state = &fixture->driver;
-    return 0;
+    int result = cfs_transport_ssh_open(fixture->profile, &prompter.prompter, -1, &transport, &error);
+    if (!result)
+        result = cfs_pool_open(transport, &options, &fixture->driver.remote, &error);
+    if (result)
+        print_error("%s\n", error.text);
+    return result;
 }
 
 static int teardown(void **state)
@@ -50,6 +41,19 @@ static int teardown(void **state)
     scratch_remove(fixture->folder);
     free(fixture);
     return 0;
+}
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    assert_non_null(fixture);
+    fixture->folder = scratch_make();
+    fixture->profile = test_sshd_profile(&sshd);
+    *state = fixture;
+    if (open_pool(fixture) == 0)
+        return 0;
+    (void)teardown(state);
+    return -1;
 }
 
 static unsigned lanes_of(struct remote_driver *driver)

@@ -424,7 +424,7 @@ static void a_read_only_disk_is_erofs(void **state)
 {
     struct fixture *fixture = *state;
     struct cfs_remote_file *file;
-    open_on_tmpfs(fixture, "size=256k", "touch f; mkdir folder; cd /; mount -o remount,ro \"$1/work\"");
+    open_on_tmpfs(fixture, "size=256k", "touch f; mkdir folder; cd /; mount -o remount,bind,ro \"$1/work\"");
     assert_int_equal(sync_mkdir(&fixture->driver, "new", 0755), -EROFS);
     assert_int_equal(sync_mkdir(&fixture->driver, "folder", 0755), -EEXIST);
     assert_int_equal(sync_rmdir(&fixture->driver, "folder"), -EROFS);

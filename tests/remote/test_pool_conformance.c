@@ -25,8 +25,12 @@ static int setup(void **state)
     fixture->folder = scratch_make();
     struct cfs_pool_options options = {.lanes = lanes, .op_timeout_ms = TEST_LIMIT_MS, .remote_dir = fixture->folder};
     assert_int_equal(cfs_transport_command_open(server, &transport), 0);
-    if (cfs_pool_open(transport, &options, &fixture->driver.remote, &error))
-        fail_msg("%s", error.text);
+    if (cfs_pool_open(transport, &options, &fixture->driver.remote, &error)) {
+        print_error("%s\n", error.text);
+        scratch_remove(fixture->folder);
+        free(fixture);
+        return -1;
+    }
     *state = &fixture->driver;
     return 0;
 }
