@@ -1,7 +1,8 @@
 /* The cache: its life, and its table of operations.
  *
  * Rooms: call.c is the life of a call; names*.c is what is known of names, attributes.c answers lstat and readlink from
- * it, looks.c asks, changes.c sees what this mount changes, listings.c lists, files.c is for open files.
+ * it, looks.c asks, changes.c sees what this mount changes, listings.c lists by way of fetch.c, walk.c fetches ahead,
+ * files.c is for open files.
  *
  * Threads. The cache has one thread, a loop, on which answers from memory are given: `done` must not run inside the
  * submitting call. Answers of the remote below go on on the remote's own thread. Nothing here blocks but
@@ -117,6 +118,7 @@ static int init_names(struct cfs_cache *cache)
 static void free_cache(struct cfs_cache *cache)
 {
     if (cache->keeps_names) {
+        cfs_walk_stop(cache);
         cfs_names_fini(&cache->names);
         cfs_hash_fini(&cache->looks);
     }
@@ -140,6 +142,7 @@ int cfs_cache_new(struct cfs_remote *lower, const struct cfs_cache_options *opti
     cache->options = *options;
     cache->clock = options->clock ? options->clock : &cfs_system_clock;
     cache->refuse.run = cfs_cache_refuse;
+    cfs_list_init(&cache->fetches);
     init_locks(cache);
     cache->own_loop = !options->loop;
     cache->loop = options->loop ? options->loop : cfs_loop_new();

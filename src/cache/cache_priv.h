@@ -6,6 +6,7 @@
 #include "base/loop.h"
 #include "cache/cache.h"
 #include "cache/names.h"
+#include "cache/walk.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -35,7 +36,9 @@ struct cfs_cache {
     bool keeps_names;           /* attr_ttl is not 0 */
     pthread_mutex_t names_lock; /* all below */
     struct cfs_names names;
-    struct cfs_hash looks; /* looks.c */
+    struct cfs_hash looks;   /* looks.c */
+    struct cfs_list fetches; /* fetch.c: of folders that are being listed */
+    struct cfs_walk walk;
     uint64_t name_hits, name_misses;
 };
 

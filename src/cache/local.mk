@@ -24,10 +24,14 @@ src_cache_libcache_a_SOURCES = \
 
 # Names, attributes, listings.
 src_cache_libcache_a_SOURCES += \
+	src/cache/fetch.c \
+	src/cache/fetch.h \
 	src/cache/listings.c \
 	src/cache/looks.c \
 	src/cache/looks.h \
 	src/cache/names.c \
 	src/cache/names.h \
 	src/cache/names_change.c \
-	src/cache/names_known.c
+	src/cache/names_known.c \
+	src/cache/walk.c \
+	src/cache/walk.h

@@ -274,6 +274,20 @@ static bool is_below(const struct cfs_name *name, const struct cfs_name *top)
     return name == top;
 }
 
+/* Where a name was moved away: what was asked before must not bring it back. */
+static void leave_absence(struct cfs_names *names, struct cfs_name *folder, const char *text)
+{
+    struct cfs_name *name = cfs_name_enter_child(names, folder, text, strlen(text));
+    uint64_t stamp = cfs_names_stamp(names);
+    if (!name) {
+        names->forgotten_at = stamp;
+        return;
+    }
+    name->changed_at = name->moved_at = stamp;
+    cfs_name_removed(names, name);
+    cfs_name_put(names, name);
+}
+
 void cfs_name_move(struct cfs_names *names, struct cfs_name *name, struct cfs_name *to)
 {
     if (is_below(name, to) || is_below(to, name) || !name->parent || !to->parent) {
@@ -281,7 +295,8 @@ void cfs_name_move(struct cfs_names *names, struct cfs_name *name, struct cfs_na
         cfs_name_doubt(names, to);
         return;
     }
-    struct cfs_name *folder = to->parent;
+    struct cfs_name *from = name->parent, *folder = to->parent;
+    cfs_name_get(names, from);
     cfs_name_get(names, folder);
     cfs_name_get(names, name);
     cfs_name_get(names, to);
@@ -293,7 +308,9 @@ void cfs_name_move(struct cfs_names *names, struct cfs_name *name, struct cfs_na
     name->text = to->text;
     to->text = text;
     attach(names, name, folder);
+    leave_absence(names, from, text);
     cfs_name_put(names, to);
     cfs_name_put(names, name);
     cfs_name_put(names, folder);
+    cfs_name_put(names, from);
 }

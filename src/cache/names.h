@@ -43,6 +43,8 @@ struct cfs_name {
     struct cfs_freshness completeness;
     int64_t proven_ms;       /* the last time that the remote itself proved the completeness */
     int64_t seen_changed_ms; /* when the remote's side was last seen changed; 0: never */
+    int64_t listed_ms;       /* walk.c: when a program last listed it; 0: never */
+    bool fetched_ahead;      /* walk.c: and no program has listed it since */
     char *target;            /* of a link; NULL: not known */
     struct cfs_freshness target_freshness;
     uint64_t lost_at; /* stamp: when a child was last evicted */
@@ -96,7 +98,7 @@ char *cfs_name_path(const struct cfs_name *name);
 void cfs_name_clear(struct cfs_names *names, struct cfs_name *name);
 /* Frees it if nothing holds it. */
 void cfs_name_drop_unused(struct cfs_names *names, struct cfs_name *name);
-/* NAME becomes what TO was called; TO is detached, at NAME's old place nothing is known. Where one is below the other
+/* NAME becomes what TO was called; TO is detached, NAME's old place is an absence. Where one is below the other
  * (no honest server says so) all is cleared. */
 void cfs_name_move(struct cfs_names *names, struct cfs_name *name, struct cfs_name *to);
 
@@ -130,9 +132,14 @@ uint32_t cfs_names_left_ms(const struct cfs_names *names, const struct cfs_fresh
 /* The same for a name's attributes: 0 while it is changing. */
 uint32_t cfs_name_keep_ms(const struct cfs_names *names, const struct cfs_name *name);
 
-/* The time to live of attributes that NAME, or a file opened under it, has. */
+/* The time to live of attributes that NAME, or a file opened under it, has; NULL: of a name of which no more is known.
+ */
 uint32_t cfs_name_ttl_ms(const struct cfs_names *names, const struct cfs_name *name,
                          const struct cfs_remote_attributes *attributes);
+/* That of a listing of FOLDER. */
+uint32_t cfs_name_listing_ttl_ms(const struct cfs_names *names, const struct cfs_name *folder);
+/* Whether what is no child of FOLDER is known to be absent. */
+bool cfs_name_is_listed(const struct cfs_names *names, const struct cfs_name *folder);
 /* The target of a link, if it may be told; the name's. */
 const char *cfs_name_fresh_target(const struct cfs_names *names, const struct cfs_name *name);
 

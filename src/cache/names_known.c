@@ -40,14 +40,14 @@ static uint32_t share_of_age(const struct cfs_names *names, const struct cfs_rem
 uint32_t cfs_name_ttl_ms(const struct cfs_names *names, const struct cfs_name *name,
                          const struct cfs_remote_attributes *attributes)
 {
-    if (name->is_shared)
+    if (name && name->is_shared)
         return 0;
     if (names->attr_ttl_ms >= 0)
         return (uint32_t)names->attr_ttl_ms;
-    return share_of_age(names, attributes, name->seen_changed_ms, LONGEST_MS);
+    return share_of_age(names, attributes, name ? name->seen_changed_ms : 0, LONGEST_MS);
 }
 
-static uint32_t absence_ttl_ms(const struct cfs_names *names, const struct cfs_name *folder)
+uint32_t cfs_name_listing_ttl_ms(const struct cfs_names *names, const struct cfs_name *folder)
 {
     if (names->attr_ttl_ms >= 0)
         return (uint32_t)names->attr_ttl_ms;
@@ -127,6 +127,17 @@ enum cfs_names_answer cfs_names_look(struct cfs_names *names, const char *path, 
     return answer;
 }
 
+bool cfs_name_is_listed(const struct cfs_names *names, const struct cfs_name *folder)
+{
+    if (!folder->complete || cfs_names_left_ms(names, &folder->completeness) == 0)
+        return false;
+    for (; folder && !folder->is_root; folder = folder->parent) {
+        if (folder->moving > 0)
+            return false;
+    }
+    return true;
+}
+
 const char *cfs_name_fresh_target(const struct cfs_names *names, const struct cfs_name *name)
 {
     bool fresh = name->target && !is_unsettled(name) && cfs_names_left_ms(names, &name->target_freshness) > 0;
@@ -191,7 +202,7 @@ bool cfs_name_learn_absence(struct cfs_names *names, struct cfs_name *name, uint
     cfs_name_clear(names, name);
     name->presence = CFS_NAME_ABSENT;
     name->learned_at = stamp;
-    name->freshness = (struct cfs_freshness){asked_ms, absence_ttl_ms(names, name->parent)};
+    name->freshness = (struct cfs_freshness){asked_ms, cfs_name_listing_ttl_ms(names, name->parent)};
     return true;
 }
 
@@ -238,7 +249,7 @@ bool cfs_name_learn_complete(struct cfs_names *names, struct cfs_name *folder, u
     }
     folder->complete = true;
     folder->proven_ms = asked_ms;
-    folder->completeness = (struct cfs_freshness){asked_ms, absence_ttl_ms(names, folder)};
+    folder->completeness = (struct cfs_freshness){asked_ms, cfs_name_listing_ttl_ms(names, folder)};
     return true;
 }
 
@@ -250,6 +261,8 @@ void cfs_name_made(struct cfs_names *names, struct cfs_name *name, mode_t type)
     cfs_name_clear(names, name);
     name->presence = CFS_NAME_PRESENT;
     name->learned_at = cfs_names_stamp(names);
+    if (type)
+        name->attributes = (struct cfs_remote_attributes){.valid = CFS_REMOTE_MODE, .mode = type};
     if (S_ISDIR(type)) {
         name->complete = true;
         name->proven_ms = now;
@@ -263,7 +276,7 @@ void cfs_name_removed(struct cfs_names *names, struct cfs_name *name)
     cfs_name_clear(names, name);
     name->presence = CFS_NAME_ABSENT;
     name->learned_at = cfs_names_stamp(names);
-    name->freshness = (struct cfs_freshness){now_of(names), absence_ttl_ms(names, name->parent)};
+    name->freshness = (struct cfs_freshness){now_of(names), cfs_name_listing_ttl_ms(names, name->parent)};
 }
 
 void cfs_name_touched(struct cfs_names *names, struct cfs_name *name)

@@ -13,3 +13,5 @@ UNIT_TESTS += tests/cache/test_attributes
 tests_cache_test_attributes_SOURCES = tests/cache/test_attributes.c $(cache_fixture)
 UNIT_TESTS += tests/cache/test_joining
 tests_cache_test_joining_SOURCES = tests/cache/test_joining.c $(cache_fixture)
+UNIT_TESTS += tests/cache/test_listings
+tests_cache_test_listings_SOURCES = tests/cache/test_listings.c $(cache_fixture)

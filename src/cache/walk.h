@@ -1,0 +1,31 @@
+/* Walk-ahead: when a program lists folder after folder of a tree (find, ls -R, cp -r, rsync), the listings it will want
+ * next are fetched before it asks.
+ *
+ * A walk is seen when a folder is listed soon after its parent was. From then on the folders that follow it in the
+ * tree, in depth-first order as far as names are known, are fetched: a few at a time at first, twice as many each time
+ * that one of them was wanted. It stops when 64 listings were fetched that nobody wanted, or when nothing was listed
+ * for two seconds. */
+#ifndef CFS_CACHE_WALK_H
+#define CFS_CACHE_WALK_H
+
+#include "cache/names.h"
+#include <stdbool.h>
+
+struct cfs_cache;
+
+struct cfs_walk {
+    struct cfs_name *at; /* the folder that was listed last: referenced; NULL: no walk */
+    int64_t at_ms;
+    unsigned window, in_flight, unused;
+};
+
+/* A program lists FOLDER. Under names_lock. */
+void cfs_walk_opened(struct cfs_cache *cache, struct cfs_name *folder);
+/* A listing of FOLDER that was fetched ahead has ended. Under names_lock. */
+void cfs_walk_ended(struct cfs_cache *cache, struct cfs_name *folder, int error);
+/* Fetches what is to be fetched now. Without locks. */
+void cfs_walk_on(struct cfs_cache *cache);
+/* Under names_lock. */
+void cfs_walk_stop(struct cfs_cache *cache);
+
+#endif
