@@ -60,6 +60,11 @@ static void reply(struct cfs_request *request)
 struct cfs_fuse_call *cfs_fuse_call_new(fuse_req_t fuse_request, size_t buffer_size,
                                         void (*answer)(struct cfs_fuse_call *call))
 {
+    struct cfs_fuse_session *session = fuse_req_userdata(fuse_request);
+    if (atomic_load(&session->stopping)) { /* the file system is on its way out */
+        fuse_reply_err(fuse_request, ENOTCONN);
+        return NULL;
+    }
     struct cfs_fuse_call *call = calloc(1, sizeof(*call));
     if (call && buffer_size) {
         call->buffer = malloc(buffer_size);
@@ -76,12 +81,11 @@ struct cfs_fuse_call *cfs_fuse_call_new(fuse_req_t fuse_request, size_t buffer_s
     call->request.caller =
         (struct cfs_caller){.uid = context->uid, .gid = context->gid, .pid = context->pid, .umask = context->umask};
     call->fuse_request = fuse_request;
-    call->session = fuse_req_userdata(fuse_request);
+    call->session = session;
     call->answer = answer;
     call->since_ms = cfs_clock_ms(&cfs_system_clock);
     call->thread = context->pid;
 
-    struct cfs_fuse_session *session = call->session;
     pthread_mutex_lock(&session->calls_lock);
     cfs_list_push_back(&session->calls, &call->link);
     session->call_count++;

@@ -23,8 +23,8 @@ struct cfs_fuse_call {
     pid_t thread;     /* of the caller; 0 when it lives in a namespace that we cannot see */
 };
 
-/* A new call with BUFFER_SIZE bytes of buffer, registered for interrupts. When memory is short the kernel gets ENOMEM
- * and NULL is returned. */
+/* A new call with BUFFER_SIZE bytes of buffer, registered for interrupts. NULL when memory is short (the kernel got
+ * ENOMEM) or when the session is ending (ENOTCONN). */
 struct cfs_fuse_call *cfs_fuse_call_new(fuse_req_t fuse_request, size_t buffer_size,
                                         void (*answer)(struct cfs_fuse_call *call));
 

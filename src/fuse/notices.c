@@ -93,16 +93,15 @@ int cfs_fuse_notices_start(struct cfs_fuse_session *session)
     return error;
 }
 
-void cfs_fuse_notices_stop(struct cfs_fuse_session *session)
+bool cfs_fuse_notices_stop(struct cfs_fuse_session *session)
 {
     struct cfs_fuse_notices *notices = session->notices;
     pthread_mutex_lock(&notices->lock);
-    bool runs = notices->fuse && !notices->leaves;
+    bool runs = notices->fuse != NULL;
     notices->leaves = true;
     pthread_cond_signal(&notices->changed);
     pthread_mutex_unlock(&notices->lock);
-    if (runs)
-        pthread_join(notices->thread, NULL);
+    return !runs || pthread_tryjoin_np(notices->thread, NULL) == 0;
 }
 
 static bool is_queued(const struct cfs_fuse_notices *notices, uint64_t node, int64_t offset, int64_t length,

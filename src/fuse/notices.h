@@ -12,9 +12,9 @@ void cfs_fuse_notices_free(struct cfs_fuse_notices *notices);
 
 /* FUSE must be mounted; -errno. */
 CFS_CHECKED int cfs_fuse_notices_start(struct cfs_fuse_session *session);
-/* Drops what is queued; the mount must be gone, or its workers still running, since a notice being sent may wait for
- * the kernel. */
-void cfs_fuse_notices_stop(struct cfs_fuse_session *session);
+/* Drops what is queued. False while a notice is still being sent: call again then. It may wait for a request in flight,
+ * even for one that has not been read from the device yet. */
+CFS_CHECKED bool cfs_fuse_notices_stop(struct cfs_fuse_session *session);
 
 void cfs_fuse_notices_node_changed(void *session, uint64_t node, int64_t offset, int64_t length);
 void cfs_fuse_notices_entry_changed(void *session, uint64_t parent, const char *name);

@@ -1,15 +1,20 @@
 /* The life of a FUSE mount: libfuse's session, our options for it, and an orderly end.
  *
- * The end must not lose a reply: first the workers stop taking requests, then the mount goes, then calls still in
- * flight are interrupted and waited for, and only then is libfuse's session destroyed. */
+ * The end must not lose a reply, and none may be written to a descriptor that is closed, or somebody else's by then
+ * (libfuse closes the device when it unmounts): first the workers stop taking requests, then calls still in flight are
+ * interrupted and waited for, then the notices end, then the mount goes. A notice being sent may wait for pages that a
+ * request holds which nobody has read yet: until it is through, requests are read, and refused. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "fuse/call.h"
 #include "fuse/notices.h"
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+
+enum { LOOK_AGAIN_MS = 10 };
 
 /* libfuse and fusermount3 say what went wrong in a line to the log: kept for the error's sentence. */
 static _Thread_local char last_message[512];
@@ -186,16 +191,28 @@ static void end_calls(struct cfs_fuse_session *session)
     pthread_mutex_unlock(&session->calls_lock);
 }
 
+static void end_notices(struct cfs_fuse_session *session)
+{
+    cfs_fuse_session_stop(session); /* from now on cfs_fuse_call_new refuses */
+    struct fuse_buf buffer = {0};
+    while (!cfs_fuse_notices_stop(session)) {
+        struct pollfd device = {.fd = fuse_session_fd(session->fuse), .events = POLLIN};
+        if (poll(&device, 1, LOOK_AGAIN_MS) > 0 && fuse_session_receive_buf(session->fuse, &buffer) > 0)
+            fuse_session_process_buf(session->fuse, &buffer);
+    }
+    free(buffer.mem);
+}
+
 void cfs_fuse_session_free(struct cfs_fuse_session *session)
 {
     if (!session)
         return;
-    if (session->mounted)
-        fuse_session_unmount(session->fuse);
-    if (session->notices)
-        cfs_fuse_notices_stop(session);
     cfs_fuse_interrupts_stop(session);
     end_calls(session);
+    if (session->notices)
+        end_notices(session);
+    if (session->mounted)
+        fuse_session_unmount(session->fuse);
     if (session->fuse)
         fuse_session_destroy(session->fuse);
     cfs_fuse_notices_free(session->notices);

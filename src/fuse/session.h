@@ -32,8 +32,8 @@ void cfs_fuse_session_stop(struct cfs_fuse_session *session);
 /* Requests that wait for their answer: how many, and the age of the oldest in milliseconds. Any thread. */
 size_t cfs_fuse_session_waiting(struct cfs_fuse_session *session, int64_t *ret_oldest_ms);
 
-/* Unmounts if that has not happened (lazily: open files keep what is left), answers the requests still in flight with
- * -EINTR, waits for their end (bounded by the deadline of a request), frees. NULL is fine. */
+/* Answers the requests still in flight with -EINTR, waits for their end (bounded by the deadline of a request),
+ * unmounts if that has not happened (lazily: open files keep what is left), frees. NULL is fine. */
 void cfs_fuse_session_free(struct cfs_fuse_session *session);
 CFS_DEFINE_CLEANUP(struct cfs_fuse_session, cfs_fuse_session_free)
 

@@ -15,8 +15,8 @@ struct cfs_fuse_session {
     struct cfs_fs *fs;
     struct fuse_session *fuse;
     bool mounted;
-    int stop_fd; /* an eventfd: readable when the workers shall leave; also ends the watcher of interrupts */
-    atomic_bool stopping;
+    int stop_fd;          /* an eventfd: readable when the workers shall leave; also ends the watcher of interrupts */
+    atomic_bool stopping; /* requests are refused */
     _Atomic uint64_t init_unique; /* connection.c: the INIT request whose reply is to be completed; 0: none */
 
     pthread_mutex_t
