@@ -15,3 +15,5 @@ UNIT_TESTS += tests/cache/test_joining
 tests_cache_test_joining_SOURCES = tests/cache/test_joining.c $(cache_fixture)
 UNIT_TESTS += tests/cache/test_listings
 tests_cache_test_listings_SOURCES = tests/cache/test_listings.c $(cache_fixture)
+UNIT_TESTS += tests/cache/test_conformance
+tests_cache_test_conformance_SOURCES = tests/cache/test_conformance.c $(cache_fixture)
