@@ -23,6 +23,9 @@ void cfs_auth_note(struct cfs_auth *auth, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(auth->notes + used, sizeof(auth->notes) - used, format, arguments);
     va_end(arguments);
+    size_t length = strlen(auth->notes);
+    if (length > 0 && auth->notes[length - 1] == '.') /* a whole sentence becomes a clause */
+        auth->notes[length - 1] = '\0';
 }
 
 void cfs_auth_name_method(struct cfs_auth *auth, const char *format, ...)
@@ -207,7 +210,8 @@ static int fail_refused(struct cfs_auth *auth)
 {
     char list[200];
     snprintf(list, sizeof(list), "%s", auth->method_list ? auth->method_list : "");
-    if (auth->keys_offered == 0 && !auth->partial && auth->attempted == 0 &&
+    /* Nothing but an identity file is to blame: its own sentence and exit code say so. */
+    if (auth->keys_offered == auth->keys_locked && !auth->partial && auth->attempted == 0 &&
         auth->key_failure.failure != CFS_FAILURE_NONE) {
         if (auth->error)
             *auth->error = auth->key_failure;

@@ -28,16 +28,17 @@ struct cfs_auth {
     char *login_method;
     size_t login_method_size;
 
-    char *method_list; /* what the server would accept now; libssh2's (see cfs_auth_list_methods) */
-    unsigned methods;  /* the same, of enum cfs_auth_method */
+    char *method_list;  /* what the server would accept now; libssh2's (see cfs_auth_list_methods) */
+    unsigned methods;   /* the same, of enum cfs_auth_method */
     unsigned finished;  /* methods that have nothing left to try */
     unsigned attempted; /* methods that were tried at the server; keys are counted below */
-    bool partial;      /* a factor was accepted, and the server wants another */
+    bool partial;       /* a factor was accepted, and the server wants another */
     bool password_used;
 
     struct cfs_auth_offers *offers; /* made by the first attempt with a key */
     unsigned keys_offered;
-    char notes[1200];             /* what was tried, and why it did not do; in clauses */
+    unsigned keys_locked; /* of these, taken by the server, but the identity file could not be unlocked to sign */
+    char notes[1200];     /* what was tried, and why it did not do; in clauses */
     struct cfs_error key_failure; /* the first identity file that could not be used */
 };
 

@@ -131,6 +131,11 @@ static int sign(LIBSSH2_SESSION *session, unsigned char **ret_signature, size_t 
 static void note_unsigned(struct cfs_auth *auth, const struct signing *signing)
 {
     const char *label = signing->offer->label;
+    if (signing->failure.failure == CFS_FAILURE_KEY_FILE) {
+        auth->keys_locked++;
+        if (auth->key_failure.failure == CFS_FAILURE_NONE)
+            auth->key_failure = signing->failure;
+    }
     if (signing->failure.failure != CFS_FAILURE_NONE)
         cfs_auth_note(auth, "the server takes the key %s, but: %s", label, signing->failure.text);
     else if (signing->result == -EOPNOTSUPP)

@@ -135,7 +135,7 @@ static void test_a_passphrase(void **state)
     char *path = make_key("locked", "ed25519", "correct horse", true);
     use_identities(path, NULL);
     assert_int_equal(log_in(), -EACCES);
-    assert_int_equal(error.failure, CFS_FAILURE_LOGIN);
+    assert_int_equal(error.failure, CFS_FAILURE_KEY_FILE);
     assert_says("nobody can be asked");
     fake.nobody = false;
     fake.answers[0] = "wrong", fake.answers[1] = "correct horse";

@@ -342,7 +342,7 @@ static void test_a_wrong_passphrase_says_so(void **state)
     profile.passphrase = wrong;
     fake.nobody = true;
     assert_int_equal(log_in(), -EACCES);
-    assert_int_equal(error.failure, CFS_FAILURE_LOGIN);
+    assert_int_equal(error.failure, CFS_FAILURE_KEY_FILE);
     assert_says("passphrase");
     assert_says(identity_paths[0]);
     assert_string_equal(server.log, "key unsigned ");
