@@ -31,7 +31,8 @@ static int unmount(const struct cfs_mounted *mounted, const struct options *opti
     if (result == -EBUSY)
         cfs_error_append(error, "\n`fuser -vm %s` shows by whom; `clusterfs umount --lazy %s` lets go of it anyway.",
                          mounted->mountpoint, mounted->mountpoint);
-    if (result || fd < 0)
+    /* Detached while files are open, the process lives as long as they are: nobody wants to wait for that unasked. */
+    if (result || fd < 0 || (options->lazy && options->timeout_ms < 0))
         return result;
     result = cfs_control_wait_end(fd, options->timeout_ms);
     if (result == -ETIMEDOUT)
@@ -103,7 +104,9 @@ const struct cfs_command cfs_command_umount = {
     .name = "umount",
     .arguments = "[--timeout S] [--lazy] MOUNTPOINT",
     .summary = "Unmount, and wait until all is written",
-    .help = "  -t, --timeout S  wait at most S seconds for the end of the mount's process\n"
-            "  -l, --lazy       unmount even when files are open; they stay usable until they are closed\n",
+    .help =
+        "  -t, --timeout S  wait at most S seconds for the end of the mount's process\n"
+        "  -l, --lazy       unmount even when files are open; they stay usable until they are closed. Waits only with\n"
+        "                   --timeout\n",
     .run = run,
 };
