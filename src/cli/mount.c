@@ -16,7 +16,6 @@ static int serve(struct cfs_profile *profile, const char *mountpoint, bool backg
     if (cfs_serve(profile, mountpoint, background, &error) == 0)
         return 0;
     int code = cfs_report(&error);
-    cfs_log_error("mount", "%s", error.text);
     cfs_daemon_failed(code);
     return code;
 }

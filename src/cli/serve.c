@@ -97,6 +97,8 @@ static int open_fs(struct mount *mount, struct cfs_error *error)
     };
     if (cfs_fs_new(mount->remote, &options, &mount->fs))
         return no_memory(error);
+    /* From before the mount exists: a signal must not leave one without a process. */
+    catch_signals(mount->session);
     return cfs_fuse_session_mount(mount->session, mount->fs, mount->mountpoint, error);
 }
 
@@ -139,15 +141,16 @@ static void start_log(const struct cfs_profile *profile, bool background)
 static int serve_until_end(struct mount *mount, bool background, struct cfs_error *error)
 {
     open_control(mount);
-    catch_signals(mount->session);
     start_log(mount->profile, background);
     cfs_log_info("mount", "%s is mounted on %s", mount->profile->source, mount->mountpoint);
     cfs_daemon_ready();
     int result = cfs_fuse_session_run(mount->session);
-    release_signals();
-    if (result)
-        return cfs_error_set(error, -result, CFS_FAILURE_SYSTEM, "Serving %s failed: %s.", mount->mountpoint,
-                             strerror(-result));
+    if (result) {
+        cfs_error_set(error, -result, CFS_FAILURE_SYSTEM, "Serving %s failed: %s.", mount->mountpoint,
+                      strerror(-result));
+        cfs_log_error("mount", "%s", error->text); /* nobody may be reading stderr any more */
+        return result;
+    }
     cfs_log_info("mount", "%s is unmounted", mount->mountpoint);
     return 0;
 }
@@ -176,6 +179,7 @@ int cfs_serve(const struct cfs_profile *profile, const char *mountpoint, bool ba
         result = open_fs(&mount, error);
     if (!result)
         result = serve_until_end(&mount, background, error);
+    release_signals();
     close_all(&mount);
     cfs_ssh_library_fini();
     return result;
