@@ -19,7 +19,7 @@ static void on_lost(struct cfs_sftp_client *client, int error, const char *reaso
 {
     struct cfs_lane *lane = context;
     lane->doomed = true;
-    cfs_pool_lane_lost(lane, reason);
+    cfs_pool_lane_lost(lane, error, reason);
 }
 
 void cfs_lane_start(struct cfs_lane *lane)
@@ -39,7 +39,7 @@ void cfs_lane_start(struct cfs_lane *lane)
         return;
     cfs_stream_close(stream);
     lane->stream = NULL;
-    cfs_pool_lane_lost(lane, "no channel could be opened");
+    cfs_pool_lane_lost(lane, -ENOTCONN, "no channel could be opened");
 }
 
 void cfs_lane_close(struct cfs_lane *lane, enum cfs_lane_state state)

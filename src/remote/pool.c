@@ -86,11 +86,13 @@ static void post_reap(struct cfs_pool *pool)
 }
 
 /* The first lane of all could not be opened: cfs_pool_open fails. */
-static void fail_opening(struct cfs_lane *lane, const char *reason)
+static void fail_opening(struct cfs_lane *lane, int lost_error, const char *reason)
 {
     struct cfs_pool *pool = lane->pool;
     struct cfs_error error = {0};
-    if (lane->stream)
+    if (lost_error == -EPROTO) /* what the server said is the cause; how its stream ended afterwards is not */
+        cfs_error_set(&error, EPROTO, CFS_FAILURE_PROTOCOL, "The server does not speak SFTP as it should: %s", reason);
+    else if (lane->stream)
         pool->transport->operations->stream_error(pool->transport, lane->stream, &error);
     if (error.failure == CFS_FAILURE_NONE)
         cfs_error_set(&error, EIO, CFS_FAILURE_NO_SFTP, "The server does not answer as an SFTP server: %s", reason);
@@ -125,12 +127,12 @@ static void lose(struct cfs_pool *pool, const char *reason)
         cfs_log_warning("pool", "the connection is lost: %s", reason);
 }
 
-void cfs_pool_lane_lost(struct cfs_lane *lane, const char *reason)
+void cfs_pool_lane_lost(struct cfs_lane *lane, int error, const char *reason)
 {
     if (lane->state == CFS_LANE_READY)
         lose(lane->pool, reason);
     else if (lane->number == 0)
-        fail_opening(lane, reason);
+        fail_opening(lane, error, reason);
     else
         refuse(lane, reason);
     post_reap(lane->pool);

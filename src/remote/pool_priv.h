@@ -118,7 +118,8 @@ struct cfs_lane *cfs_pool_choose_lane(struct cfs_pool *pool, enum cfs_lane_use u
 
 /* --- pool.c: called by lanes, on the loop's thread --- */
 void cfs_pool_lane_settled(struct cfs_lane *lane);
-void cfs_pool_lane_lost(struct cfs_lane *lane, const char *reason);
+/* ERROR is -EPROTO when the server did not keep to the protocol; REASON says how. */
+void cfs_pool_lane_lost(struct cfs_lane *lane, int error, const char *reason);
 
 /* root.c: finds the work folder; blocking; the pool is usable. Fills pool->root and pool->facts. */
 CFS_CHECKED int cfs_pool_find_root(struct cfs_pool *pool, const char *remote_dir, struct cfs_error *error);
