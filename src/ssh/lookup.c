@@ -1,6 +1,6 @@
-/* Looking a host's name up in a detached thread. What the thread and its starter share is one block with two
- * references: whoever lets go last frees it, so that the starter may leave while the resolver still waits for its
- * servers. */
+/* Looking a host's name up in a thread. What the thread and its starter share is one block with two references: whoever
+ * lets go last frees it, so that the starter may leave while the resolver still waits for its servers; the thread is
+ * detached then. One that has its answer is joined: the resolver gives back what it holds for a thread at its end. */
 #include "ssh/lookup.h"
 #include "base/clock.h"
 #include "ssh/wait.h"
@@ -71,24 +71,28 @@ static void *run_lookup(void *argument)
     return NULL;
 }
 
-static int start_thread(struct lookup *lookup)
+static int start_thread(struct lookup *lookup, pthread_t *ret_thread)
 {
-    pthread_attr_t attributes;
-    int rc = pthread_attr_init(&attributes);
-    if (rc != 0)
-        return -rc;
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the threads that know what to do with them */
-    pthread_t thread;
     atomic_fetch_add(&lookup->references, 1);
-    rc = pthread_create(&thread, &attributes, run_lookup, lookup);
+    int rc = pthread_create(ret_thread, NULL, run_lookup, lookup);
     if (rc != 0)
         put_lookup(lookup);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
     return -rc;
+}
+
+/* 0 when the thread is through, else -errno; it is taken care of either way. */
+static int await(struct lookup *lookup, pthread_t thread, int cancel_fd, int64_t deadline_ms)
+{
+    int rc = cfs_ssh_wait_readable(lookup->done_fd, cancel_fd, deadline_ms);
+    if (atomic_load(&lookup->finished))
+        pthread_join(thread, NULL);
+    else
+        pthread_detach(thread);
+    return rc;
 }
 
 static int result_of(struct lookup *lookup, struct addrinfo **ret_addresses, int *ret_problem)
@@ -115,9 +119,10 @@ int cfs_ssh_lookup(const char *host, uint16_t port, int family, int cancel_fd, i
     int rc = 0;
     if (lookup->problem == EAI_NONAME) {
         lookup->hints.ai_flags &= ~AI_NUMERICHOST;
-        rc = start_thread(lookup);
+        pthread_t thread;
+        rc = start_thread(lookup, &thread);
         if (rc == 0)
-            rc = cfs_ssh_wait_readable(lookup->done_fd, cancel_fd, deadline_ms);
+            rc = await(lookup, thread, cancel_fd, deadline_ms);
         if (rc == 0 && !atomic_load(&lookup->finished))
             rc = -EAGAIN;
     }
