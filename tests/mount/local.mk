@@ -13,3 +13,10 @@ MOUNT_TESTS += \
 	tests/mount/link.sh \
 	tests/mount/round-trips.sh
 EXTRA_DIST += tests/mount/round_trips.py
+
+# The command line, logins, errors and options.
+MOUNT_TESTS += \
+	tests/mount/errors.sh \
+	tests/mount/lifecycle.sh \
+	tests/mount/logins.sh \
+	tests/mount/options.sh
