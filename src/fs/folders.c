@@ -4,13 +4,20 @@
  * anew; so does going on after a failure. Reads of one open folder take turns.
  *
  * With PLUS an entry counts as a lookup, if its attributes may still be used: complete, not older than the TTL, and not
- * overtaken by a change of our own; else the kernel gets the name alone, and looks it up when it needs it. */
+ * overtaken by a change of our own; else the kernel gets the name alone, and looks it up when it needs it. The remote
+ * fetches batches ahead of our calls: marks of the last calls say how old a batch may be. */
 #include "fs/folder_entries.h"
 #include "fs/fs_priv.h"
 #include <errno.h>
 #include <stdlib.h>
 
 enum { OFFSET_OF_ENTRIES = 2, LISTINGS_A_READ = 3 };
+
+/* When something was submitted: what an answer cannot be older than. */
+struct mark {
+    uint64_t started; /* cfs_stamp() */
+    int64_t asked_ms;
+};
 
 struct cfs_open_folder {
     struct cfs_list of_fs; /* the lock's */
@@ -22,6 +29,8 @@ struct cfs_open_folder {
     /* Whoever has the turn. */
     struct cfs_remote_listing *listing; /* NULL: to be opened */
     struct cfs_folder_entries entries;
+    struct mark marks[CFS_REMOTE_LISTING_AHEAD]; /* of the last calls on the listing; the oldest is the next to go */
+    unsigned oldest_mark;
     bool ended;
     uint64_t furthest; /* the highest number asked for */
 };
@@ -34,9 +43,8 @@ struct reading {
     bool plus, has_turn;
     cfs_add_entry *add;
     unsigned openings; /* of the listing, by this request */
-    uint64_t started;
-    int64_t asked_ms;
-    int failure; /* to be told when the listing is closed */
+    struct mark asked; /* the batch */
+    int failure;       /* to be told when the listing is closed */
     struct cfs_remote_attributes *asked_owners;
 };
 
@@ -114,6 +122,29 @@ struct cfs_open_folder *cfs_folder_left_over(struct cfs_fs *fs)
     return folder;
 }
 
+/* --- how old a batch may be --- */
+
+static struct mark mark_now(struct cfs_fs *fs)
+{
+    return (struct mark){.started = cfs_stamp(fs), .asked_ms = cfs_clock_ms(fs->clock)};
+}
+
+/* The listing is about to be opened: the remote may ask for the first batches at once. */
+static void set_marks(struct cfs_open_folder *folder)
+{
+    for (size_t i = 0; i < CFS_REMOTE_LISTING_AHEAD; i++)
+        folder->marks[i] = mark_now(folder->fs);
+}
+
+/* A batch is about to be read: since when its attributes hold. */
+static struct mark take_mark(struct cfs_open_folder *folder)
+{
+    struct mark *oldest = &folder->marks[folder->oldest_mark++ % CFS_REMOTE_LISTING_AHEAD];
+    struct mark taken = *oldest;
+    *oldest = mark_now(folder->fs);
+    return taken;
+}
+
 /* --- open --- */
 
 static void release_open(struct cfs_step *step)
@@ -146,6 +177,7 @@ static void open_claimed(struct cfs_step *step, int error)
         cfs_step_reply(step, error);
         return;
     }
+    set_marks(reading->folder);
     cfs_step_call(step, folder_opened, open_listing, path);
 }
 
@@ -283,6 +315,7 @@ static void reopen_claimed(struct cfs_step *step, int error)
     } else if (error < 0) {
         cfs_step_reply(step, error);
     } else {
+        set_marks(reading->folder);
         cfs_step_call(step, reopened, open_listing, path);
     }
 }
@@ -351,8 +384,8 @@ static void batch_read(struct cfs_step *step, int error)
     struct cfs_open_folder *folder = reading->folder;
     const struct cfs_remote_result *result = &step->call.result;
     if (error == 0 && result->count > 0)
-        error = cfs_folder_entries_add(&folder->entries, result->entries, result->count, reading->started,
-                                       reading->asked_ms);
+        error = cfs_folder_entries_add(&folder->entries, result->entries, result->count, reading->asked.started,
+                                       reading->asked.asked_ms);
     if (error < 0) {
         reading->failure = error;
         drop_listing(reading, closed_after_failure); /* a batch is missing: the next read begins anew */
@@ -378,8 +411,7 @@ static void go_on(struct reading *reading)
     else if (!folder->listing)
         reopen(reading);
     else {
-        reading->started = cfs_stamp(reading->step.fs);
-        reading->asked_ms = cfs_clock_ms(reading->step.fs->clock);
+        reading->asked = take_mark(folder);
         cfs_step_call(&reading->step, batch_read, read_listing, folder->listing);
     }
 }

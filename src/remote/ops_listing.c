@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { SLOTS = 4 };
+enum { SLOTS = CFS_REMOTE_LISTING_AHEAD };
 
 /* Entries and their names. */
 struct batch {

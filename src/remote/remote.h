@@ -19,9 +19,9 @@
  * of the pool for good). -ESTALE: the file behind a handle is gone or another. -EOPNOTSUPP: the server cannot. A
  * mutating call that ends with -ETIMEDOUT, -EINTR, -EIO or -ENOTCONN may or may not have happened.
  *
- * Order. Calls on one file (write, read, fsetattr, flush, fsync, close of one cfs_remote_file) take effect in the order in
- * which they were submitted. Between files, and between a path operation and anything else, no order is promised while
- * both are in flight. */
+ * Order. Calls on one file (write, read, fsetattr, flush, fsync, close of one cfs_remote_file) take effect in the order
+ * in which they were submitted. Between files, and between a path operation and anything else, no order is promised
+ * while both are in flight. */
 #ifndef CFS_REMOTE_REMOTE_H
 #define CFS_REMOTE_REMOTE_H
 
@@ -119,6 +119,8 @@ struct cfs_remote_facts {
     uid_t login_uid;
 };
 
+enum { CFS_REMOTE_LISTING_AHEAD = 4 };
+
 enum cfs_remote_rename { CFS_REMOTE_RENAME_REPLACE, CFS_REMOTE_RENAME_NOREPLACE };
 
 struct cfs_remote_operations {
@@ -173,7 +175,9 @@ struct cfs_remote_operations {
 
     void (*open_listing)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
     /* The next batch, in the server's order; "." and ".." and bad names are left out (bad ones with one warning in the
-     * log). One call at a time on a listing. */
+     * log). One call at a time on a listing. Batches are fetched ahead: what a call gives was asked for after the call
+     * CFS_REMOTE_LISTING_AHEAD before it on this listing was submitted (open_listing, where there were not so many), or
+     * is as the remote knows it by now. Changes of our own that came later may be missing in it. */
     void (*read_listing)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_listing *listing);
     void (*close_listing)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_listing *listing);
 

@@ -27,6 +27,15 @@ static int start_with_small_batches(void **state)
     return start_with(2);
 }
 
+static int start_fetching_ahead(void **state)
+{
+    (void)state;
+    struct memory_remote_options options = {.listing_batch = 1, .listing_ahead = CFS_REMOTE_LISTING_AHEAD};
+    fs_fixture_init(&fixture, &options);
+    fs_fixture_start(&fixture);
+    return 0;
+}
+
 static int finish(void **state)
 {
     (void)state;
@@ -144,17 +153,22 @@ static void plain_entries_have_the_same_inode_numbers(void **state)
     fs_release_folder(&fixture, folder);
 }
 
-static struct cfs_entry read_plus(struct cfs_open_folder *folder)
+static struct cfs_entry read_plus_at(struct cfs_open_folder *folder, uint64_t offset)
 {
     struct fs_call call;
     fs_call_init(&call);
     call.name_limit = 1;
-    cfs_fs_read_folder(fixture.fs, &call.request, folder, 2, true, fs_add_entry);
+    cfs_fs_read_folder(fixture.fs, &call.request, folder, offset, true, fs_add_entry);
     assert_int_equal(fs_call_wait(&fixture, &call), 0);
     if (call.last_entry.node)
         fs_forget(&fixture, call.last_entry.node);
     free(call.names);
     return call.last_entry;
+}
+
+static struct cfs_entry read_plus(struct cfs_open_folder *folder)
+{
+    return read_plus_at(folder, 2);
 }
 
 /* The kernel must not learn from a listing what we know to be no longer so. */
@@ -192,6 +206,49 @@ static void old_attributes_are_not_given(void **state)
     assert_true(read_plus(folder).attributes_ttl_ms <= 100);
     memory_remote_advance(fixture.memory, 900);
     assert_int_equal(read_plus(folder).node, 0);
+    fs_release_folder(&fixture, folder);
+}
+
+/* The remote had the batch before our change, long before we asked for it. */
+static void what_we_changed_after_it_was_fetched_ahead_is_given_by_name_alone(void **state)
+{
+    struct cfs_open_file *file = NULL;
+    make_files("abcdefgh");
+    struct cfs_open_folder *folder = open_root();
+    assert_int_not_equal(read_plus(folder).node, 0);
+    uint64_t node = fs_walk(&fixture, "d");
+    assert_int_equal(fs_open(&fixture, node, 1, &file), 0);
+    assert_int_equal(fs_write(&fixture, file, 0, "longer", 6), 6);
+    assert_int_not_equal(read_plus_at(folder, 3).node, 0);
+    assert_int_not_equal(read_plus_at(folder, 4).node, 0);
+    assert_int_equal(read_plus_at(folder, 5).node, 0);
+    assert_int_not_equal(read_plus_at(folder, 6).node, 0);
+    fs_release(&fixture, file);
+    fs_forget(&fixture, node);
+    fs_release_folder(&fixture, folder);
+}
+
+static void what_we_removed_after_it_was_fetched_ahead_is_given_by_name_alone(void **state)
+{
+    make_files("abcdefgh");
+    struct cfs_open_folder *folder = open_root();
+    assert_int_not_equal(read_plus(folder).node, 0);
+    assert_int_equal(fs_unlink(&fixture, CFS_ROOT_NODE, "e"), 0);
+    for (uint64_t offset = 3; offset <= 6; offset++)
+        assert_int_equal(read_plus_at(folder, offset).node, 0);
+    assert_int_not_equal(read_plus_at(folder, 7).node, 0); /* fetched after that */
+    fs_release_folder(&fixture, folder);
+}
+
+static void attributes_age_from_when_they_were_fetched(void **state)
+{
+    make_files("abcdef");
+    struct cfs_open_folder *folder = open_root();
+    assert_int_not_equal(read_plus(folder).node, 0);
+    memory_remote_advance(fixture.memory, 900);
+    assert_true(read_plus_at(folder, 3).attributes_ttl_ms <= 100);
+    memory_remote_advance(fixture.memory, 900);
+    assert_int_equal(read_plus_at(folder, 4).node, 0);
     fs_release_folder(&fixture, folder);
 }
 
@@ -293,6 +350,11 @@ int main(void)
         fs_test(what_we_changed_since_is_given_by_name_alone),
         fs_test(what_we_removed_since_is_given_by_name_alone),
         fs_test(old_attributes_are_not_given),
+        cmocka_unit_test_setup_teardown(what_we_changed_after_it_was_fetched_ahead_is_given_by_name_alone,
+                                        start_fetching_ahead, finish),
+        cmocka_unit_test_setup_teardown(what_we_removed_after_it_was_fetched_ahead_is_given_by_name_alone,
+                                        start_fetching_ahead, finish),
+        cmocka_unit_test_setup_teardown(attributes_age_from_when_they_were_fetched, start_fetching_ahead, finish),
         cmocka_unit_test_setup_teardown(after_a_failure_the_next_read_begins_anew, start_with_small_batches, finish),
         fs_test(a_removed_folder_is_empty),
         fs_test(beginning_anew_waits_for_a_rename),

@@ -18,6 +18,10 @@ void memory_listing_free(struct cfs_remote_listing *listing)
     cfs_list_remove(&listing->link);
     memory_node_put(listing->memory->tree, listing->folder);
     memory_names_free(listing->names);
+    for (size_t i = 0; i < CFS_REMOTE_LISTING_AHEAD; i++) {
+        free(listing->ahead[i].entries);
+        memory_names_free(listing->ahead[i].names);
+    }
     free(listing->path);
     free(listing);
 }
@@ -176,6 +180,24 @@ static int do_copy(struct memory_remote *memory, struct pending *pending)
     return error;
 }
 
+/* The names are those at the time of opening, the attributes those of now; names that are gone by now are skipped: as
+ * sftp-server does. */
+static struct memory_batch fetch_batch(struct cfs_remote_listing *listing)
+{
+    size_t most = listing->memory->options.listing_batch;
+    struct memory_batch batch = {.entries = memory_need(calloc(most, sizeof(*batch.entries))),
+                                 .names = memory_need(calloc(most + 1, sizeof(*batch.names)))};
+    for (; batch.count < most && listing->names[listing->next]; listing->next++) {
+        struct cfs_remote_entry *entry = &batch.entries[batch.count];
+        if (memory_node_child(listing->folder, listing->names[listing->next], &entry->attributes))
+            continue;
+        batch.names[batch.count] = memory_need(strdup(listing->names[listing->next]));
+        entry->name = batch.names[batch.count++];
+        entry->name_length = strlen(entry->name);
+    }
+    return batch;
+}
+
 static int do_open_listing(struct memory_remote *memory, struct pending *pending)
 {
     struct memory_node *folder;
@@ -188,29 +210,27 @@ static int do_open_listing(struct memory_remote *memory, struct pending *pending
     listing->names = memory_node_names(folder);
     listing->path = memory_need(strdup(pending->path));
     cfs_list_push_back(&memory->listings, &listing->link);
+    for (size_t i = 0; i < memory->options.listing_ahead; i++)
+        listing->ahead[i] = fetch_batch(listing);
     pending->result.listing = listing;
     return 0;
 }
 
-/* The names are those at the time of opening, the attributes those of now; names that are gone by now are skipped: as
- * sftp-server does. */
 static int do_read_listing(struct memory_remote *memory, struct pending *pending)
 {
     struct cfs_remote_listing *listing = pending->listing;
-    size_t batch = memory->options.listing_batch, count = 0;
-    pending->entries = memory_need(calloc(batch, sizeof(*pending->entries)));
-    pending->entry_names = memory_need(calloc(batch + 1, sizeof(*pending->entry_names)));
-    for (; count < batch && listing->names[listing->next]; listing->next++) {
-        struct cfs_remote_entry *entry = &pending->entries[count];
-        if (memory_node_child(listing->folder, listing->names[listing->next], &entry->attributes))
-            continue;
-        pending->entry_names[count] = memory_need(strdup(listing->names[listing->next]));
-        entry->name = pending->entry_names[count];
-        entry->name_length = strlen(entry->name);
-        count++;
+    struct memory_batch batch;
+    if (memory->options.listing_ahead) {
+        batch = listing->ahead[0];
+        memmove(listing->ahead, listing->ahead + 1, (memory->options.listing_ahead - 1) * sizeof(batch));
+        listing->ahead[memory->options.listing_ahead - 1] = fetch_batch(listing);
+    } else {
+        batch = fetch_batch(listing);
     }
-    pending->result.entries = pending->entries;
-    pending->result.count = count;
+    pending->entries = batch.entries;
+    pending->entry_names = batch.names;
+    pending->result.entries = batch.entries;
+    pending->result.count = batch.count;
     return 0;
 }
 

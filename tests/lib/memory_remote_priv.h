@@ -16,12 +16,20 @@ struct cfs_remote_file {
     char *path;   /* as opened: for messages */
 };
 
+/* Entries as they were when the batch was fetched. */
+struct memory_batch {
+    struct cfs_remote_entry *entries;
+    char **names;
+    size_t count;
+};
+
 struct cfs_remote_listing {
     struct memory_remote *memory;
     struct memory_node *folder;
     struct cfs_list link;
     char **names;
     size_t next;
+    struct memory_batch ahead[CFS_REMOTE_LISTING_AHEAD]; /* as many as the options say, the oldest first */
     bool reading, closing;
     char *path;
 };
