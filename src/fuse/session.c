@@ -119,13 +119,14 @@ static int new_fuse_session(struct cfs_fuse_session *session)
     return error;
 }
 
-static int mount_failed(const char *mountpoint, int error_number, struct cfs_error *error)
+static int mount_failed(const struct cfs_profile *profile, const char *mountpoint, int error_number,
+                        struct cfs_error *error)
 {
     cfs_error_set(error, error_number, CFS_FAILURE_MOUNT, "Cannot mount on %s: %s.", mountpoint,
                   last_message[0] ? last_message : strerror(error_number));
     if (strstr(last_message, "/dev/fuse") || error_number == ENODEV || error_number == ENOENT)
         cfs_error_append(error, "\nIs the fuse module loaded, and may you open /dev/fuse? (modprobe fuse)");
-    else if (strstr(last_message, "allow_other") || strstr(last_message, "allow_root"))
+    else if ((profile->allow_other || profile->allow_root) && geteuid() != 0) /* fusermount3 has said so on stderr */
         cfs_error_append(error, "\nTo let others in, root must write user_allow_other into /etc/fuse.conf.");
     return -error_number;
 }
@@ -138,10 +139,10 @@ int cfs_fuse_session_mount(struct cfs_fuse_session *session, struct cfs_fs *fs, 
     session->fs = fs;
     int result = new_fuse_session(session);
     if (result)
-        return mount_failed(mountpoint, -result, error);
+        return mount_failed(session->profile, mountpoint, -result, error);
     errno = 0;
     if (fuse_session_mount(session->fuse, mountpoint))
-        return mount_failed(mountpoint, errno ? errno : EPERM, error);
+        return mount_failed(session->profile, mountpoint, errno ? errno : EPERM, error);
     session->mounted = true;
     result = cfs_fuse_connection_hook(session);
     if (!result)
@@ -149,7 +150,7 @@ int cfs_fuse_session_mount(struct cfs_fuse_session *session, struct cfs_fs *fs, 
     if (!result)
         result = cfs_fuse_notices_start(session);
     if (result)
-        return mount_failed(mountpoint, -result, error);
+        return mount_failed(session->profile, mountpoint, -result, error);
     return 0;
 }
 
