@@ -112,6 +112,9 @@ static void take_answer(struct slot *slot, const struct cfs_sftp_reply *reply)
     struct cfs_remote_listing *listing = slot->listing;
     slot->state = SLOT_ANSWERED;
     slot->error = reply->from_server ? reply->error : -ENOTCONN;
+    /* An answer without names would have us ask for ever; OpenSSH's client takes it for the end, too. */
+    if (!slot->error && reply->name_count == 0)
+        slot->error = -ENODATA;
     if (!slot->error) {
         slot->batch = new_batch(listing, reply);
         slot->error = slot->batch ? 0 : -ENOMEM;
