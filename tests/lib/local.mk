@@ -26,6 +26,7 @@ tests_lib_libtest_a_SOURCES = \
 
 EXTRA_DIST += \
 	tests/lib/device.sh \
+	tests/lib/evil_sftp_server.py \
 	tests/lib/files.sh \
 	tests/lib/functions.sh \
 	tests/lib/link.sh tests/lib/link_probe.py \

@@ -20,3 +20,10 @@ MOUNT_TESTS += \
 	tests/mount/lifecycle.sh \
 	tests/mount/logins.sh \
 	tests/mount/options.sh
+
+# Ordinary users, mount(8), servers that do not answer and servers that lie.
+MOUNT_TESTS += \
+	tests/mount/deadlines.sh \
+	tests/mount/hostile.sh \
+	tests/mount/mount8.sh \
+	tests/mount/ordinary-user.sh
