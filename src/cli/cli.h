@@ -28,6 +28,8 @@ int cfs_mount_helper(int argc, char **argv);
 int cfs_report(const struct cfs_error *error);
 /* A usage error: the sentence, the usage line of COMMAND, and where to read on. Returns the exit code. */
 int cfs_usage_error(const struct cfs_command *command, const char *format, ...) CFS_PRINTF(2, 3);
+/* The same for what getopt_long(3) has just refused. */
+int cfs_option_error(const struct cfs_command *command, char *const argv[]);
 /* The usage line and help of COMMAND, to stdout. Returns 0. */
 int cfs_print_help(const struct cfs_command *command);
 

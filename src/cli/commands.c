@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include <errno.h>
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,6 +45,15 @@ int cfs_usage_error(const struct cfs_command *command, const char *format, ...)
     else
         fprintf(stderr, "`clusterfs help` lists the commands.\n");
     return cfs_failure_exit_code(CFS_FAILURE_USAGE);
+}
+
+int cfs_option_error(const struct cfs_command *command, char *const argv[])
+{
+    const char *word = argv[optind - 1];
+    /* Within a group of letters getopt(3) still stands before the word. */
+    if (strncmp(word, "--", 2) != 0 && optopt > 0 && optopt < 127)
+        return cfs_usage_error(command, "The option -%c is unknown or lacks its value", optopt);
+    return cfs_usage_error(command, "The option %s is unknown or lacks its value", word);
 }
 
 int cfs_print_help(const struct cfs_command *command)

@@ -45,8 +45,7 @@ static int run(int argc, char **argv)
         else if (option == 'h')
             return cfs_print_help(&cfs_command_config);
         else if (option != 'o')
-            return cfs_usage_error(&cfs_command_config, "The option %s is unknown or lacks its value",
-                                   argv[optind - 1]);
+            return cfs_option_error(&cfs_command_config, argv);
         else if (cfs_add_options(&options, optarg))
             return cfs_failure_exit_code(CFS_FAILURE_SYSTEM);
     }

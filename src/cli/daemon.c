@@ -1,10 +1,13 @@
 /* Fork, and a pipe on which the child sends one byte: the parent's exit code. No byte, and the pipe at its end: the
- * child was killed. */
+ * child was killed. Until then a child whose parent is killed ends, too: nobody wants a mount that appears when whoever
+ * asked for it has given up. */
 #include "cli/daemon.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 static int ready_fd = -1;
@@ -30,13 +33,26 @@ static int wait_for_child(pid_t child, int fd)
     return cfs_failure_exit_code(CFS_FAILURE_SYSTEM);
 }
 
+/* In the child, which must not keep what whoever started us left open (a lock, a pipe that somebody reads to its end).
+ */
+static void become_child(pid_t parent, int fd)
+{
+    ready_fd = fd;
+    if (fd > STDERR_FILENO + 1)
+        close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
+    close_range((unsigned)fd + 1, ~0U, 0);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent)
+        raise(SIGTERM);
+}
+
 int cfs_daemon_fork(int *ret_exit_code, struct cfs_error *error)
 {
     int pipes[2];
     if (pipe2(pipes, O_CLOEXEC))
         return cfs_error_set(error, errno, CFS_FAILURE_SYSTEM, "Cannot make a pipe: %s.", strerror(errno));
     fflush(NULL);
-    pid_t child = fork();
+    pid_t parent = getpid(), child = fork();
     if (child < 0) {
         int number = errno;
         close(pipes[0]);
@@ -44,8 +60,7 @@ int cfs_daemon_fork(int *ret_exit_code, struct cfs_error *error)
         return cfs_error_set(error, number, CFS_FAILURE_SYSTEM, "Cannot start a process: %s.", strerror(number));
     }
     if (child == 0) {
-        close(pipes[0]);
-        ready_fd = pipes[1];
+        become_child(parent, pipes[1]);
         return 0;
     }
     close(pipes[1]);
@@ -83,6 +98,7 @@ void cfs_daemon_ready(void)
 {
     if (ready_fd < 0)
         return;
+    prctl(PR_SET_PDEATHSIG, 0);
     leave_terminal();
     send_code(0);
 }

@@ -5,8 +5,9 @@
 #include "base/error.h"
 
 /* Forks before any thread exists. In the child 0 is returned, and it goes on with the terminal still there, for
- * prompts. In the parent: waits for the child's word; returns 1, with *RET_EXIT_CODE to leave with (0: usable; else the
- * sentence has been written to stderr). */
+ * prompts, but with no other descriptor than 0 to 2; until it is ready it gets SIGTERM when the parent is killed. In
+ * the parent: waits for the child's word; returns 1, with *RET_EXIT_CODE to leave with (0: usable; else the sentence
+ * has been written to stderr). */
 CFS_CHECKED int cfs_daemon_fork(int *ret_exit_code, struct cfs_error *error);
 
 /* In the child: lets the parent leave with 0, and cuts the ties to the terminal: own session, folder /, standard

@@ -6,12 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Descriptors 0 to 2 must be taken, or a socket would become stderr. */
+/* Descriptors 0 to 2 must be taken, or a socket would become stderr; without /dev/null (a bare chroot) by something
+ * that can be neither read nor written. */
 static void occupy_standard_descriptors(void)
 {
     int fd;
     do {
         fd = open("/dev/null", O_RDWR);
+        if (fd < 0)
+            fd = open("/", O_PATH);
     } while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0)
         close(fd);
@@ -49,6 +52,16 @@ static const struct cfs_command *find_command(const char *name)
     return NULL;
 }
 
+/* What was printed must have arrived: `config show >FILE` on a full disk is no success. */
+static int finish(int code)
+{
+    int error = fflush(stdout) ? errno : ferror(stdout) ? EIO : 0;
+    if (!error || code)
+        return code;
+    fprintf(stderr, "clusterfs: Cannot write the output: %s.\n", strerror(error));
+    return cfs_failure_exit_code(CFS_FAILURE_SYSTEM);
+}
+
 int main(int argc, char **argv)
 {
     occupy_standard_descriptors();
@@ -60,5 +73,5 @@ int main(int argc, char **argv)
     const struct cfs_command *command = find_command(argv[1]);
     if (!command)
         return cfs_usage_error(NULL, "There is no command \"%s\"", argv[1]);
-    return command->run(argc - 1, argv + 1);
+    return finish(command->run(argc - 1, argv + 1));
 }

@@ -75,7 +75,7 @@ static int run(int argc, char **argv)
         case 'h':
             return cfs_print_help(&cfs_command_mount);
         default:
-            return cfs_usage_error(&cfs_command_mount, "The option %s is unknown or lacks its value", argv[optind - 1]);
+            return cfs_option_error(&cfs_command_mount, argv);
         }
     }
     if (argc - optind != 2)

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <string.h>
@@ -28,18 +29,39 @@ static void read_message(int fd, char *message, size_t size)
     cfs_text_make_printable(message, false);
 }
 
+int cfs_spawn(const char *const argv[], int fd, int as, pid_t *ret_child)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t ignored;
+    sigemptyset(&ignored);
+    sigaddset(&ignored, SIGPIPE); /* by us, see main.c; other programs expect to end by it */
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error)
+        return -error;
+    error = posix_spawnattr_init(&attributes);
+    if (!error) {
+        error = posix_spawnattr_setsigdefault(&attributes, &ignored);
+        if (!error)
+            error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+        if (!error)
+            error = posix_spawn_file_actions_adddup2(&actions, fd, as);
+        if (!error)
+            error = posix_spawnp(ret_child, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv, environ);
+        posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return -error;
+}
+
 int cfs_run(const char *const argv[], char *message, size_t size)
 {
     int pipes[2], status = 0;
     pid_t child;
-    posix_spawn_file_actions_t actions;
     message[0] = '\0';
     if (pipe2(pipes, O_CLOEXEC))
         return -errno;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, pipes[1], STDERR_FILENO);
-    int error = posix_spawnp(&child, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
+    int error = cfs_spawn(argv, pipes[1], STDERR_FILENO, &child);
     close(pipes[1]);
     if (!error) {
         read_message(pipes[0], message, size);
@@ -48,6 +70,6 @@ int cfs_run(const char *const argv[], char *message, size_t size)
     }
     close(pipes[0]);
     if (error)
-        return -error;
+        return error;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

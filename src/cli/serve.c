@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/daemon.h"
+#include "cli/mountpoint.h"
 #include "cli/terminal.h"
 #include "ctl/control.h"
 #include "fuse/session.h"
@@ -102,6 +103,13 @@ static int open_fs(struct mount *mount, struct cfs_error *error)
     return cfs_fuse_session_mount(mount->session, mount->fs, mount->mountpoint, error);
 }
 
+/* Logging in may have taken minutes: somebody else may have mounted there in the meantime. */
+static int check_again(const char *mountpoint, struct cfs_error *error)
+{
+    char *path CFS_AUTO_FREE = NULL;
+    return cfs_mountpoint_prepare(mountpoint, &path, error);
+}
+
 static size_t waiting(void *context, int64_t *ret_oldest_ms)
 {
     return cfs_fuse_session_waiting(context, ret_oldest_ms);
@@ -175,6 +183,8 @@ int cfs_serve(const struct cfs_profile *profile, const char *mountpoint, bool ba
     if (result)
         return cfs_error_set(error, -result, CFS_FAILURE_SYSTEM, "The SSH library cannot be initialised.");
     result = open_remote(&mount, error);
+    if (!result)
+        result = check_again(mountpoint, error);
     if (!result)
         result = open_fs(&mount, error);
     if (!result)

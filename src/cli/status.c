@@ -1,5 +1,6 @@
 /* `clusterfs status`: asks each of our mounts, through its control socket, and never touches the mount itself, which
  * may hang. */
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/mountpoint.h"
 #include "ctl/control.h"
@@ -21,12 +22,32 @@ static int ask(const struct cfs_mounted *mounted, bool json, struct cfs_buffer *
     return fd < 0 ? fd : cfs_control_ask(fd, json ? "status json" : "status", answer);
 }
 
+static bool is_foreign(int error)
+{
+    return error == -EACCES || error == -EPERM;
+}
+
+/* TEXT may be another user's choice. */
+static void add_line(struct cfs_buffer *out, const char *label, const char *text)
+{
+    char *line CFS_AUTO_FREE = cfs_text_format("%s%s", label, text);
+    if (!line) {
+        out->failed = true;
+        return;
+    }
+    cfs_text_make_printable(line, false);
+    cfs_buffer_add(out, line, strlen(line));
+    cfs_buffer_add_u8(out, '\n');
+}
+
 /* What can be said of a mount that does not answer. */
 static void silent(const struct cfs_mounted *mounted, int error, bool json, struct cfs_buffer *answer)
 {
-    const char *state = error == -EACCES || error == -EPERM ? "not yours to ask"
-                        : error == -ETIMEDOUT               ? "does not answer"
-                                                            : "its process is gone";
+    const char *state = is_foreign(error)                                ? "not yours to ask"
+                        : error == -ETIMEDOUT                            ? "does not answer"
+                        : error == -ENOENT                               ? "not known: it has no control socket"
+                        : error == -ECONNRESET || error == -ECONNREFUSED ? "its process is gone"
+                                                                         : "cannot be asked";
     cfs_buffer_clear(answer);
     if (json) {
         struct cfs_json writer = cfs_json_over(answer);
@@ -37,10 +58,9 @@ static void silent(const struct cfs_mounted *mounted, int error, bool json, stru
         cfs_json_close_object(&writer);
         cfs_buffer_add_u8(answer, '\n');
     } else {
-        char text[512];
-        int length = snprintf(text, sizeof(text), "%s\n  source        %s\n  state         %s\n", mounted->mountpoint,
-                              mounted->source, state);
-        cfs_buffer_add(answer, text, (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1);
+        add_line(answer, "", mounted->mountpoint);
+        add_line(answer, "  source        ", mounted->source);
+        add_line(answer, "  state         ", state);
     }
 }
 
@@ -52,6 +72,8 @@ static int show(const struct cfs_mounted *mounted, bool json)
     int error = ask(mounted, json, &answer);
     if (error)
         silent(mounted, error, json, &answer);
+    if (answer.failed)
+        return -ENOMEM;
     fwrite(answer.bytes, 1, answer.length, stdout);
     return error;
 }
@@ -65,7 +87,8 @@ static int show_all(const struct cfs_mounted_list *list, bool json)
         if (json && i > 0)
             printf(",");
         int result = show(&list->mounts[i], json);
-        error = error ? error : result;
+        if (!error && !is_foreign(result)) /* other users' mounts are not our trouble */
+            error = result;
     }
     if (json)
         printf("]\n");
@@ -97,7 +120,7 @@ static int run(int argc, char **argv)
         if (option == 'h')
             return cfs_print_help(&cfs_command_status);
         if (option != 'j')
-            return cfs_usage_error(&cfs_command_status, "The option %s is unknown", argv[optind - 1]);
+            return cfs_option_error(&cfs_command_status, argv);
         json = true;
     }
     if (argc - optind > 1)

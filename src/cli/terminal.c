@@ -1,54 +1,86 @@
 /* Questions on the terminal, with the echo off for secrets, or by an askpass program (ssh(1), ENVIRONMENT). A signal at
  * the prompt gives the terminal its echo back before it has its effect. */
 #include "cli/terminal.h"
+#include "cli/run.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
-#include <spawn.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/wait.h>
 #include <termios.h>
 
-enum { ANSWER_SIZE = 1024 };
+enum { ANSWER_SIZE = 1024, CONFIRM_TRIES = 5 };
+
+/* --- signals --- */
 
 static const int watched_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 static volatile sig_atomic_t caught_signal;
+
+struct signals {
+    struct sigaction actions[CFS_COUNT(watched_signals)];
+    sigset_t mask;
+};
 
 static void catch_signal(int number)
 {
     caught_signal = number;
 }
 
-static void catch_signals(struct sigaction *before)
+/* From now on the watched signals are taken by wait_for_input alone: one that comes between two system calls is not
+ * lost, and none interrupts the return of the echo. */
+static void catch_signals(struct signals *before)
 {
-    struct sigaction action = {.sa_handler = catch_signal}; /* no SA_RESTART: read must return */
+    struct sigaction action = {.sa_handler = catch_signal};
+    sigset_t watched;
     caught_signal = 0;
+    sigemptyset(&watched);
     for (size_t i = 0; i < CFS_COUNT(watched_signals); i++)
-        sigaction(watched_signals[i], &action, &before[i]);
+        sigaddset(&watched, watched_signals[i]);
+    pthread_sigmask(SIG_BLOCK, &watched, &before->mask);
+    for (size_t i = 0; i < CFS_COUNT(watched_signals); i++)
+        sigaction(watched_signals[i], &action, &before->actions[i]);
 }
 
-static void release_signals(const struct sigaction *before)
+static void release_signals(const struct signals *before)
 {
     for (size_t i = 0; i < CFS_COUNT(watched_signals); i++)
-        sigaction(watched_signals[i], &before[i], NULL);
+        sigaction(watched_signals[i], &before->actions[i], NULL);
+    pthread_sigmask(SIG_SETMASK, &before->mask, NULL);
     if (caught_signal)
         raise(caught_signal);
 }
 
+/* --- the terminal --- */
+
+static int wait_for_input(int fd, const sigset_t *mask)
+{
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+    while (ppoll(&polled, 1, NULL, mask) < 0) {
+        if (errno != EINTR)
+            return -errno;
+        if (caught_signal)
+            return -ECANCELED;
+    }
+    return 0;
+}
+
 /* A line into ANSWER, without its newline; the rest of a longer one is thrown away. */
-static int read_line(int fd, char *answer, size_t size)
+static int read_line(int fd, const sigset_t *mask, char *answer, size_t size)
 {
     size_t length = 0;
     for (;;) {
-        char byte;
+        char byte = 0;
+        int error = wait_for_input(fd, mask);
+        if (error)
+            return error;
         ssize_t got = read(fd, &byte, 1);
-        if (got < 0 && errno == EINTR && !caught_signal)
+        if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
-            return got < 0 && errno != EINTR ? -errno : -ECANCELED;
+            return got < 0 ? -errno : -ECANCELED;
         if (byte == '\n')
             break;
         if (length + 1 < size)
@@ -64,24 +96,35 @@ static int write_text(int fd, const char *text)
     return write(fd, text, length) == (ssize_t)length ? 0 : -EIO;
 }
 
-static int ask_terminal(int fd, const char *text, bool echo, char *answer, size_t size)
+/* -EINTR: we were stopped (Ctrl-Z), and now go on. */
+static int ask_once(int fd, const char *text, bool echo, char *answer, size_t size)
 {
-    struct sigaction before[CFS_COUNT(watched_signals)];
+    struct signals before;
     struct termios shown, hidden;
     if (tcgetattr(fd, &shown))
         return -ENOTTY;
     hidden = shown;
     hidden.c_lflag &= ~(tcflag_t)ECHO;
     hidden.c_lflag |= ECHONL;
-    catch_signals(before);
-    if (!echo)
-        tcsetattr(fd, TCSAFLUSH, &hidden);
-    int error = write_text(fd, text);
+    catch_signals(&before);
+    int error = !echo && tcsetattr(fd, TCSAFLUSH, &hidden) ? -EIO : 0;
     if (!error)
-        error = read_line(fd, answer, size);
+        error = write_text(fd, text);
+    if (!error)
+        error = read_line(fd, &before.mask, answer, size);
     if (!echo)
         tcsetattr(fd, TCSAFLUSH, &shown);
-    release_signals(before);
+    bool stopped = caught_signal == SIGTSTP;
+    release_signals(&before);
+    return error && stopped ? -EINTR : error;
+}
+
+static int ask_terminal(int fd, const char *text, bool echo, char *answer, size_t size)
+{
+    int error;
+    do
+        error = ask_once(fd, text, echo, answer, size);
+    while (error == -EINTR);
     return error;
 }
 
@@ -103,15 +146,25 @@ static bool askpass_is_preferred(void)
     return require && (strcmp(require, "force") == 0 || strcmp(require, "prefer") == 0) && askpass_program();
 }
 
-static int run_askpass(const char *program, const char *text, int output, pid_t *ret_child)
+/* The first line of what the program prints; its newline may be missing. */
+static int read_answer(int fd, char *answer, size_t size)
 {
-    posix_spawn_file_actions_t actions;
-    char *arguments[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)text, NULL};
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    int error = posix_spawnp(ret_child, program, &actions, NULL, arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    return -error;
+    size_t length = 0;
+    while (length + 1 < size) {
+        ssize_t got = read(fd, answer + length, size - 1 - length);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -errno;
+        if (got == 0)
+            break;
+        length += (size_t)got;
+        if (memchr(answer, '\n', length))
+            break;
+    }
+    answer[length] = '\0';
+    answer[strcspn(answer, "\r\n")] = '\0';
+    return length > 0 ? 0 : -ECANCELED;
 }
 
 static int ask_program(const char *program, const char *text, char *answer, size_t size)
@@ -120,18 +173,19 @@ static int ask_program(const char *program, const char *text, char *answer, size
     pid_t child;
     if (pipe2(pipes, O_CLOEXEC))
         return -errno;
-    int error = run_askpass(program, text, pipes[1], &child);
+    int error = cfs_spawn((const char *const[]){program, text, NULL}, pipes[1], STDOUT_FILENO, &child);
     close(pipes[1]);
-    if (!error) {
-        int status = 0;
-        error = read_line(pipes[0], answer, size);
-        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-            continue;
-        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-            error = -ECANCELED;
+    if (error) {
+        close(pipes[0]);
+        fprintf(stderr, "clusterfs: Cannot run %s (SSH_ASKPASS): %s.\n", program, strerror(-error));
+        return -ENOTTY;
     }
-    close(pipes[0]);
-    return error;
+    int status = 0;
+    error = read_answer(pipes[0], answer, size);
+    close(pipes[0]); /* before its end is waited for: it may have more to print */
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    return error || !WIFEXITED(status) || WEXITSTATUS(status) != 0 ? -ECANCELED : 0;
 }
 
 /* --- the prompter --- */
@@ -170,7 +224,7 @@ static int confirm(struct cfs_prompter *prompter, const char *text)
     (void)prompter;
     char answer[ANSWER_SIZE];
     const char *question = text;
-    for (;;) {
+    for (int i = 0; i < CONFIRM_TRIES; i++) {
         int error = ask_into(question, true, answer, sizeof(answer));
         if (error)
             return error;
@@ -180,6 +234,7 @@ static int confirm(struct cfs_prompter *prompter, const char *text)
             return 0;
         question = "Please type \"yes\" or \"no\": ";
     }
+    return -ECANCELED; /* an askpass program that has one answer to everything */
 }
 
 static bool can_ask(struct cfs_prompter *prompter)

@@ -91,8 +91,7 @@ static int run(int argc, char **argv)
         case 'h':
             return cfs_print_help(&cfs_command_umount);
         default:
-            return cfs_usage_error(&cfs_command_umount, "The option %s is unknown or lacks its value",
-                                   argv[optind - 1]);
+            return cfs_option_error(&cfs_command_umount, argv);
         }
     }
     if (argc - optind != 1)

@@ -40,6 +40,13 @@ static void damaged_lines_do_no_harm(void **state)
         read_text("\n - \n1 - fuse.clusterfs\n - fuse.clusterfs x y\n1 2 3 4 - fuse.clusterfs s o\n");
     assert_int_equal(list.count, 0);
     cfs_mounted_free(&list);
+    list =
+        read_text("1 0 0:1 / /m\\ rw - fuse.clusterfs \\1 rw,user_id=0\n2 0 0:1 / /\\04 rw - fuse.clusterfs \\9 rw\n");
+    assert_int_equal(list.count, 2);
+    assert_string_equal(list.mounts[0].mountpoint, "/m\\");
+    assert_string_equal(list.mounts[0].source, "\\1");
+    assert_string_equal(list.mounts[1].mountpoint, "/\\04");
+    cfs_mounted_free(&list);
 }
 
 static void the_topmost_mount_is_found(void **state)
