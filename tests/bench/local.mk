@@ -12,3 +12,22 @@ tests_bench_emulated_link_LDADD =
 
 UNIT_TESTS += tests/bench/test_link_queue
 tests_bench_test_link_queue_SOURCES = tests/bench/test_link_queue.c tests/bench/link_queue.c
+
+# What the link and the costs of operations are tested with: real mounts.
+MOUNT_TESTS += \
+	tests/mount/bench.sh \
+	tests/mount/link.sh \
+	tests/mount/round-trips.sh
+EXTRA_DIST += tests/mount/round_trips.py
+
+# Clusterfs and its peers side by side, as root: make bench BENCH="--link 40x1000 --work read,write"
+EXTRA_DIST += \
+	contrib/bench \
+	tests/bench/actions.py \
+	tests/bench/peers.py \
+	tests/bench/place.py \
+	tests/bench/report.py \
+	tests/bench/work.py
+.PHONY: bench
+bench: all tests/bench/emulated_link
+	$(top_srcdir)/contrib/bench --build '$(abs_top_builddir)' $(BENCH)

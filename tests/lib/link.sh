@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2034 # sandbox, top_builddir: functions.sh
-# A long wire on this machine: two network namespaces, and between them a link (tests/bench/emulated_link.c). Include after
-# functions.sh. Root only: skips the test otherwise.
+# A long wire on this machine: two network namespaces, and between them a link (tests/bench/emulated_link.c). Include
+# after functions.sh. Root only: skips the test otherwise.
 #
-#   start_link ROUND_TRIP_MS RATE_MBIT [SETTING...]   from here on start_device puts sshd at the far end, and clusterfs runs at the near end
+#   start_link ROUND_TRIP_MS RATE_MBIT [SETTING...]   from here on start_device puts sshd at the far end, and clusterfs
+#                            runs at the near end
 #   in_far_side COMMAND..., in_near_side COMMAND...   run there; files, mounts and processes are the same on both sides
 #   tell_link COMMAND...     "set round_trip_ms=100 rate_mbit=10 loss_percent=1", "cut", "restore", "status"
 #   link_says KEY            a value of its status: in_bytes, out_packets, in_lost, cpu_ms, ...

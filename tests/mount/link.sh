@@ -1,6 +1,6 @@
 #!/bin/bash
-# The emulated link (tests/lib/link.sh): its round trip and its rate, data intact, loss, a cut that TCP survives; and a real
-# sshd and a mount over it. Bounds are loose where a busy machine makes things slower; never where they would be too fast.
+# The emulated link (tests/lib/link.sh): its round trip and its rate, data intact, loss, a cut that TCP survives; and a
+# real sshd and a mount over it. Bounds are loose where a busy machine makes things slower, tight where too fast.
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/functions.sh"
 . "$top_srcdir/tests/lib/link.sh"
 . "$top_srcdir/tests/lib/device.sh"

@@ -9,10 +9,7 @@ EXTRA_DIST += \
 	tests/mount/semantics_names.py \
 	tests/mount/semantics_server.py
 MOUNT_TESTS += \
-	tests/mount/ending.sh \
-	tests/mount/link.sh \
-	tests/mount/round-trips.sh
-EXTRA_DIST += tests/mount/round_trips.py
+	tests/mount/ending.sh
 
 # The command line, logins, errors and options.
 MOUNT_TESTS += \

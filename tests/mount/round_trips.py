@@ -5,7 +5,7 @@ round_trips.py prepare FOLDER               what the operations need, on the ser
 round_trips.py measure CLUSTERFS MOUNT      does them all through the mount and compares
 
 Each is done ROUNDS times, on names of its own, and the least counts: what else goes over the connection (a heartbeat,
-the CLOSE of the one before, which nobody waits for) only ever adds. "known" is what the mount has just told the attributes of.
+the CLOSE of the one before, which nobody waits for) only ever adds. A "known" name's attributes have just been seen.
 """
 
 import json
@@ -237,7 +237,8 @@ def measure(program, path):
             before = after
         fault = min(costs) > MOST[name]
         faults += fault
-        print(f"{'FAIL' if fault else '    '} {min(costs):4} {name} (at most {MOST[name]}; measured {costs})", flush=True)
+        result = "FAIL" if fault else "    "
+        print(f"{result} {min(costs):4} {name} (at most {MOST[name]}; measured {costs})", flush=True)
     sys.exit(f"{faults} operations cost more than they did" if faults else 0)
 
 

@@ -1,0 +1,182 @@
+"""Where a benchmark happens: a link between two network namespaces, an sshd at its far end, and folders in memory.
+
+All files, the server's and the local ones, lie on one tmpfs: the link is measured, not this machine's disk. The caller
+must be in a mount namespace of its own, where no mount can stay behind. Everything else ends with close().
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+FAR_ADDRESS = "192.0.2.2"
+SFTP_SERVERS = ["/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server"]
+LIMIT_S = 60
+
+# What TCP can carry at an MTU of 1500: 1448 bytes of data in a packet that takes 1538 bytes of Ethernet.
+PAYLOAD_SHARE = 1448 / 1538
+
+
+class Failure(Exception):
+    """A sentence for whoever runs the benchmark."""
+
+
+def wait_for(condition, what, limit_s=LIMIT_S):
+    end = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > end:
+            raise Failure(f"waited in vain for {what}")
+        time.sleep(0.01)
+
+
+def run_quietly(command, **options):
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, **options)
+    if result.returncode:
+        raise Failure(f"{' '.join(command)}: exit code {result.returncode}: {result.stderr.strip()}")
+    return result.stdout
+
+
+def mounts():
+    """All mount points; what is mounted there may be dead."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as lines:
+        return [line.split()[4] for line in lines]
+
+
+def mounted(path):
+    return path in mounts()
+
+
+def find_program(name):
+    path = shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin")
+    if not path:
+        raise Failure(f"{name} is not installed")
+    return path
+
+
+class Link:
+    """tests/bench/emulated_link.c, running."""
+
+    def __init__(self, program, sandbox, round_trip_ms, rate_mbit):
+        self.program, self.socket = program, sandbox + "/link"
+        command = [program, "run", self.socket, f"round_trip_ms={round_trip_ms}", f"rate_mbit={rate_mbit}"]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        wait_for(lambda: self.process.poll() is not None or self.answers(), "the emulated link")
+        if self.process.poll() is not None:
+            raise Failure("the emulated link does not start")
+        status = self.status()
+        self.near = ["nsenter", "--net=" + status["near"], "--"]
+        self.far = ["nsenter", "--net=" + status["far"], "--"]
+        self.namespaces = {}
+        for name, prefix in [("near", self.near), ("far", self.far)]:
+            self.namespaces[name] = run_quietly(prefix + ["readlink", "/proc/self/ns/net"]).strip()
+
+    def answers(self):
+        command = [self.program, "tell", self.socket, "status"]
+        return os.path.exists(self.socket) and subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    def status(self):
+        lines = run_quietly([self.program, "tell", self.socket, "status"]).splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    def bytes_carried(self):
+        """(to the far end, from it), with all headers."""
+        status = self.status()
+        return int(status["out_bytes"]), int(status["in_bytes"])
+
+    def processes(self, end):
+        """Of all that runs at an end, which only we can have started: the namespace is ours."""
+        found = []
+        for name in os.listdir("/proc"):
+            try:
+                if name.isdigit() and os.readlink(f"/proc/{name}/ns/net") == self.namespaces[end]:
+                    found.append(int(name))
+            except OSError:
+                pass
+        return [pid for pid in found if pid != self.process.pid]
+
+    def end_processes(self, end):
+        for number in [signal.SIGTERM] * 200 + [signal.SIGKILL] * 200:
+            left = self.processes(end)
+            if not left:
+                return
+            for pid in left:
+                try:
+                    os.kill(pid, number)
+                except ProcessLookupError:
+                    pass
+            time.sleep(0.02)
+
+    def close(self):
+        self.end_processes("near")
+        self.end_processes("far")
+        self.process.terminate()
+        self.process.wait()
+
+
+class Place:
+    def __init__(self, link_program, round_trip_ms, rate_mbit):
+        self.sandbox = tempfile.mkdtemp(prefix="cfs.", dir="/tmp")
+        self.link = None
+        self.round_trip_ms, self.rate_mbit = round_trip_ms, rate_mbit
+        try:
+            run_quietly(["mount", "-t", "tmpfs", "-o", "size=75%,mode=700", "tmpfs", self.sandbox])
+            self.work, self.local = self.sandbox + "/work", self.sandbox + "/local"
+            for folder in [self.work, self.local, self.sandbox + "/home", self.sandbox + "/run"]:
+                os.makedirs(folder, mode=0o700)
+            self.link = Link(link_program, self.sandbox, round_trip_ms, rate_mbit)
+            self.start_sshd()
+        except BaseException:
+            self.close()
+            raise
+
+    def environment(self):
+        kept = {key: os.environ[key] for key in ("PATH", "LANG", "LC_ALL") if key in os.environ}
+        return {"PATH": os.defpath, **kept, "HOME": self.sandbox + "/home", "XDG_RUNTIME_DIR": self.sandbox + "/run",
+                "TMPDIR": self.local}
+
+    def payload_rate(self):
+        """Bytes a second that TCP can carry over the link."""
+        return self.rate_mbit * 1e6 / 8 * PAYLOAD_SHARE
+
+    def start_sshd(self):
+        box = self.sandbox
+        for key in ["host_key", "user_key"]:
+            run_quietly(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", key, "-f", f"{box}/{key}"])
+        shutil.copy(box + "/user_key.pub", box + "/authorized_keys")
+        server = next((path for path in SFTP_SERVERS if os.access(path, os.X_OK)), None)
+        if not server:
+            raise Failure("sftp-server is not installed")
+        with open(box + "/sshd_config", "w", encoding="utf-8") as config:
+            config.write(
+                f"Port 22\nListenAddress {FAR_ADDRESS}\nHostKey {box}/host_key\nPidFile none\nUseDNS no\nUsePAM no\n"
+                f"AuthorizedKeysFile {box}/authorized_keys\nStrictModes no\nPermitRootLogin yes\n"
+                f"PasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 100:30:200\n"
+                f"Subsystem sftp {server}\n"
+            )
+        with open(box + "/host_key.pub", encoding="ascii") as file:
+            key = file.read().split()[:2]
+        with open(box + "/known_hosts", "w", encoding="ascii") as file:
+            file.write(" ".join([FAR_ADDRESS] + key) + "\n")
+        os.makedirs("/run/sshd", exist_ok=True)
+        log = box + "/sshd.log"
+        with open(log, "wb") as output:
+            command = self.link.far + [find_program("sshd"), "-D", "-e", "-f", box + "/sshd_config"]
+            self.sshd = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=output)
+
+        def said(text):
+            with open(log, encoding="utf-8", errors="replace") as lines:
+                return text in lines.read()
+
+        wait_for(lambda: said("Server listening") or self.sshd.poll() is not None, "sshd")
+        if self.sshd.poll() is not None:
+            with open(log, encoding="utf-8", errors="replace") as lines:
+                raise Failure("sshd does not start: " + lines.read())
+
+    def close(self):
+        if self.link:
+            self.link.close()
+        for mountpoint in reversed([path for path in mounts() if path.startswith(self.sandbox)]):
+            subprocess.run(["umount", "-l", mountpoint], check=False)
+        shutil.rmtree(self.sandbox, ignore_errors=True)

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The benchmark still works: one small corner of it, with clusterfs alone. What it measures here means nothing.
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/functions.sh"
+. "$top_srcdir/tests/lib/link.sh"
+requires python3 git rsync
+[ -c /dev/fuse ] || skip "there is no /dev/fuse"
+unshare --mount --propagation private true 2>/dev/null || skip "mount namespaces cannot be made here"
+
+results=$sandbox/results
+run python3 "$top_srcdir/contrib/bench" --build "$top_builddir" --link 0.2x1000 --program clusterfs --rounds 1 \
+    --large 1 --work mount,read,write,read4,random,ls,rsync-none,small --limit 120 --output "$results"
+[ "$code" -eq 0 ] || fail "contrib/bench ended with $code: $errors"
+expect_match "table" "sequential read +\| MB/s" "$(<"$results/table.md")"
+expect_equal "results that are not ok" "" "$(tail -n +2 "$results/results.tsv" | cut -f7 | grep -vx ok)"
+expect_equal "runs" 8 "$(tail -n +2 "$results/results.tsv" | wc -l)"
