@@ -12,15 +12,14 @@ static pthread_mutex_t *stripe_of(struct cfs_cache *cache, const void *call)
 
 /* --- life --- */
 
-static void count_call(struct cfs_cache *cache)
+void cfs_cache_hold(struct cfs_cache *cache)
 {
     pthread_mutex_lock(&cache->calls_lock);
     cache->calls++;
     pthread_mutex_unlock(&cache->calls_lock);
 }
 
-/* The last thing that a call does: the cache may be gone afterwards. */
-static void uncount_call(struct cfs_cache *cache)
+void cfs_cache_release(struct cfs_cache *cache)
 {
     pthread_mutex_lock(&cache->calls_lock);
     if (--cache->calls == 0)
@@ -54,7 +53,7 @@ void cfs_cache_refuse(struct cfs_task *task)
         upper->result.target = NULL;
         upper->error = -ENOMEM;
         upper->done(upper);
-        uncount_call(cache);
+        cfs_cache_release(cache);
         upper = next;
     }
 }
@@ -69,7 +68,7 @@ void cfs_cache_call_init(struct cfs_cache_call *call, struct cfs_cache *cache, s
         memset(&upper->result, 0, sizeof(upper->result));
         upper->implementation = call;
     }
-    count_call(cache);
+    cfs_cache_hold(cache);
 }
 
 void *cfs_cache_call_new(struct cfs_cache *cache, struct cfs_remote_call *upper, size_t size,
@@ -94,7 +93,7 @@ static void free_call(struct cfs_cache_call *call)
         call->release(call);
     if (allocated)
         free(call);
-    uncount_call(cache);
+    cfs_cache_release(cache);
 }
 
 /* --- going on --- */
