@@ -80,12 +80,28 @@ static struct naming *new_naming(struct cfs_fs *fs, struct cfs_request *request,
 
 /* --- making --- */
 
+/* `git clone` links, and fails if what it made has another inode number than what it linked. */
+static void show_as_one_file(struct naming *naming, struct cfs_entry *entry)
+{
+    struct cfs_fs *fs = naming->step.fs;
+    pthread_mutex_lock(&fs->lock);
+    struct cfs_node *made = cfs_tree_find(&fs->tree, entry->node);
+    if (made && made->lookups == 1) { /* nobody has been told another number */
+        cfs_tree_share_ino(&fs->tree, made, naming->source);
+        entry->attributes.st_ino = made->ino;
+    }
+    pthread_mutex_unlock(&fs->lock);
+}
+
 static void made_prepared(struct cfs_step *step, int error)
 {
     (void)error;
     struct naming *naming = naming_of(step);
-    int result = cfs_entry_make(step->fs, naming->folder[0], naming->name[0], &naming->attributes, naming->started,
-                                true, &step->request->result.entry);
+    struct cfs_entry *entry = &step->request->result.entry;
+    int result =
+        cfs_entry_make(step->fs, naming->folder[0], naming->name[0], &naming->attributes, naming->started, true, entry);
+    if (result == 0 && naming->source)
+        show_as_one_file(naming, entry);
     cfs_step_reply(step, result);
 }
 

@@ -132,6 +132,13 @@ uint64_t cfs_tree_ino(struct cfs_tree *tree, const struct cfs_node *parent, cons
     return cfs_node_path(parent, name, &path) < 0 ? 0 : free_ino(tree, path);
 }
 
+void cfs_tree_share_ino(struct cfs_tree *tree, struct cfs_node *node, const struct cfs_node *of)
+{
+    cfs_hash_remove(&tree->by_ino, &node->by_ino);
+    node->ino = of->ino;
+    cfs_hash_insert(&tree->by_ino, cfs_hash_number(node->ino), &node->by_ino);
+}
+
 static void insert_name(struct cfs_tree *tree, struct cfs_node *node)
 {
     cfs_hash_insert(&tree->by_name, name_hash(node->parent, node->name), &node->by_name);

@@ -1,8 +1,9 @@
 /* The tree of nodes: what the kernel knows by number, what holds an open file, and the folders above those.
  *
- * A node is a name in a folder. SFTP tells no inode numbers, so each name of a hard link is a node of its own. Nodes
- * are found by their number, and as children by (parent, name). A node lives as long as the kernel remembers it
- * (lookups) or something here refers to it (references: children, open files, claims); the root lives with the tree.
+ * A node is a name in a folder. SFTP tells no inode numbers, so each name of a hard link is a node of its own (one
+ * that this mount made shows the inode number of the other). Nodes are found by their number, and as children by
+ * (parent, name). A node lives as long as the kernel remembers it (lookups) or something here refers to it
+ * (references: children, open files, claims); the root lives with the tree.
  *
  * A node whose name is gone is no longer `linked`: no path leads to it, while its open files stay usable. It keeps
  * its pointer to what was its parent, so that whoever walked up through it finds the same way back.
@@ -87,6 +88,8 @@ struct cfs_node *cfs_tree_child(const struct cfs_tree *tree, const struct cfs_no
  * -ENOENT when PARENT's own name is gone; -ENAMETOOLONG. */
 CFS_CHECKED int cfs_tree_enter(struct cfs_tree *tree, struct cfs_node *parent, const char *name, mode_t type,
                                struct cfs_node **ret_node);
+/* NODE is another name of the file that OF is: it shows the same inode number, as long as it lives. */
+void cfs_tree_share_ino(struct cfs_tree *tree, struct cfs_node *node, const struct cfs_node *of);
 /* The inode number that a name has or would get. 0 without memory. */
 uint64_t cfs_tree_ino(struct cfs_tree *tree, const struct cfs_node *parent, const char *name);
 

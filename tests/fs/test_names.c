@@ -98,14 +98,17 @@ static void the_callers_umask_is_applied(void **state)
     fs_forget(&fixture, call.request.result.entry.node);
 }
 
-static void a_hard_link_is_a_node_of_its_own(void **state)
+static void a_hard_link_is_a_node_of_its_own_with_the_same_inode_number(void **state)
 {
     struct cfs_entry link;
+    struct stat attributes;
     memory_remote_poke_file(fixture.memory, "file", "x", 1);
     uint64_t file = fs_walk(&fixture, "file");
+    assert_int_equal(fs_getattr(&fixture, file, NULL, &attributes, NULL), 0);
     assert_int_equal(fs_link(&fixture, file, CFS_ROOT_NODE, "link", &link), 0);
     assert_int_not_equal(link.node, file);
     assert_int_equal(link.attributes.st_size, 1);
+    assert_int_equal(link.attributes.st_ino, attributes.st_ino);
     assert_int_equal(fs_link(&fixture, file, CFS_ROOT_NODE, "link", NULL), -EEXIST);
     fs_forget(&fixture, file);
     fs_forget(&fixture, link.node);
@@ -330,7 +333,7 @@ int main(void)
         fs_test(what_is_made_is_there),
         fs_test(pipes_and_devices_cannot_be_made),
         fs_test(the_callers_umask_is_applied),
-        fs_test(a_hard_link_is_a_node_of_its_own),
+        fs_test(a_hard_link_is_a_node_of_its_own_with_the_same_inode_number),
         fs_test(a_success_stays_one_when_the_look_afterwards_fails),
         fs_test(what_is_taken_away_is_gone),
         fs_test(a_rename_moves_what_lies_below),
