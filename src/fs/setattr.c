@@ -165,6 +165,12 @@ static void set_seen(struct cfs_step *step, int error)
     cfs_attributes_prepare(step, &setting->attributes, 1, set_prepared);
 }
 
+/* cp, rsync and tar take ENOSYS for "links have no times here", and end with an error for EOPNOTSUPP. */
+static bool is_about_times_of_a_link(const struct setting *setting)
+{
+    return S_ISLNK(setting->node->type) && !(setting->set & ~(unsigned)(SETS_ATIME | SETS_MTIME));
+}
+
 static void set_attributes(struct cfs_step *step, int error);
 
 static void was_set(struct cfs_step *step, int error)
@@ -175,6 +181,8 @@ static void was_set(struct cfs_step *step, int error)
         set_attributes(step, 0);
         return;
     }
+    if (error == -EOPNOTSUPP && is_about_times_of_a_link(setting))
+        error = -ENOSYS;
     if (error < 0) {
         cfs_step_reply(step, error);
         return;
