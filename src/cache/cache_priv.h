@@ -53,7 +53,11 @@ static inline struct cfs_cache *cfs_cache_of(struct cfs_remote *remote)
     return cfs_container_of(remote, struct cfs_cache, remote);
 }
 
-/* call.c: the task `refuse`. */
+/* call.c. The cache is not freed while it is held: each call holds it; so does who goes on after a call of his may have
+ * ended. */
+void cfs_cache_hold(struct cfs_cache *cache);
+void cfs_cache_release(struct cfs_cache *cache);
+/* The task `refuse`. */
 void cfs_cache_refuse(struct cfs_task *task);
 
 /* The operations, by room; cache.c has the table. */

@@ -12,45 +12,19 @@ static pthread_mutex_t *stripe_of(struct cfs_cache *cache, const void *call)
 
 /* --- life --- */
 
-void cfs_cache_count_call(struct cfs_cache *cache)
+void cfs_cache_hold(struct cfs_cache *cache)
 {
     pthread_mutex_lock(&cache->calls_lock);
     cache->calls++;
     pthread_mutex_unlock(&cache->calls_lock);
 }
 
-/* The last thing that a call does: the cache may be gone afterwards. */
-void cfs_cache_uncount_call(struct cfs_cache *cache)
+void cfs_cache_release(struct cfs_cache *cache)
 {
     pthread_mutex_lock(&cache->calls_lock);
     if (--cache->calls == 0)
         pthread_cond_broadcast(&cache->calls_idle);
     pthread_mutex_unlock(&cache->calls_lock);
-}
-
-void cfs_cache_calls_init(struct cfs_cache *cache)
-{
-    for (size_t i = 0; i < CFS_COUNT(cache->stripes); i++)
-        pthread_mutex_init(&cache->stripes[i], NULL);
-    pthread_mutex_init(&cache->calls_lock, NULL);
-    pthread_cond_init(&cache->calls_idle, NULL);
-    cache->refuse.run = cfs_cache_refuse;
-}
-
-void cfs_cache_calls_wait(struct cfs_cache *cache)
-{
-    pthread_mutex_lock(&cache->calls_lock);
-    while (cache->calls > 0)
-        pthread_cond_wait(&cache->calls_idle, &cache->calls_lock);
-    pthread_mutex_unlock(&cache->calls_lock);
-}
-
-void cfs_cache_calls_fini(struct cfs_cache *cache)
-{
-    pthread_cond_destroy(&cache->calls_idle);
-    pthread_mutex_destroy(&cache->calls_lock);
-    for (size_t i = 0; i < CFS_COUNT(cache->stripes); i++)
-        pthread_mutex_destroy(&cache->stripes[i]);
 }
 
 /* Calls for which there was no memory wait in a chain that needs none: by their `result.target`. */
@@ -79,7 +53,7 @@ void cfs_cache_refuse(struct cfs_task *task)
         upper->result.target = NULL;
         upper->error = -ENOMEM;
         upper->done(upper);
-        cfs_cache_uncount_call(cache);
+        cfs_cache_release(cache);
         upper = next;
     }
 }
@@ -94,7 +68,7 @@ void cfs_cache_call_init(struct cfs_cache_call *call, struct cfs_cache *cache, s
         memset(&upper->result, 0, sizeof(upper->result));
         upper->implementation = call;
     }
-    cfs_cache_count_call(cache);
+    cfs_cache_hold(cache);
 }
 
 void *cfs_cache_call_new(struct cfs_cache *cache, struct cfs_remote_call *upper, size_t size,
@@ -119,7 +93,7 @@ static void free_call(struct cfs_cache_call *call)
         call->release(call);
     if (allocated)
         free(call);
-    cfs_cache_uncount_call(cache);
+    cfs_cache_release(cache);
 }
 
 /* --- going on --- */

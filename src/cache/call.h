@@ -82,17 +82,6 @@ void cfs_cache_call_pass(struct cfs_cache_call *call);
 void cfs_cache_call_lock(struct cfs_cache_call *call);
 void cfs_cache_call_unlock(struct cfs_cache_call *call);
 
-/* For calls that are no `struct cfs_cache_call`: the cache is not freed between the two. Under any lock. */
-void cfs_cache_count_call(struct cfs_cache *cache);
-/* The last thing that such a call does, without locks: the cache may be gone afterwards. */
-void cfs_cache_uncount_call(struct cfs_cache *cache);
-
-/* The part of a cache that this file works on: for a `struct cfs_cache` of zeros with `lower` and `loop`. */
-void cfs_cache_calls_init(struct cfs_cache *cache);
-/* Waits until no call lives. */
-void cfs_cache_calls_wait(struct cfs_cache *cache);
-void cfs_cache_calls_fini(struct cfs_cache *cache);
-
 /* cfs_remote_operations.cancel */
 void cfs_cache_cancel(struct cfs_remote *remote, struct cfs_remote_call *upper);
 

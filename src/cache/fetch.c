@@ -355,6 +355,7 @@ static void proceed_and_unlock(struct cfs_fetch *fetch)
     struct cfs_remote_listing *listing = fetch->listing;
     fetch->asked_ms = cfs_clock_ms(cache->clock);
     fetch->references++;
+    cfs_cache_hold(cache);
     pthread_mutex_unlock(&cache->names_lock);
     finish_all(&ready);
     if (state == CFS_FETCH_READING)
@@ -366,6 +367,7 @@ static void proceed_and_unlock(struct cfs_fetch *fetch)
     pthread_mutex_lock(&cache->names_lock);
     cfs_fetch_put(fetch);
     pthread_mutex_unlock(&cache->names_lock);
+    cfs_cache_release(cache);
 }
 
 static void learn(struct cfs_fetch *fetch, const struct cfs_remote_entry *entries, size_t count)
@@ -393,9 +395,11 @@ static void batch_read(struct cfs_cache_call *call)
     bool ended = fetch->state == CFS_FETCH_ENDED;
     if (ended && error == 0 && fetch->learns)
         (void)cfs_name_learn_complete(&cache->names, fetch->folder, fetch->stamp, fetch->begun_ms);
+    cfs_cache_hold(cache);
     proceed_and_unlock(fetch);
     if (ended)
         cfs_walk_on(cache);
+    cfs_cache_release(cache);
 }
 
 static void opened(struct cfs_cache_call *call)

@@ -113,19 +113,23 @@ static void enter_change(struct opening *opening, int error)
     }
 }
 
-/* Close-to-open: what was known before the open must not be told after it. */
-static void enter_attributes(struct opening *opening)
+/* Close-to-open: what was known before the open must not be told after it. The open followed links: only of a file of
+ * our own making is it certain that it is the name's. Others are told as long as what an lstat said may be told, but as
+ * they are now. */
+static void enter_attributes(struct opening *opening, bool is_ours)
 {
     struct cfs_names *names = &opening->call.cache->names;
     const struct cfs_remote_attributes *attributes = &opening->call.lower.result.attributes;
-    struct cfs_remote_result *result = &opening->call.upper->result;
-    struct cfs_name *name = opening->file->name;
-    if (attributes->valid && cfs_name_learn(names, name, attributes, opening->stamp, opening->asked_ms)) {
-        learn_of_file(opening->file, attributes, opening->stamp, opening->asked_ms);
-        result->keep_ms = cfs_cache_keep(cfs_name_keep_ms(names, name));
+    struct cfs_cached_file *file = opening->file;
+    struct cfs_name *name = file->name;
+    if (attributes->valid && cfs_name_is_current(names, name, opening->stamp)) {
+        learn_of_file(file, attributes, opening->stamp, opening->asked_ms);
+        if (is_ours)
+            (void)cfs_name_learn(names, name, attributes, opening->stamp, opening->asked_ms);
+        else
+            cfs_name_update(names, name, attributes);
     } else {
         cfs_name_touched(names, name);
-        result->keep_ms = CFS_REMOTE_KEEP_NOT;
     }
 }
 
@@ -133,19 +137,23 @@ static void enter_open(struct opening *opening, int error)
 {
     struct cfs_names *names = &opening->call.cache->names;
     struct cfs_cached_file *file = opening->file;
-    bool is_own = opening->change.name && file->name->changing == 1 && file->name->changed_at <= opening->stamp;
+    struct cfs_name *name = file->name;
+    bool is_alone = opening->change.name && name->changing == 1 && name->changed_at <= opening->stamp;
+    bool is_new = (file->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) ||
+                  (file->flags & O_CREAT && name->presence == CFS_NAME_ABSENT);
     cfs_change_end(names, &opening->change);
     /* What the server says of a file that it has just opened for us is as of after this change, if there was no other.
      */
-    if (is_own)
+    if (is_alone)
         opening->stamp = cfs_names_stamp(names);
     if (opening->change.name)
         enter_change(opening, error);
+    file->incarnation = name->incarnation;
     if (error == 0)
-        enter_attributes(opening);
-    else if (error == -ENOENT && !opening->change.name)
-        (void)cfs_name_learn_absence(names, file->name, opening->stamp, opening->asked_ms);
-    file->incarnation = file->name->incarnation;
+        enter_attributes(opening, is_alone && is_new);
+    else
+        cfs_name_touched(names, name);
+    opening->call.upper->result.keep_ms = error == 0 ? cfs_cache_keep(file_keep_ms(file)) : CFS_REMOTE_KEEP_NOT;
     cfs_change_put(names, &opening->change);
 }
 

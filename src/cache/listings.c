@@ -142,10 +142,12 @@ void cfs_cache_open_listing(struct cfs_remote *remote, struct cfs_remote_call *u
         return;
     }
     struct cfs_fetch *fetch = reader->fetch;
+    cfs_cache_hold(cache);
     answer_or_wait(opening);
     if (is_new)
         cfs_fetch_begin(fetch, path); /* has its own reference until it has ended */
     cfs_walk_on(cache);
+    cfs_cache_release(cache);
 }
 
 /* --- read, close --- */
@@ -166,6 +168,7 @@ void cfs_cache_read_listing(struct cfs_remote *remote, struct cfs_remote_call *u
     cfs_cache_call_lock(&reading->call);
     pthread_mutex_lock(&cache->names_lock);
     fetch->references++;
+    cfs_cache_hold(cache);
     answer_or_wait(reading);
     pthread_mutex_lock(&cache->names_lock);
     bool goes_on = cfs_fetch_wants_more(fetch);
@@ -175,6 +178,7 @@ void cfs_cache_read_listing(struct cfs_remote *remote, struct cfs_remote_call *u
     pthread_mutex_lock(&cache->names_lock);
     cfs_fetch_put(fetch);
     pthread_mutex_unlock(&cache->names_lock);
+    cfs_cache_release(cache);
 }
 
 static void release_closed(struct cfs_cache_call *call)

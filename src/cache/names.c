@@ -229,7 +229,6 @@ static void forget(struct cfs_name *name)
     name->complete = name->is_shared = false;
     name->seen_changed_ms = 0;
     free(CFS_TAKE(name->target));
-    name->incarnation++;
 }
 
 /* A walk of all below, children before their folders; without recursion: a path may have a thousand components. */
@@ -250,15 +249,29 @@ static struct cfs_name *next_in_subtree(struct cfs_name *name, const struct cfs_
     return name->parent;
 }
 
-void cfs_name_clear(struct cfs_names *names, struct cfs_name *top)
+/* IS_ANOTHER: other things have the names from now on. */
+static void clear(struct cfs_names *names, struct cfs_name *top, bool is_another)
 {
     struct cfs_name *name = deepest(top), *next;
     for (; name; name = next) {
         forget(name);
+        name->incarnation += is_another;
         next = next_in_subtree(name, top);
         if (name != top && name->references == 0)
             drop(names, name); /* puts its parent, which is not freed by that: it is not detached */
     }
+}
+
+void cfs_name_clear(struct cfs_names *names, struct cfs_name *top)
+{
+    clear(names, top, true);
+}
+
+void cfs_name_doubt(struct cfs_names *names, struct cfs_name *name)
+{
+    clear(names, name, false);
+    if (name->parent)
+        name->parent->complete = false;
 }
 
 void cfs_name_drop_unused(struct cfs_names *names, struct cfs_name *name)

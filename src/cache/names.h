@@ -96,6 +96,9 @@ char *cfs_name_path(const struct cfs_name *name);
 /* All that is known of it and below is forgotten; what had the name is another one. Names below without references go.
  */
 void cfs_name_clear(struct cfs_names *names, struct cfs_name *name);
+/* The same where it is not known whether anything has happened: an open file keeps its name. Whether the name is there
+ * at all must be asked. */
+void cfs_name_doubt(struct cfs_names *names, struct cfs_name *name);
 /* Frees it if nothing holds it. */
 void cfs_name_drop_unused(struct cfs_names *names, struct cfs_name *name);
 /* NAME becomes what TO was called; TO is detached, NAME's old place is an absence. Where one is below the other
@@ -147,6 +150,8 @@ const char *cfs_name_fresh_target(const struct cfs_names *names, const struct cf
  * than what is known. */
 bool cfs_name_learn(struct cfs_names *names, struct cfs_name *name, const struct cfs_remote_attributes *attributes,
                     uint64_t stamp, int64_t asked_ms);
+/* The attributes are these now, but it was not NAME that was asked for: they may be told as long as the last ones. */
+void cfs_name_update(struct cfs_names *names, struct cfs_name *name, const struct cfs_remote_attributes *attributes);
 bool cfs_name_learn_absence(struct cfs_names *names, struct cfs_name *name, uint64_t stamp, int64_t asked_ms);
 bool cfs_name_learn_target(struct cfs_names *names, struct cfs_name *name, const char *target, uint64_t stamp,
                            int64_t asked_ms);
@@ -162,7 +167,6 @@ bool cfs_name_learn_complete(struct cfs_names *names, struct cfs_name *folder, u
 void cfs_name_made(struct cfs_names *names, struct cfs_name *name, mode_t type); /* something new has the name */
 void cfs_name_removed(struct cfs_names *names, struct cfs_name *name);
 void cfs_name_touched(struct cfs_names *names, struct cfs_name *name); /* attributes must be asked for again */
-void cfs_name_doubt(struct cfs_names *names, struct cfs_name *name);   /* whether it is there at all must be asked */
 /* It is there, perhaps not since now; attributes must be asked for. */
 void cfs_name_exists(struct cfs_names *names, struct cfs_name *name);
 /* The attributes in SET were set: what follows for sure is entered; if anything does not, all must be asked for. */

@@ -195,6 +195,20 @@ bool cfs_name_learn(struct cfs_names *names, struct cfs_name *name, const struct
     return true;
 }
 
+void cfs_name_update(struct cfs_names *names, struct cfs_name *name, const struct cfs_remote_attributes *attributes)
+{
+    if (name->presence != CFS_NAME_PRESENT || is_another(name, attributes)) {
+        cfs_name_touched(names, name);
+        return;
+    }
+    uint32_t left_ms = cfs_names_left_ms(names, &name->freshness);
+    if (differ(&name->attributes, attributes))
+        name->seen_changed_ms = now_of(names) > 0 ? now_of(names) : 1;
+    name->attributes = *attributes;
+    uint32_t ttl_ms = cfs_name_ttl_ms(names, name, attributes);
+    name->freshness = (struct cfs_freshness){now_of(names), ttl_ms < left_ms ? ttl_ms : left_ms};
+}
+
 bool cfs_name_learn_absence(struct cfs_names *names, struct cfs_name *name, uint64_t stamp, int64_t asked_ms)
 {
     if (!may_learn(names, name, stamp))
@@ -293,13 +307,6 @@ void cfs_name_exists(struct cfs_names *names, struct cfs_name *name)
     name->presence = CFS_NAME_PRESENT;
     name->freshness.ttl_ms = 0;
     name->learned_at = cfs_names_stamp(names);
-}
-
-void cfs_name_doubt(struct cfs_names *names, struct cfs_name *name)
-{
-    cfs_name_clear(names, name);
-    if (name->parent)
-        name->parent->complete = false;
 }
 
 /* Setuid and setgid bits: many servers clear them on such occasions. */

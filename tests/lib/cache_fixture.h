@@ -12,6 +12,7 @@ struct cache_fixture {
     struct cfs_cache_options options; /* may be changed before cache_fixture_start */
     struct cfs_remote *cache;
     const struct cfs_remote_operations *operations; /* of the cache */
+    uint64_t told;                                  /* cache_cost */
 };
 
 /* A call and whether it has completed; what its result points to is copied. */

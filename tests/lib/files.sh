@@ -5,6 +5,10 @@
 #   make_tree FOLDER             folders, files of telling sizes, links, and names that programs get wrong
 #   describe_tree FOLDER         a line for each entry: type, mode, owner, size, time, target, name
 #   expect_same_descriptions A B
+#
+# $link_times is what is looked at of the times of symbolic links: "%Ts", or nothing.
+
+link_times=%Ts
 
 make_data()
 {
@@ -52,7 +56,8 @@ describe_tree()
     (
         cd "$1" || exit
         export LC_ALL=C
-        find . -type d -printf 'd %m %U:%G %Ts %p\0' -o -printf '%y %m %U:%G %s %Ts ->%l %p\0' | sort -z | tr '\0' '\n'
+        find . -type d -printf 'd %m %U:%G %Ts %p\0' -o -type l -printf "l $link_times ->%l %p\\0" -o \
+            -printf '%y %m %U:%G %s %Ts %p\0' | sort -z | tr '\0' '\n'
     )
 }
 

@@ -2,8 +2,14 @@
 
 # Real programs and single system calls, on a mount in good order.
 MOUNT_TESTS += \
+	tests/mount/fio.sh \
+	tests/mount/git.sh \
+	tests/mount/growing.sh \
+	tests/mount/large-folder.sh \
+	tests/mount/old-server.sh \
 	tests/mount/programs.sh \
-	tests/mount/semantics.sh
+	tests/mount/semantics.sh \
+	tests/mount/sqlite.sh
 EXTRA_DIST += \
 	tests/mount/semantics_data.py \
 	tests/mount/semantics_names.py \

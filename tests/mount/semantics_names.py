@@ -150,6 +150,7 @@ def hard_links(place):
     os.link(place("file"), place("link"))
     equal(os.stat(place.on_server("file")).st_ino, os.stat(place.on_server("link")).st_ino)
     equal(os.stat(place.on_server("file")).st_nlink, 2)
+    equal(os.stat(place("file")).st_ino, os.lstat(place("link")).st_ino)
     place.write("link", b"two, longer")
     place.holds("file", b"two, longer")
     os.unlink(place("file"))

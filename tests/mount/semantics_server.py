@@ -59,6 +59,19 @@ def an_open_file_follows_the_server(place):
 
 
 @check
+def an_open_file_is_cut_and_written_anew_by_the_server(place):
+    place.write_on_server("file", numbered(100000))
+    fd = place.open("file", os.O_RDONLY)
+    equal(os.pread(fd, 100000, 0), numbered(100000))
+    place.write_on_server("file", b"short")
+    eventually(lambda: os.pread(fd, 100, 0) == b"short")
+    with open(place.on_server("file"), "ab") as file:
+        file.write(numbered(200000))
+    eventually(lambda: os.pread(fd, 300000, 0) == b"short" + numbered(200000))
+    os.close(fd)
+
+
+@check
 def names_follow_the_server(place):
     place.write("file", b"")
     os.mkdir(place("folder"))
