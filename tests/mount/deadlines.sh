@@ -99,8 +99,10 @@ signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
 buffer = ctypes.create_string_buffer(100)
 fd = libc.open(sys.argv[1].encode(), os.O_RDONLY)
 length = libc.read(fd, buffer, 100)
+number = ctypes.get_errno()
+signal.setitimer(signal.ITIMER_REAL, 0)  # Python takes the handler away before it ends
 if fd < 0 or length < 0:
-    sys.exit(f"{sys.argv[1]}: {os.strerror(ctypes.get_errno())}")
+    sys.exit(f"{sys.argv[1]}: {os.strerror(number)}")
 print(buffer.raw[:length].decode(), end="")
 PYTHON
 }
