@@ -11,24 +11,27 @@ uint64_t cfs_stamp(struct cfs_fs *fs)
     return stamp;
 }
 
-static void change(struct cfs_fs *fs, struct cfs_node *node, int difference)
+uint64_t cfs_node_change_begin(struct cfs_fs *fs, struct cfs_node *node)
 {
     if (!node)
-        return;
+        return 0;
     pthread_mutex_lock(&fs->lock);
-    node->changing = (unsigned)((int)node->changing + difference);
-    node->changed_at = ++fs->stamp;
+    node->changing++;
+    uint64_t begun = node->changed_at = ++fs->stamp;
     pthread_mutex_unlock(&fs->lock);
+    return begun;
 }
 
-void cfs_change_begin(struct cfs_fs *fs, struct cfs_node *node)
+uint64_t cfs_node_change_end(struct cfs_fs *fs, struct cfs_node *node, uint64_t begun)
 {
-    change(fs, node, 1);
-}
-
-void cfs_change_end(struct cfs_fs *fs, struct cfs_node *node)
-{
-    change(fs, node, -1);
+    if (!node)
+        return 0;
+    pthread_mutex_lock(&fs->lock);
+    bool alone = node->changing == 1 && node->changed_at == begun;
+    node->changing--;
+    uint64_t ended = node->changed_at = ++fs->stamp;
+    pthread_mutex_unlock(&fs->lock);
+    return alone ? ended : 0;
 }
 
 bool cfs_changed_since(const struct cfs_node *node, uint64_t stamp)

@@ -33,7 +33,7 @@ static void release_data(struct cfs_step *step)
 {
     struct data *data = data_of(step);
     if (data->changing)
-        cfs_change_end(step->fs, data->file->node);
+        cfs_node_change_end(step->fs, data->file->node, 0);
     if (data->has_turn)
         cfs_turn_give(step->fs, &data->file->node->ends);
     if (data->file)
@@ -65,7 +65,7 @@ static struct data *new_data(struct cfs_fs *fs, struct cfs_request *request, str
 
 static void begin_change(struct data *data)
 {
-    cfs_change_begin(data->step.fs, data->file->node);
+    cfs_node_change_begin(data->step.fs, data->file->node);
     data->changing = true;
 }
 

@@ -178,7 +178,7 @@ static struct opening *opening_of(struct cfs_step *step)
 static void end_change(struct opening *opening)
 {
     if (opening->changing)
-        cfs_change_end(opening->step.fs, opening->node);
+        cfs_node_change_end(opening->step.fs, opening->node, 0);
     opening->changing = false;
 }
 
@@ -243,7 +243,7 @@ static void open_claimed(struct cfs_step *step, int error)
         return;
     }
     if (opening->flags & O_TRUNC) {
-        cfs_change_begin(step->fs, opening->node);
+        cfs_node_change_begin(step->fs, opening->node);
         opening->changing = true;
     }
     cfs_step_call(step, open_done, open, path, opening->flags & (O_ACCMODE | O_TRUNC), 0);
@@ -346,7 +346,7 @@ static void create_claimed(struct cfs_step *step, int error)
         cfs_step_reply(step, error);
         return;
     }
-    cfs_change_begin(step->fs, opening->node);
+    cfs_node_change_begin(step->fs, opening->node);
     opening->changing = true;
     int flags = O_CREAT | (opening->flags & (O_ACCMODE | O_TRUNC | O_EXCL));
     cfs_step_call(step, create_done, open, path, flags, opening->mode);

@@ -83,10 +83,12 @@ void cfs_attributes_prepare(struct cfs_step *step, const struct cfs_remote_attri
 /* --- changes.c: own changes and the attributes that they overtake --- */
 
 uint64_t cfs_stamp(struct cfs_fs *fs);
-/* An own change of the node begins, ends. CHANGED, under the lock: the node changed after that stamp. NODE may be NULL.
- */
-void cfs_change_begin(struct cfs_fs *fs, struct cfs_node *node);
-void cfs_change_end(struct cfs_fs *fs, struct cfs_node *node);
+/* An own change of the node begins; its stamp. NODE may be NULL. */
+uint64_t cfs_node_change_begin(struct cfs_fs *fs, struct cfs_node *node);
+/* It ends. The stamp from which on attributes that came with the change's own answer hold; 0: another change of ours
+ * was under way meanwhile, and they may be from before it. */
+uint64_t cfs_node_change_end(struct cfs_fs *fs, struct cfs_node *node, uint64_t begun);
+/* Under the lock: the node changed after that stamp. */
 bool cfs_changed_since(const struct cfs_node *node, uint64_t stamp);
 
 /* --- lookup.c --- */

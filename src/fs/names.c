@@ -1,7 +1,8 @@
 /* Operations that make names and take them away: mknod, mkdir, symlink, link, unlink, rmdir, rename.
  *
- * What makes a name shares a claim on the folder, and looks at what it made, for the kernel wants the attributes. By
- * then it is done: neither an interrupt nor a failing look makes a success into a failure.
+ * What makes a name shares a claim on the folder, and looks at what it made, for the kernel wants the attributes,
+ * unless they came with the answer. By then it is done: neither an interrupt nor a failing look makes a success into a
+ * failure.
  *
  * What takes a name away claims the child that has it. On the server an open file lives on without a name (its handle
  * is a descriptor there), so nothing is renamed to a hidden name as NFS does. */
@@ -34,8 +35,8 @@ static struct naming *naming_of(struct cfs_step *step)
 static void begin_change(struct naming *naming)
 {
     for (int i = 0; i < 2; i++) {
-        cfs_change_begin(naming->step.fs, naming->folder[i]);
-        cfs_change_begin(naming->step.fs, naming->step.claim.child[i]);
+        cfs_node_change_begin(naming->step.fs, naming->folder[i]);
+        cfs_node_change_begin(naming->step.fs, naming->step.claim.child[i]);
     }
     naming->changing = true;
 }
@@ -43,8 +44,8 @@ static void begin_change(struct naming *naming)
 static void end_change(struct naming *naming)
 {
     for (int i = 0; i < 2 && naming->changing; i++) {
-        cfs_change_end(naming->step.fs, naming->folder[i]);
-        cfs_change_end(naming->step.fs, naming->step.claim.child[i]);
+        cfs_node_change_end(naming->step.fs, naming->folder[i], 0);
+        cfs_node_change_end(naming->step.fs, naming->step.claim.child[i], 0);
     }
     naming->changing = false;
 }
@@ -123,6 +124,15 @@ static void made_seen(struct cfs_step *step, int error)
     cfs_attributes_prepare(step, &naming->attributes, 1, made_prepared);
 }
 
+/* The remote looked by itself, and it is what we made. */
+static bool has_looked(const struct naming *naming)
+{
+    const struct cfs_remote_attributes *attributes = &naming->step.call.result.attributes;
+    unsigned all = CFS_REMOTE_MODE | CFS_REMOTE_OWNER | CFS_REMOTE_SIZE | CFS_REMOTE_TIMES;
+    mode_t type = naming->source ? naming->source->type : naming->mode & S_IFMT;
+    return (attributes->valid & all) == all && (attributes->mode & S_IFMT) == type;
+}
+
 static void made(struct cfs_step *step, int error)
 {
     struct naming *naming = naming_of(step);
@@ -143,7 +153,10 @@ static void made(struct cfs_step *step, int error)
     }
     cfs_step_shield(step);
     naming->started = cfs_stamp(fs);
-    cfs_step_call(step, made_seen, lstat, path);
+    if (has_looked(naming))
+        made_seen(step, 0);
+    else
+        cfs_step_call(step, made_seen, lstat, path);
 }
 
 static void make_folder(struct cfs_step *step, int error)

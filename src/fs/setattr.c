@@ -1,9 +1,10 @@
 /* setattr: chmod, chown, truncate, utimensat.
  *
  * SFTP sets owner and group only together, and the two times only together: what the caller does not set is asked for
- * first. Times have whole seconds. "Now" is this machine's time. Then the new attributes are asked for, since the
- * kernel wants them; when the change was made and the look fails, that is the answer's only error. By the caller's open
- * file where there is one, or by any open file when the name is gone; by path otherwise. */
+ * first. Times have whole seconds. "Now" is this machine's time. The kernel wants the new attributes: they mostly come
+ * with the change's own answer, else they are asked for; when the change was made and the look fails, that is the
+ * answer's only error. By the caller's open file where there is one, or by any open file when the name is gone; by path
+ * otherwise. */
 #include "fs/fs_priv.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@ struct setting {
     unsigned set;
     struct cfs_remote_attributes attributes; /* as they are now */
     uint64_t started;
+    uint64_t begun; /* the change's stamp */
     bool changing;
 };
 
@@ -24,11 +26,12 @@ static struct setting *setting_of(struct cfs_step *step)
     return cfs_container_of(step, struct setting, step);
 }
 
-static void end_change(struct setting *setting)
+/* As cfs_node_change_end. */
+static uint64_t end_change(struct setting *setting)
 {
-    if (setting->changing)
-        cfs_change_end(setting->step.fs, setting->node);
+    bool changing = setting->changing;
     setting->changing = false;
+    return changing ? cfs_node_change_end(setting->step.fs, setting->node, setting->begun) : 0;
 }
 
 static void release_setting(struct cfs_step *step)
@@ -176,7 +179,9 @@ static void set_attributes(struct cfs_step *step, int error);
 static void was_set(struct cfs_step *step, int error)
 {
     struct setting *setting = setting_of(step);
-    end_change(setting);
+    const struct cfs_remote_attributes *attributes = &step->call.result.attributes;
+    unsigned all = CFS_REMOTE_MODE | CFS_REMOTE_OWNER | CFS_REMOTE_SIZE | CFS_REMOTE_TIMES;
+    uint64_t holds_from = end_change(setting);
     if (goes_on_by_handle(setting, error)) {
         set_attributes(step, 0);
         return;
@@ -188,7 +193,12 @@ static void was_set(struct cfs_step *step, int error)
         return;
     }
     cfs_step_shield(step);
-    look(setting, set_seen);
+    if (holds_from && (attributes->valid & all) == all) {
+        setting->started = holds_from;
+        set_seen(step, 0);
+    } else {
+        look(setting, set_seen);
+    }
 }
 
 static void set_attributes(struct cfs_step *step, int error)
@@ -208,7 +218,7 @@ static void set_attributes(struct cfs_step *step, int error)
         cfs_step_reply(step, error);
         return;
     }
-    cfs_change_begin(step->fs, setting->node);
+    setting->begun = cfs_node_change_begin(step->fs, setting->node);
     setting->changing = true;
     if (setting->file)
         cfs_step_call(step, was_set, fsetattr, setting->file->remote, &remote);

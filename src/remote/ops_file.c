@@ -184,6 +184,7 @@ struct handle_operation {
     struct cfs_operation operation;
     struct cfs_remote_file *file;
     struct cfs_sftp_attributes wire;
+    unsigned answers; /* fsetattr */
 };
 
 static struct cfs_remote_file *file_of(struct cfs_operation *operation)
@@ -203,14 +204,19 @@ static struct handle_operation *new_on_file(struct cfs_remote *remote, struct cf
     return self;
 }
 
-static void on_fstat(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+static void take_attributes(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
 {
     struct cfs_remote_attributes *attributes = &operation->result.attributes;
-    if (reply->attributes) {
-        cfs_attributes_from_wire(reply->attributes, attributes);
-        file_of(operation)->size_known = attributes->valid & CFS_REMOTE_SIZE;
-        file_of(operation)->size = attributes->size;
-    }
+    if (!reply->attributes)
+        return;
+    cfs_attributes_from_wire(reply->attributes, attributes);
+    file_of(operation)->size_known = attributes->valid & CFS_REMOTE_SIZE;
+    file_of(operation)->size = attributes->size;
+}
+
+static void on_fstat(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    take_attributes(operation, reply);
     cfs_operation_finish_reply(operation, reply);
 }
 
@@ -228,15 +234,41 @@ void cfs_pool_fstat(struct cfs_remote *remote, struct cfs_remote_call *call, str
         cfs_operation_submit(&self->operation, file->lane, 0);
 }
 
+/* FSETSTAT and an FSTAT leave together, so that the new attributes cost no round trip. */
+static void on_one_of_both(struct cfs_operation *operation)
+{
+    if (++cfs_container_of(operation, struct handle_operation, operation)->answers == 2)
+        cfs_operation_finish(operation, 0);
+}
+
+static void on_fsetstat(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    if (reply->error) {
+        cfs_operation_give_up_steps(operation);
+        cfs_operation_finish_reply(operation, reply);
+        return;
+    }
+    on_one_of_both(operation);
+}
+
+static void on_fstat_behind(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    take_attributes(operation, reply);
+    on_one_of_both(operation);
+}
+
 static void start_fsetattr(struct cfs_operation *operation)
 {
     struct handle_operation *self = cfs_container_of(operation, struct handle_operation, operation);
-    struct cfs_step *step = &operation->step[0];
-    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, cfs_operation_finish_reply);
+    struct cfs_sftp_client *client = cfs_operation_client(operation);
+    struct cfs_step *step = operation->step;
+    struct cfs_sftp_request *armed = cfs_step_arm(&step[0], operation, on_fsetstat);
     if (self->wire.flags & SSH_FILEXFER_ATTR_SIZE)
         self->file->size_known = false;
-    (void)!cfs_step_sent(step,
-                         cfs_sftp_fsetstat(cfs_operation_client(operation), armed, &self->file->handle, &self->wire));
+    if (!cfs_step_sent(&step[0], cfs_sftp_fsetstat(client, armed, &self->file->handle, &self->wire)))
+        return;
+    armed = cfs_step_arm(&step[1], operation, on_fstat_behind);
+    (void)!cfs_step_sent(&step[1], cfs_sftp_fstat(client, armed, &self->file->handle));
 }
 
 void cfs_pool_fsetattr(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,

@@ -12,7 +12,9 @@ struct path_operation {
     mode_t mode; /* wanted (mkdir), or known type (setattr) */
     char *text;  /* readlink: the result; symlink: the target */
     int64_t sent_ms;
-    bool follow_up; /* setattr: SETSTAT is still to be tried */
+    bool follow_up;                                    /* setattr: SETSTAT is still to be tried */
+    unsigned answers;                                  /* to a change and the look behind it */
+    void (*conclude)(struct cfs_operation *operation); /* when there are both */
 };
 
 static struct path_operation *of(struct cfs_operation *operation)
@@ -52,6 +54,51 @@ static void submit(struct path_operation *self)
         (void)!cfs_step_sent(step, request(cfs_operation_client(operation), armed, operation->path));                  \
     }
 
+/* --- a change and a look ---
+ * An LSTAT leaves behind the change, so that what came of it costs no round trip of its own. Servers work in order, but
+ * the answers may come in any. A look that fails leaves the attributes out; a change that fails gives the look up. */
+
+static void on_one_of_both(struct cfs_operation *operation)
+{
+    if (++of(operation)->answers == 2)
+        of(operation)->conclude(operation);
+}
+
+static void on_change(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    if (reply->error) {
+        cfs_operation_give_up_steps(operation);
+        cfs_operation_finish_reply(operation, reply);
+        return;
+    }
+    on_one_of_both(operation);
+}
+
+static void on_look(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    if (reply->attributes)
+        cfs_attributes_from_wire(reply->attributes, &operation->result.attributes);
+    on_one_of_both(operation);
+}
+
+static void conclude_change(struct cfs_operation *operation)
+{
+    cfs_operation_finish(operation, 0);
+}
+
+/* The change, armed on the first step, has been sent or not: ERROR. */
+static void look_behind(struct cfs_operation *operation, int error, const char *path)
+{
+    struct cfs_step *step = operation->step;
+    if (!of(operation)->conclude)
+        of(operation)->conclude = conclude_change;
+    of(operation)->answers = 0;
+    if (!cfs_step_sent(&step[0], error))
+        return;
+    struct cfs_sftp_request *armed = cfs_step_arm(&step[1], operation, on_look);
+    (void)!cfs_step_sent(&step[1], cfs_sftp_lstat(cfs_operation_client(operation), armed, path));
+}
+
 /* --- lstat: also measures the round trip --- */
 
 /* Smoothed as TCP does it (RFC 6298): an eighth of the new one. */
@@ -90,26 +137,23 @@ void cfs_pool_lstat(struct cfs_remote *remote, struct cfs_remote_call *call, con
  * on old C libraries (glibc before 2.32) the server can change no mode that way: both go by SETSTAT, never for a link.
  */
 
-static void on_setstat(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
-{
-    cfs_operation_finish_reply(operation, reply);
-}
-
 static void send_setstat(struct cfs_operation *operation)
 {
-    struct cfs_step *step = &operation->step[1];
-    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_setstat);
-    (void)!cfs_step_sent(
-        step, cfs_sftp_setstat(cfs_operation_client(operation), armed, operation->path, &of(operation)->wire));
+    struct cfs_sftp_request *armed = cfs_step_arm(&operation->step[0], operation, on_change);
+    int error = cfs_sftp_setstat(cfs_operation_client(operation), armed, operation->path, &of(operation)->wire);
+    look_behind(operation, error, operation->path);
 }
 
 static void on_lsetstat(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
 {
     bool may_be_unable = reply->status == SSH_FX_FAILURE || reply->status == SSH_FX_OP_UNSUPPORTED;
-    if (may_be_unable && of(operation)->follow_up)
+    if (may_be_unable && of(operation)->follow_up) {
+        cfs_operation_give_up_steps(operation); /* the look */
+        operation->result.attributes.valid = 0;
         send_setstat(operation);
-    else
-        cfs_operation_finish_reply(operation, reply);
+    } else {
+        on_change(operation, reply);
+    }
 }
 
 static void start_setattr(struct cfs_operation *operation)
@@ -117,7 +161,6 @@ static void start_setattr(struct cfs_operation *operation)
     struct path_operation *self = of(operation);
     bool can_lsetstat = cfs_pool_can(operation->pool, CFS_SFTP_LSETSTAT);
     bool is_link = S_ISLNK(self->mode);
-    struct cfs_step *step = &operation->step[0];
     if (is_link && (!can_lsetstat || (self->wire.flags & SSH_FILEXFER_ATTR_SIZE))) {
         cfs_operation_finish(operation, can_lsetstat ? -EINVAL : -EOPNOTSUPP);
         return;
@@ -127,8 +170,9 @@ static void start_setattr(struct cfs_operation *operation)
         return;
     }
     self->follow_up = !is_link && (self->wire.flags & SSH_FILEXFER_ATTR_PERMISSIONS);
-    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_lsetstat);
-    (void)!cfs_step_sent(step, cfs_sftp_lsetstat(cfs_operation_client(operation), armed, operation->path, &self->wire));
+    struct cfs_sftp_request *armed = cfs_step_arm(&operation->step[0], operation, on_lsetstat);
+    int error = cfs_sftp_lsetstat(cfs_operation_client(operation), armed, operation->path, &self->wire);
+    look_behind(operation, error, operation->path);
 }
 
 void cfs_pool_setattr(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, mode_t expected_type,
@@ -169,7 +213,7 @@ void cfs_pool_readlink(struct cfs_remote *remote, struct cfs_remote_call *call, 
 }
 
 /* --- mkdir ---
- * The server applies its own umask. An LSTAT leaves together with the MKDIR and tells what mode came out; only where
+ * The server applies its own umask. The look behind tells what mode came out; only where
  * bits are missing a SETSTAT follows, a second round trip. It is never sent blindly behind the MKDIR: when that fails
  * with EEXIST the SETSTAT would hit what stands there. Bits that the server added (setgid from the parent) stay. */
 
@@ -181,12 +225,10 @@ static void on_mode_fixed(struct cfs_operation *operation, const struct cfs_sftp
     cfs_operation_finish(operation, 0);
 }
 
-static void on_made_lstat(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+static void conclude_mkdir(struct cfs_operation *operation)
 {
     struct path_operation *self = of(operation);
     struct cfs_remote_attributes *made = &operation->result.attributes;
-    if (reply->attributes)
-        cfs_attributes_from_wire(reply->attributes, made);
     bool knows = (made->valid & CFS_REMOTE_MODE) && S_ISDIR(made->mode);
     if (!knows || (made->mode & 0777) == (self->mode & 0777)) {
         cfs_operation_finish(operation, 0);
@@ -199,26 +241,14 @@ static void on_made_lstat(struct cfs_operation *operation, const struct cfs_sftp
     (void)!cfs_step_sent(step, cfs_sftp_setstat(cfs_operation_client(operation), armed, operation->path, &self->wire));
 }
 
-/* A failure ends the operation and gives the LSTAT up. */
-static void on_mkdir(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
-{
-    if (reply->error) {
-        cfs_operation_give_up_steps(operation);
-        cfs_operation_finish_reply(operation, reply);
-    }
-}
-
 static void start_mkdir(struct cfs_operation *operation)
 {
-    struct cfs_sftp_client *client = cfs_operation_client(operation);
-    struct cfs_step *step = operation->step;
     struct cfs_sftp_attributes wire = {.flags = SSH_FILEXFER_ATTR_PERMISSIONS,
                                        .permissions = of(operation)->mode & 07777};
-    struct cfs_sftp_request *armed = cfs_step_arm(&step[0], operation, on_mkdir);
-    if (!cfs_step_sent(&step[0], cfs_sftp_mkdir(client, armed, operation->path, &wire)))
-        return;
-    armed = cfs_step_arm(&step[1], operation, on_made_lstat);
-    (void)!cfs_step_sent(&step[1], cfs_sftp_lstat(client, armed, operation->path));
+    struct cfs_sftp_request *armed = cfs_step_arm(&operation->step[0], operation, on_change);
+    of(operation)->conclude = conclude_mkdir;
+    look_behind(operation, cfs_sftp_mkdir(cfs_operation_client(operation), armed, operation->path, &wire),
+                operation->path);
 }
 
 void cfs_pool_mkdir(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, mode_t mode)
@@ -246,10 +276,10 @@ void cfs_pool_unlink(struct cfs_remote *remote, struct cfs_remote_call *call, co
 
 static void start_symlink(struct cfs_operation *operation)
 {
-    struct cfs_step *step = &operation->step[0];
-    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, cfs_operation_finish_reply);
-    (void)!cfs_step_sent(
-        step, cfs_sftp_symlink(cfs_operation_client(operation), armed, of(operation)->text, operation->path));
+    struct cfs_sftp_request *armed = cfs_step_arm(&operation->step[0], operation, on_change);
+    look_behind(operation,
+                cfs_sftp_symlink(cfs_operation_client(operation), armed, of(operation)->text, operation->path),
+                operation->path);
 }
 
 void cfs_pool_symlink(struct cfs_remote *remote, struct cfs_remote_call *call, const char *target, const char *path)
@@ -267,10 +297,9 @@ void cfs_pool_symlink(struct cfs_remote *remote, struct cfs_remote_call *call, c
 
 static void start_link(struct cfs_operation *operation)
 {
-    struct cfs_step *step = &operation->step[0];
-    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, cfs_operation_finish_reply);
-    (void)!cfs_step_sent(step,
-                         cfs_sftp_hardlink(cfs_operation_client(operation), armed, operation->path, operation->other));
+    struct cfs_sftp_request *armed = cfs_step_arm(&operation->step[0], operation, on_change);
+    look_behind(operation, cfs_sftp_hardlink(cfs_operation_client(operation), armed, operation->path, operation->other),
+                operation->other);
 }
 
 void cfs_pool_link(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to)

@@ -78,14 +78,14 @@ enum { CFS_REMOTE_KEEP_DEFAULT = 0 /* the remote has no opinion */ };
 #define CFS_REMOTE_KEEP_NOT UINT32_MAX /* just changing, or too old: not at all */
 
 struct cfs_remote_result {
-    struct cfs_remote_attributes
-        attributes;                     /* lstat, fstat; open: valid = 0 unless the remote learned them on the way */
-    struct cfs_remote_file *file;       /* open */
-    struct cfs_remote_listing *listing; /* open_listing */
-    const struct cfs_remote_entry *entries; /* read_listing */
-    size_t count;                           /* entries; names; 0 entries: the end */
-    size_t length;                          /* read, copy: bytes. Less than asked for: the end of the file */
-    const char *target;                     /* readlink: NUL-terminated, may be empty, never longer than PATH_MAX */
+    struct cfs_remote_attributes attributes; /* lstat, fstat. open, mkdir, symlink, link, setattr, fsetattr: as they are
+                                              * afterwards; valid = 0 unless the remote learned them on the way */
+    struct cfs_remote_file *file;            /* open */
+    struct cfs_remote_listing *listing;      /* open_listing */
+    const struct cfs_remote_entry *entries;  /* read_listing */
+    size_t count;                            /* entries; names; 0 entries: the end */
+    size_t length;                           /* read, copy: bytes. Less than asked for: the end of the file */
+    const char *target;                      /* readlink: NUL-terminated, may be empty, never longer than PATH_MAX */
     struct cfs_remote_statfs statfs;
     const struct cfs_remote_id_name *names; /* id_names */
     uint32_t keep_ms;                       /* also with -ENOENT */

@@ -555,6 +555,7 @@ static void run_round(uint64_t seed)
                                             .latency_ms = random_below(3) * 20,
                                             .jitter_ms = random_below(3) * 15,
                                             .listing_batch = 1 + random_below(5),
+                                            .tells_changes = random_below(2),
                                             .listing_ahead = random_below(CFS_REMOTE_LISTING_AHEAD + 1)};
     faults = seed % 2 == 0;
     is_moved = mover_busy = false;

@@ -281,7 +281,30 @@ static int (*const effects[MEMORY_OPERATIONS])(struct memory_remote *memory, str
     [MEMORY_ID_NAMES] = do_id_names,
 };
 
+/* What a remote that looks behind a change finds. */
+static void look_behind(struct memory_remote *memory, struct pending *pending)
+{
+    struct cfs_remote_attributes *attributes = &pending->result.attributes;
+    switch (pending->operation) {
+    case MEMORY_FSETATTR:
+        memory_node_attributes(pending->file->node, attributes);
+        break;
+    case MEMORY_LINK:
+        (void)!memory_tree_lstat(memory->tree, pending->other, attributes);
+        break;
+    case MEMORY_MKDIR:
+    case MEMORY_SYMLINK:
+    case MEMORY_SETATTR:
+        (void)!memory_tree_lstat(memory->tree, pending->path, attributes);
+        break;
+    default:
+        break;
+    }
+}
+
 void memory_effect(struct memory_remote *memory, struct pending *pending)
 {
     pending->error = effects[pending->operation](memory, pending);
+    if (!pending->error && memory->options.tells_changes)
+        look_behind(memory, pending);
 }

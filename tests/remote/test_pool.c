@@ -443,6 +443,50 @@ static void another_file_system_is_exdev(void **state)
     assert_int_equal(sync_link(&fixture->driver, "f", "other/f"), -EXDEV);
 }
 
+/* --- round trips --- */
+
+/* Waits for a change; what came of it must have been told, at the price of REQUESTS. */
+static struct cfs_remote_attributes told(struct fixture *fixture, struct sync_call *sync, uint64_t before,
+                                         uint64_t requests)
+{
+    sync_submitted(sync);
+    assert_int_equal(sync_wait(&fixture->driver, sync), 0);
+    struct cfs_remote_attributes attributes = sync->call.result.attributes;
+    sync_fini(sync);
+    assert_int_equal(status_of(fixture).requests, before + requests);
+    assert_int_equal(attributes.valid, CFS_REMOTE_SIZE | CFS_REMOTE_OWNER | CFS_REMOTE_MODE | CFS_REMOTE_TIMES);
+    return attributes;
+}
+
+#define TOLD(count, operation, ...)                                                                                    \
+    __extension__({                                                                                                    \
+        struct sync_call sync;                                                                                         \
+        struct cfs_remote *remote = fixture->driver.remote;                                                            \
+        uint64_t before = status_of(fixture).requests;                                                                 \
+        sync_init(&sync);                                                                                              \
+        sync_begin(&sync);                                                                                             \
+        remote->operations->operation(remote, &sync.call, __VA_ARGS__);                                                \
+        told(fixture, &sync, before, count);                                                                           \
+    })
+
+static void a_change_tells_what_came_of_it_in_the_same_round_trip(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct cfs_remote_attributes mode = {.valid = CFS_REMOTE_MODE, .mode = 0640};
+    const struct cfs_remote_attributes size = {.valid = CFS_REMOTE_SIZE, .size = 1000};
+    open_pool(fixture, "umask 022", 1, TEST_LIMIT_MS);
+    struct cfs_remote_file *file = open_file(fixture, "file", O_RDWR | O_CREAT);
+    assert_int_equal(TOLD(2, mkdir, "folder", 0755).mode, S_IFDIR | 0755);
+    assert_int_equal(TOLD(3, mkdir, "shared", 0777).mode, S_IFDIR | 0777);
+    assert_int_equal(TOLD(2, symlink, "nowhere", "link").size, strlen("nowhere"));
+    assert_int_equal(TOLD(2, link, "file", "other").mode, S_IFREG | 0644);
+    assert_int_equal(TOLD(2, setattr, "file", S_IFREG, &mode).mode, S_IFREG | 0640);
+    assert_int_equal(TOLD(2, setattr, "file", S_IFREG, &size).size, 1000);
+    assert_int_equal(TOLD(2, fsetattr, file, &mode).size, 1000);
+    assert_int_equal(sync_mkdir(&fixture->driver, "file", 0755), -EEXIST);
+    assert_int_equal(sync_close(&fixture->driver, file), 0);
+}
+
 #define CHECK(name) cmocka_unit_test_setup_teardown(name, make_folders, remove_folders)
 
 int main(void)
@@ -453,6 +497,7 @@ int main(void)
         CHECK(a_server_that_is_none_is_said_so),
         CHECK(relative_and_home_folders_are_found),
         CHECK(a_refused_channel_is_a_learned_cap),
+        CHECK(a_change_tells_what_came_of_it_in_the_same_round_trip),
         CHECK(no_answer_is_etimedout_and_no_loss),
         CHECK(cancelled_calls_end_at_once),
         CHECK(the_oldest_call_in_flight_is_told),
