@@ -1,31 +1,55 @@
 /* The worker threads: they read the kernel's requests and hand them to libfuse, which calls the handlers. Handlers do
  * not block, so that a few workers serve any number of requests. Our own loop and not libfuse's, because a loop must be
- * able to leave while the kernel is silent (a signal, `clusterfs umount`): each worker polls the device and the
- * session's stop_fd. The device is non-blocking: when one worker was faster, the others go back to polling. */
+ * able to leave while the kernel is silent (a signal, `clusterfs umount`): each worker waits for the device and the
+ * session's stop_fd, with an epoll of its own, so that a request wakes one of them (EPOLLEXCLUSIVE); poll(2) would wake
+ * them all. The device is non-blocking: when another worker was faster, one goes back to waiting. */
 #include "base/log.h"
 #include "base/thread.h"
 #include "fuse/session_priv.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 enum { WORKERS = 4 };
+
+static int watch(const struct cfs_fuse_session *session)
+{
+    int epoll_fd CFS_AUTO_CLOSE = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event request = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = fuse_session_fd(session->fuse)};
+    struct epoll_event stop = {.events = EPOLLIN, .data.fd = session->stop_fd};
+
+    if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, request.data.fd, &request) < 0 ||
+        epoll_ctl(epoll_fd, EPOLL_CTL_ADD, stop.data.fd, &stop) < 0)
+        return -errno;
+    return CFS_TAKE_FD(epoll_fd);
+}
+
+/* Whether there is a request, or the end of the device; false: to stop. */
+static bool wait_for_request(const struct cfs_fuse_session *session, int epoll_fd)
+{
+    struct epoll_event events[2];
+    int count = epoll_wait(epoll_fd, events, CFS_COUNT(events), -1);
+
+    if (count < 0 && errno != EINTR)
+        return false;
+    for (int i = 0; i < count; i++)
+        if (events[i].data.fd == session->stop_fd)
+            return false;
+    return true;
+}
 
 /* Leaves when the session ends; tells the others by stop. */
 static void *work(void *context)
 {
     struct cfs_fuse_session *session = context;
     struct fuse_buf buffer = {0};
-    struct pollfd polled[] = {{.fd = fuse_session_fd(session->fuse), .events = POLLIN},
-                              {.fd = session->stop_fd, .events = POLLIN}};
+    int epoll_fd CFS_AUTO_CLOSE = watch(session);
 
-    while (!fuse_session_exited(session->fuse)) {
-        if (poll(polled, CFS_COUNT(polled), -1) < 0 && errno != EINTR)
-            break;
-        if (polled[1].revents)
-            break;
+    if (epoll_fd < 0)
+        cfs_log_error("fuse", "a worker cannot watch the device: %s", strerror(-epoll_fd));
+    while (epoll_fd >= 0 && !fuse_session_exited(session->fuse) && wait_for_request(session, epoll_fd)) {
         int length = fuse_session_receive_buf(session->fuse, &buffer);
         if (length == -EAGAIN || length == -EINTR)
             continue;
