@@ -254,13 +254,18 @@ bool cfs_name_learn_complete(struct cfs_names *names, struct cfs_name *folder, u
     if (!cfs_name_place_is_current(folder, stamp) || folder->lost_at > stamp)
         return false;
     struct cfs_list *link, *next;
+    bool doubtful = false;
     cfs_list_each_safe (link, next, &folder->children) {
         struct cfs_name *child = cfs_container_of(link, struct cfs_name, sibling);
-        if (child->learned_at >= stamp || child->changed_at >= stamp || child->changing > 0)
+        bool changed = child->changed_at >= stamp || child->changing > 0;
+        doubtful = doubtful || (changed && child->presence == CFS_NAME_UNKNOWN);
+        if (changed || child->learned_at >= stamp)
             continue;
         cfs_name_clear(names, child);
         cfs_name_drop_unused(names, child);
     }
+    if (doubtful)
+        return false;
     folder->complete = true;
     folder->proven_ms = asked_ms;
     folder->completeness = (struct cfs_freshness){asked_ms, cfs_name_listing_ttl_ms(names, folder)};

@@ -25,6 +25,7 @@ struct model {
     struct cache_call calls[IN_FLIGHT];
     bool used[IN_FLIGHT];
     struct cfs_remote_file *file; /* open, or NULL */
+    bool alone; /* no other program changes anything: then all is seen at once, whatever overtook what */
     bool links; /* hard links are made: by SFTP one cannot see that two names are one file, so attributes are not
                    compared */
 };
@@ -280,9 +281,12 @@ static void change_and_compare(struct model *model)
 {
     finish_calls(model);
     use_up_faults(model);
-    if (model->file) /* another program may have moved it */
+    if (model->file && !model->alone) /* another program may have moved it */
         close_file(model);
-    memory_remote_advance(model->fixture.memory, LONGEST_TTL_MS); /* earlier remote changes show */
+    if (model->alone)
+        compare_all(model);
+    else
+        memory_remote_advance(model->fixture.memory, LONGEST_TTL_MS); /* earlier remote changes show */
     for (uint64_t changes = draw(model, 6); changes > 0; changes--) {
         struct cache_call call;
         cache_call_init(&call);
@@ -301,7 +305,8 @@ static void step(struct model *model)
 {
     switch (draw(model, 10)) {
     case 0:
-        change_remotely(model);
+        if (!model->alone)
+            change_remotely(model);
         break;
     case 1:
         list_something(model);
@@ -333,7 +338,7 @@ static void play(uint64_t seed)
 {
     struct memory_remote_options options = {
         .seed = seed, .latency_ms = seed % 3 * 10, .jitter_ms = seed % 5 * 10, .listing_batch = 1 + seed % 4};
-    struct model model = {.random = seed, .links = seed % 4 == 1};
+    struct model model = {.random = seed, .links = seed % 4 == 1, .alone = seed % 2 == 0};
     cache_fixture_init(&model.fixture, &options);
     model.fixture.options.entries = seed % 4 == 0 ? 6 : 0;
     model.fixture.options.attr_ttl_ms = seed % 7 == 0 ? 3000 : -1;
