@@ -12,16 +12,17 @@ fi
 . "$top_srcdir/tests/lib/device.sh"
 . "$top_srcdir/tests/lib/mount.sh"
 
-# /sbin becomes a folder of links to what was in it, and one more. mount(8) knows no other place.
+# mount(8) looks for its helpers in /sbin alone: there, a folder with the helper, and sshd, which runs itself again for each connection. No bind
+# mount of the real folder: what cleans up must not find it below the sandbox.
 add_helper()
 {
-    local sbin helper_folder=$sandbox/sbin
+    local sbin
     sbin=$(readlink -f /sbin)
-    mkdir "$helper_folder"
-    mount --bind "$sbin" "$helper_folder" || skip "bind mounts are not allowed here"
-    mount -t tmpfs -o mode=755 tmpfs "$sbin" || skip "tmpfs cannot be mounted here"
-    find "$helper_folder" -mindepth 1 -maxdepth 1 -exec ln -s -t "$sbin" {} +
-    ln -sf "$CLUSTERFS" "$sbin/mount.clusterfs"
+    mkdir "$sandbox/sbin"
+    mount -t tmpfs -o mode=755 tmpfs "$sandbox/sbin" || skip "tmpfs cannot be mounted here"
+    cp "$sshd" "$sandbox/sbin/"
+    ln -s "$CLUSTERFS" "$sandbox/sbin/mount.clusterfs"
+    mount --move "$sandbox/sbin" "$sbin" || skip "mounts cannot be moved here"
 }
 
 is_unmounted()
