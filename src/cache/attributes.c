@@ -30,7 +30,7 @@ static void lock(struct cfs_cache_call *call)
 static void answer(struct cfs_cache_call *call, int error, uint32_t keep_ms)
 {
     struct cfs_cache *cache = call->cache;
-    call->upper->result.keep_ms = cfs_cache_keep(keep_ms);
+    call->upper->result.attributes.keep_ms = cfs_cache_keep(keep_ms);
     cache->name_hits++;
     pthread_mutex_unlock(&cache->names_lock);
     cfs_cache_call_unlock(call);

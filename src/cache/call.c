@@ -149,7 +149,7 @@ void cfs_cache_call_finish(struct cfs_cache_call *call, int error)
         pthread_mutex_unlock(call->stripe);
         upper->error = error;
         if (error < 0)
-            upper->result = (struct cfs_remote_result){.keep_ms = upper->result.keep_ms};
+            upper->result = (struct cfs_remote_result){.attributes.keep_ms = upper->result.attributes.keep_ms};
         upper->done(upper);
     }
     free_call(call);

@@ -211,7 +211,7 @@ static bool adjust(const struct cfs_fetch *fetch, int64_t asked_ms, struct cfs_r
     else if (!name && cfs_name_is_current(names, NULL, fetch->stamp))
         keep_ms = cfs_names_left_ms(
             names, &(struct cfs_freshness){asked_ms, cfs_name_ttl_ms(names, NULL, &entry->attributes)});
-    entry->keep_ms = cfs_cache_keep(keep_ms);
+    entry->attributes.keep_ms = cfs_cache_keep(keep_ms);
     return true;
 }
 

@@ -153,7 +153,8 @@ static void enter_open(struct opening *opening, int error)
         enter_attributes(opening, is_alone && is_new);
     else
         cfs_name_touched(names, name);
-    opening->call.upper->result.keep_ms = error == 0 ? cfs_cache_keep(file_keep_ms(file)) : CFS_REMOTE_KEEP_NOT;
+    opening->call.upper->result.attributes.keep_ms =
+        error == 0 ? cfs_cache_keep(file_keep_ms(file)) : CFS_REMOTE_KEEP_NOT;
     cfs_change_put(names, &opening->change);
 }
 
@@ -316,7 +317,7 @@ static void looked(struct cfs_cache_call *call)
         if (call->lower.error == 0 && name && cfs_name_is_current(&cache->names, name, looking->stamp) &&
             looking->stamp > file->learned_at)
             learn_of_file(file, &call->lower.result.attributes, looking->stamp, looking->asked_ms);
-        call->upper->result.keep_ms = cfs_cache_keep(file_keep_ms(file));
+        call->upper->result.attributes.keep_ms = cfs_cache_keep(file_keep_ms(file));
         pthread_mutex_unlock(&cache->names_lock);
     }
     cfs_cache_call_finish(call, call->lower.error);
@@ -330,7 +331,7 @@ static bool is_known(struct looking *looking)
     uint32_t keep_ms = file_keep_ms(looking->file);
     if (keep_ms > 0) {
         looking->call.upper->result.attributes = looking->file->attributes;
-        looking->call.upper->result.keep_ms = keep_ms;
+        looking->call.upper->result.attributes.keep_ms = keep_ms;
         cache->name_hits++;
     } else {
         cache->name_misses++;

@@ -69,7 +69,7 @@ static void looked(struct cfs_cache_call *call)
         struct cfs_look_waiter *waiter = cfs_container_of(link, struct cfs_look_waiter, link);
         pthread_mutex_unlock(&cache->names_lock);
         waiter->call.upper->result = call->lower.result;
-        waiter->call.upper->result.keep_ms = keep_ms;
+        waiter->call.upper->result.attributes.keep_ms = keep_ms;
         cfs_cache_call_finish(&waiter->call, call->lower.error);
         pthread_mutex_lock(&cache->names_lock);
     }

@@ -45,6 +45,13 @@ void cfs_attributes_make_up(mode_t mode, struct cfs_remote_attributes *ret_attri
     *ret_attributes = (struct cfs_remote_attributes){.valid = CFS_REMOTE_MODE | CFS_REMOTE_SIZE, .mode = mode};
 }
 
+uint32_t cfs_attributes_ttl_ms(const struct cfs_fs *fs, const struct cfs_remote_attributes *attributes)
+{
+    if (attributes->keep_ms == CFS_REMOTE_KEEP_DEFAULT)
+        return fs->profile->attr_ttl_ms;
+    return attributes->keep_ms == CFS_REMOTE_KEEP_NOT ? 0 : attributes->keep_ms;
+}
+
 uint32_t cfs_attributes_tell(struct cfs_fs *fs, struct cfs_node *node, const struct cfs_remote_attributes *attributes,
                              uint64_t started)
 {
@@ -53,7 +60,7 @@ uint32_t cfs_attributes_tell(struct cfs_fs *fs, struct cfs_node *node, const str
         return 0;
     cfs_node_saw(node, attributes, cfs_clock_ms(fs->clock));
     node->told = (struct cfs_told){.valid = true, .size = attributes->size, .mtime = attributes->mtime};
-    return fs->profile->attr_ttl_ms;
+    return cfs_attributes_ttl_ms(fs, attributes);
 }
 
 /* --- names of ids --- */

@@ -202,14 +202,15 @@ static bool may_be_told(struct cfs_fs *fs, const struct cfs_node *folder, const 
 {
     unsigned all = CFS_REMOTE_MODE | CFS_REMOTE_SIZE | CFS_REMOTE_OWNER | CFS_REMOTE_TIMES;
     int64_t age = cfs_clock_ms(fs->clock) - entry->asked_ms;
-    if ((entry->attributes.valid & all) != all || age > fs->profile->attr_ttl_ms)
+    uint32_t ttl_ms = cfs_attributes_ttl_ms(fs, &entry->attributes);
+    if ((entry->attributes.valid & all) != all || age > ttl_ms)
         return false;
     pthread_mutex_lock(&fs->lock);
     const struct cfs_node *child = cfs_tree_child(&fs->tree, folder, entry->name);
     bool overtaken = child ? child->named_at > entry->started || cfs_changed_since(child, entry->started)
                            : cfs_changed_since(folder, entry->started);
     pthread_mutex_unlock(&fs->lock);
-    *ret_ttl_ms = fs->profile->attr_ttl_ms - (age > 0 ? (uint32_t)age : 0);
+    *ret_ttl_ms = ttl_ms - (age > 0 ? (uint32_t)age : 0);
     return !overtaken;
 }
 

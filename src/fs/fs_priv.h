@@ -70,6 +70,9 @@ void cfs_attributes_show(struct cfs_fs *fs, const struct cfs_node *node, const s
 /* What to show of something that we made a moment ago and could not look at. */
 void cfs_attributes_make_up(mode_t mode, struct cfs_remote_attributes *ret_attributes);
 
+/* For how long they may be told: as the remote says, or else as the profile does. */
+uint32_t cfs_attributes_ttl_ms(const struct cfs_fs *fs, const struct cfs_remote_attributes *attributes);
+
 /* Under the lock. STARTED is cfs_stamp() from before the attributes were asked for: how long the kernel may
  * use them, 0 if an own change overtook them; they are noted as told. */
 uint32_t cfs_attributes_tell(struct cfs_fs *fs, struct cfs_node *node, const struct cfs_remote_attributes *attributes,

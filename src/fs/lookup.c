@@ -58,7 +58,7 @@ int cfs_entry_make(struct cfs_fs *fs, struct cfs_node *parent, const char *name,
         node->named_at = ++fs->stamp;
     /* A name that had no node may be one that we took away in the meantime. */
     bool certain = made || node == before || !cfs_changed_since(parent, started);
-    entry.entry_ttl_ms = certain ? fs->profile->attr_ttl_ms : 0;
+    entry.entry_ttl_ms = certain ? cfs_attributes_ttl_ms(fs, attributes) : 0;
     pthread_mutex_unlock(&fs->lock);
     cfs_attributes_show(fs, node, attributes, &entry.attributes); /* the lookup keeps the node */
     *ret_entry = entry;

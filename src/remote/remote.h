@@ -42,6 +42,10 @@ enum cfs_remote_attribute {
     CFS_REMOTE_TIMES = 1 << 3, /* atime and mtime, always together */
 };
 
+/* For how long attributes, or the absence that -ENOENT tells, may be told to others: milliseconds, or one of these. */
+#define CFS_REMOTE_KEEP_DEFAULT 0          /* the remote has no opinion */
+#define CFS_REMOTE_KEEP_NOT     UINT32_MAX /* just changing, or too old: not at all */
+
 /* What SFTP v3 tells of a file. Times are whole seconds since 1970, 0..2^32-1. */
 struct cfs_remote_attributes {
     unsigned valid; /* enum cfs_remote_attribute */
@@ -50,13 +54,13 @@ struct cfs_remote_attributes {
     gid_t gid;
     uint64_t size;
     int64_t atime, mtime;
+    uint32_t keep_ms; /* of results only; in a result of lstat that ends with -ENOENT, too */
 };
 
 struct cfs_remote_entry {
     const char *name; /* checked: not empty, no '/', not "." or "..", at most 255 bytes, ends with NUL */
     size_t name_length;
     struct cfs_remote_attributes attributes; /* as lstat(2); `valid` may lack fields on odd servers */
-    uint32_t keep_ms;                        /* as in the result */
 };
 
 /* In bytes and counts, as statvfs(3). */
@@ -72,11 +76,6 @@ struct cfs_remote_id_name {
     const char *name;
 };
 
-/* For how long attributes (of lstat, open, an entry), or the absence that -ENOENT tells, may be told to others:
- * milliseconds, or one of these. */
-enum { CFS_REMOTE_KEEP_DEFAULT = 0 /* the remote has no opinion */ };
-#define CFS_REMOTE_KEEP_NOT UINT32_MAX /* just changing, or too old: not at all */
-
 struct cfs_remote_result {
     struct cfs_remote_attributes attributes; /* lstat, fstat. open, mkdir, symlink, link, setattr, fsetattr: as they are
                                               * afterwards; valid = 0 unless the remote learned them on the way */
@@ -88,7 +87,6 @@ struct cfs_remote_result {
     const char *target;                      /* readlink: NUL-terminated, may be empty, never longer than PATH_MAX */
     struct cfs_remote_statfs statfs;
     const struct cfs_remote_id_name *names; /* id_names */
-    uint32_t keep_ms;                       /* also with -ENOENT */
 };
 
 struct cfs_remote_call {

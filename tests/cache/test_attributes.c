@@ -262,7 +262,7 @@ static void test_a_reply_that_a_change_overtook_is_not_kept(void **state)
     /* Another program makes it again, the held look sees that one; our own knowledge is younger. */
     memory_remote_release(fixture->memory, MEMORY_LSTAT);
     assert_int_equal(cache_wait(fixture, &call), -ENOENT);
-    assert_true(call.call.result.keep_ms == CFS_REMOTE_KEEP_NOT);
+    assert_true(call.call.result.attributes.keep_ms == CFS_REMOTE_KEEP_NOT);
     cache_call_fini(&call);
 }
 
@@ -347,13 +347,13 @@ static void test_the_caller_is_told_how_long_it_may_keep_an_answer(void **state)
         cache_call_init(&call);
         fixture->operations->lstat(fixture->cache, &call.call, "folder/old");
         assert_int_equal(cache_wait(fixture, &call), 0);
-        assert_int_equal(call.call.result.keep_ms, first - 1000 * (uint32_t)i);
+        assert_int_equal(call.call.result.attributes.keep_ms, first - 1000 * (uint32_t)i);
         advance(fixture, 1000);
     }
     cache_call_init(&call);
     fixture->operations->lstat(fixture->cache, &call.call, "folder/none");
     assert_int_equal(cache_wait(fixture, &call), -ENOENT);
-    assert_int_equal(call.call.result.keep_ms, 1000);
+    assert_int_equal(call.call.result.attributes.keep_ms, 1000);
 }
 
 int main(void)
