@@ -1,4 +1,7 @@
-"""What a benchmark says in the end: a table for each link, a TSV of every single run, and a picture (SVG)."""
+"""What a benchmark says in the end: a table for each link, a TSV of every single run, and a picture (SVG).
+
+The bytes of a run are those on the wire, both ways, and its requests are SFTP's: of mount, work and unmount together.
+"""
 
 import html
 import math

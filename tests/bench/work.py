@@ -17,7 +17,7 @@ from place import Failure, mounted
 
 MB = 1_000_000
 FILES, FOLDERS, DEEPEST = 500, 48, 4
-RANDOM_READS, SMALL_WRITES, LINES = 100, 40, 10
+RANDOM_READS, SMALL_WRITES, LINES = 100, 40, 5
 ACTIONS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "actions.py")
 
 
