@@ -88,15 +88,6 @@ static int start_thread(struct cfs_cache *cache)
     return -error;
 }
 
-static void init_locks(struct cfs_cache *cache)
-{
-    for (size_t i = 0; i < CFS_COUNT(cache->stripes); i++)
-        pthread_mutex_init(&cache->stripes[i], NULL);
-    pthread_mutex_init(&cache->calls_lock, NULL);
-    pthread_cond_init(&cache->calls_idle, NULL);
-    pthread_mutex_init(&cache->names_lock, NULL);
-}
-
 static int init_names(struct cfs_cache *cache)
 {
     const struct cfs_cache_options *options = &cache->options;
@@ -125,10 +116,7 @@ static void free_cache(struct cfs_cache *cache)
     pthread_mutex_destroy(&cache->names_lock);
     if (cache->own_loop)
         cfs_loop_free(cache->loop);
-    pthread_cond_destroy(&cache->calls_idle);
-    pthread_mutex_destroy(&cache->calls_lock);
-    for (size_t i = 0; i < CFS_COUNT(cache->stripes); i++)
-        pthread_mutex_destroy(&cache->stripes[i]);
+    cfs_cache_calls_fini(cache);
     free(cache);
 }
 
@@ -141,9 +129,9 @@ int cfs_cache_new(struct cfs_remote *lower, const struct cfs_cache_options *opti
     cache->lower = lower;
     cache->options = *options;
     cache->clock = options->clock ? options->clock : &cfs_system_clock;
-    cache->refuse.run = cfs_cache_refuse;
     cfs_list_init(&cache->fetches);
-    init_locks(cache);
+    cfs_cache_calls_init(cache);
+    pthread_mutex_init(&cache->names_lock, NULL);
     cache->own_loop = !options->loop;
     cache->loop = options->loop ? options->loop : cfs_loop_new();
     int error = cache->loop ? init_names(cache) : -ENOMEM;
@@ -157,20 +145,12 @@ int cfs_cache_new(struct cfs_remote *lower, const struct cfs_cache_options *opti
     return 0;
 }
 
-static void wait_for_calls(struct cfs_cache *cache)
-{
-    pthread_mutex_lock(&cache->calls_lock);
-    while (cache->calls > 0)
-        pthread_cond_wait(&cache->calls_idle, &cache->calls_lock);
-    pthread_mutex_unlock(&cache->calls_lock);
-}
-
 void cfs_cache_free(struct cfs_remote *remote)
 {
     if (!remote)
         return;
     struct cfs_cache *cache = cfs_cache_of(remote);
-    wait_for_calls(cache);
+    cfs_cache_calls_wait(cache);
     if (cache->own_loop) {
         cfs_loop_stop(cache->loop);
         pthread_join(cache->thread, NULL);

@@ -27,6 +27,31 @@ void cfs_cache_release(struct cfs_cache *cache)
     pthread_mutex_unlock(&cache->calls_lock);
 }
 
+void cfs_cache_calls_init(struct cfs_cache *cache)
+{
+    for (size_t i = 0; i < CFS_COUNT(cache->stripes); i++)
+        pthread_mutex_init(&cache->stripes[i], NULL);
+    pthread_mutex_init(&cache->calls_lock, NULL);
+    pthread_cond_init(&cache->calls_idle, NULL);
+    cache->refuse.run = cfs_cache_refuse;
+}
+
+void cfs_cache_calls_wait(struct cfs_cache *cache)
+{
+    pthread_mutex_lock(&cache->calls_lock);
+    while (cache->calls > 0)
+        pthread_cond_wait(&cache->calls_idle, &cache->calls_lock);
+    pthread_mutex_unlock(&cache->calls_lock);
+}
+
+void cfs_cache_calls_fini(struct cfs_cache *cache)
+{
+    pthread_cond_destroy(&cache->calls_idle);
+    pthread_mutex_destroy(&cache->calls_lock);
+    for (size_t i = 0; i < CFS_COUNT(cache->stripes); i++)
+        pthread_mutex_destroy(&cache->stripes[i]);
+}
+
 /* Calls for which there was no memory wait in a chain that needs none: by their `result.target`. */
 static void refuse(struct cfs_cache *cache, struct cfs_remote_call *upper)
 {

@@ -82,6 +82,12 @@ void cfs_cache_call_pass(struct cfs_cache_call *call);
 void cfs_cache_call_lock(struct cfs_cache_call *call);
 void cfs_cache_call_unlock(struct cfs_cache_call *call);
 
+/* The part of a cache that this file works on: for a `struct cfs_cache` of zeros with `lower` and `loop`. */
+void cfs_cache_calls_init(struct cfs_cache *cache);
+/* Waits until no call lives. */
+void cfs_cache_calls_wait(struct cfs_cache *cache);
+void cfs_cache_calls_fini(struct cfs_cache *cache);
+
 /* cfs_remote_operations.cancel */
 void cfs_cache_cancel(struct cfs_remote *remote, struct cfs_remote_call *upper);
 

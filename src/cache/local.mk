@@ -14,18 +14,21 @@ src_cache_libcache_a_SOURCES = \
 	src/cache/call.h \
 	src/cache/change.h \
 	src/cache/changes.c \
+	src/cache/content.c \
+	src/cache/content_copy.c \
+	src/cache/content_files.c \
+	src/cache/content_listings.c \
+	src/cache/content_paths.c \
+	src/cache/contents.c \
+	src/cache/contents.h \
+	src/cache/contents_priv.h \
 	src/cache/extents.c \
 	src/cache/extents.h \
+	src/cache/fetch.c \
+	src/cache/fetch.h \
 	src/cache/files.c \
 	src/cache/link.c \
 	src/cache/link.h \
-	src/cache/trackers.c \
-	src/cache/trackers.h
-
-# Names, attributes, listings.
-src_cache_libcache_a_SOURCES += \
-	src/cache/fetch.c \
-	src/cache/fetch.h \
 	src/cache/listings.c \
 	src/cache/looks.c \
 	src/cache/looks.h \
@@ -33,5 +36,10 @@ src_cache_libcache_a_SOURCES += \
 	src/cache/names.h \
 	src/cache/names_change.c \
 	src/cache/names_known.c \
+	src/cache/reader.c \
+	src/cache/trackers.c \
+	src/cache/trackers.h \
+	src/cache/turns.c \
 	src/cache/walk.c \
-	src/cache/walk.h
+	src/cache/walk.h \
+	src/cache/writer.c

@@ -19,3 +19,10 @@ UNIT_TESTS += tests/cache/test_conformance
 tests_cache_test_conformance_SOURCES = tests/cache/test_conformance.c $(cache_fixture)
 UNIT_TESTS += tests/cache/test_model
 tests_cache_test_model_SOURCES = tests/cache/test_model.c $(cache_fixture)
+
+# The contents alone, over the memory remote.
+contents_fixture = tests/lib/contents_fixture.c tests/lib/contents_fixture.h
+UNIT_TESTS += tests/cache/test_contents_conformance
+tests_cache_test_contents_conformance_SOURCES = tests/cache/test_contents_conformance.c $(contents_fixture)
+UNIT_TESTS += tests/cache/test_content_model
+tests_cache_test_content_model_SOURCES = tests/cache/test_content_model.c $(contents_fixture)

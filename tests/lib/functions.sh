@@ -148,6 +148,7 @@ end_process()
 
 # What stands before a command so that it runs at an end of an emulated link (link.sh).
 near_side=()
+# shellcheck disable=SC2034 # device.sh and link.sh use it
 far_side=()
 
 # clusterfs ARGUMENT... : as a user calls it.

@@ -18,10 +18,14 @@ enum { LIMIT_MS = 60 * 1000 };
 static char *folder, *socket_path;
 static pid_t agent_pid;
 
-static bool is_socket(const char *path)
+/* The socket is there before the agent listens. */
+static bool listens(const char *path)
 {
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISSOCK(status.st_mode);
+    struct cfs_agent *agent = NULL;
+    if (cfs_agent_open(path, LIMIT_MS, &agent))
+        return false;
+    cfs_agent_free(agent);
+    return true;
 }
 
 static int start_agent(void **state)
@@ -29,7 +33,7 @@ static int start_agent(void **state)
     folder = scratch_make();
     socket_path = scratch_path(folder, "agent");
     agent_pid = scratch_start("timeout", "900", "ssh-agent", "-D", "-a", socket_path, NULL);
-    test_wait_until(is_socket(socket_path));
+    test_wait_until(listens(socket_path));
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "lib/fake_prompter.h"
 #include "lib/scratch.h"
 #include "lib/sshd.h"
+#include "ssh/agent.h"
 #include "ssh/session.h"
 #include <sys/stat.h>
 
@@ -86,17 +87,21 @@ static int log_in(void)
 static char *agent_path;
 static pid_t agent_process;
 
-static bool is_socket(const char *path)
+/* The socket is there before the agent listens. */
+static bool listens(const char *path)
 {
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISSOCK(status.st_mode);
+    struct cfs_agent *agent = NULL;
+    if (cfs_agent_open(path, TEST_LIMIT_MS, &agent))
+        return false;
+    cfs_agent_free(agent);
+    return true;
 }
 
 static void start_agent(void)
 {
     agent_path = scratch_path(sshd.folder, "agent");
     agent_process = scratch_start("timeout", "900", "ssh-agent", "-D", "-a", agent_path, NULL);
-    test_wait_until(is_socket(agent_path));
+    test_wait_until(listens(agent_path));
     profile->identity_agent = agent_path;
 }
 

@@ -1,0 +1,126 @@
+/* The contents as a remote: life, table of operations, and what is merely passed on. */
+#include "cache/contents_priv.h"
+#include <errno.h>
+
+static const struct cfs_remote_facts *facts(struct cfs_remote *remote)
+{
+    struct cfs_remote *lower = cfs_cache_of(remote)->lower;
+    return lower->operations->facts(lower);
+}
+
+/* Defines a function that passes an operation on. */
+#define PASS(name, parameters, ...)                                                                                    \
+    static void pass_##name parameters                                                                                 \
+    {                                                                                                                  \
+        struct cfs_cache_call *call = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*call), NULL);            \
+        if (call)                                                                                                      \
+            cfs_cache_call_submit(call, cfs_cache_call_pass, name, ##__VA_ARGS__);                                     \
+    }
+
+PASS(readlink, (struct cfs_remote * remote, struct cfs_remote_call *upper, const char *path), path)
+PASS(mkdir, (struct cfs_remote * remote, struct cfs_remote_call *upper, const char *path, mode_t mode), path, mode)
+PASS(rmdir, (struct cfs_remote * remote, struct cfs_remote_call *upper, const char *path), path)
+PASS(symlink, (struct cfs_remote * remote, struct cfs_remote_call *upper, const char *target, const char *path), target,
+     path)
+PASS(link, (struct cfs_remote * remote, struct cfs_remote_call *upper, const char *from, const char *to), from, to)
+PASS(statfs, (struct cfs_remote * remote, struct cfs_remote_call *upper))
+PASS(id_names,
+     (struct cfs_remote * remote, struct cfs_remote_call *upper, const uint32_t *uids, size_t uid_count,
+      const uint32_t *gids, size_t gid_count),
+     uids, uid_count, gids, gid_count)
+
+static const struct cfs_remote_operations operations = {
+    .facts = facts,
+    .cancel = cfs_cache_cancel,
+    .lstat = cfs_contents_lstat,
+    .setattr = cfs_contents_setattr,
+    .readlink = pass_readlink,
+    .mkdir = pass_mkdir,
+    .rmdir = pass_rmdir,
+    .unlink = cfs_contents_unlink,
+    .symlink = pass_symlink,
+    .link = pass_link,
+    .rename = cfs_contents_rename,
+    .statfs = pass_statfs,
+    .open = cfs_contents_open,
+    .read = cfs_contents_read,
+    .write = cfs_contents_write,
+    .fstat = cfs_contents_fstat,
+    .fsetattr = cfs_contents_fsetattr,
+    .flush = cfs_contents_flush,
+    .fsync = cfs_contents_fsync,
+    .copy = cfs_contents_copy,
+    .close = cfs_contents_close,
+    .open_listing = cfs_contents_open_listing,
+    .read_listing = cfs_contents_read_listing,
+    .close_listing = cfs_contents_close_listing,
+    .id_names = pass_id_names,
+};
+
+static void free_contents(struct cfs_contents *contents)
+{
+    struct cfs_list *link;
+    while ((link = cfs_list_pop_front(&contents->all))) {
+        struct cfs_content *content = cfs_container_of(link, struct cfs_content, of_all);
+        cfs_list_push_back(&contents->all, link); /* where the content expects to be */
+        cfs_content_detach(content);
+    }
+    cfs_blocks_fini(&contents->blocks);
+    cfs_hash_fini(&contents->by_path);
+    cfs_cache_calls_fini(&contents->core);
+    pthread_mutex_destroy(&contents->lock);
+    free(contents);
+}
+
+int cfs_contents_new(struct cfs_remote *lower, const struct cfs_cache_options *options, struct cfs_loop *loop,
+                     struct cfs_remote **ret_contents)
+{
+    struct cfs_contents *contents = calloc(1, sizeof(*contents));
+    if (!contents)
+        return -ENOMEM;
+    contents->core = (struct cfs_cache){.remote = {.operations = &operations},
+                                        .lower = lower,
+                                        .options = *options,
+                                        .clock = options->clock ? options->clock : &cfs_system_clock,
+                                        .loop = loop};
+    cfs_list_init(&contents->all);
+    cfs_list_init(&contents->hungry);
+    cfs_list_init(&contents->dirty);
+    cfs_list_init(&contents->starving);
+    contents->write_size = lower->operations->facts(lower)->write_size;
+    contents->looks_ahead = options->prefetch && options->cache_size >= UINT64_C(4) * CFS_WINDOW_FIRST;
+    pthread_mutex_init(&contents->lock, NULL);
+    cfs_cache_calls_init(&contents->core);
+    int error = cfs_hash_init(&contents->by_path);
+    if (error == 0)
+        error = cfs_blocks_init(&contents->blocks, options->cache_size);
+    if (error < 0) {
+        free_contents(contents);
+        return error;
+    }
+    *ret_contents = &contents->core.remote;
+    return 0;
+}
+
+void cfs_contents_free(struct cfs_remote *remote)
+{
+    if (!remote)
+        return;
+    struct cfs_contents *contents = cfs_contents_of(remote);
+    cfs_cache_calls_wait(&contents->core);
+    free_contents(contents);
+}
+
+void cfs_contents_status(struct cfs_remote *remote, struct cfs_cache_status *status)
+{
+    struct cfs_contents *contents = cfs_contents_of(remote);
+    pthread_mutex_lock(&contents->lock);
+    status->clean_bytes = contents->blocks.bytes;
+    status->dirty_bytes = contents->dirty_bytes;
+    status->read_hits = contents->read_hits;
+    status->read_misses = contents->read_misses;
+    status->prefetched_bytes = contents->prefetched;
+    status->prefetch_wasted_bytes = contents->blocks.wasted;
+    status->calls += atomic_load(&contents->core.calls_below);
+    pthread_mutex_unlock(&contents->lock);
+}

@@ -1,0 +1,28 @@
+/* Contents of files: a cfs_remote in front of a cfs_remote that keeps what was read (blocks.h), reads ahead
+ * (trackers.h), and writes behind (extents.h). cfs_cache_new puts the names (names.h) in front of it; it knows nothing
+ * of them, keeps the whole contract by itself, and is tested by itself.
+ *
+ * What it promises beyond the contract. Close-to-open: what is kept of a file is used after an open only if size and
+ * mtime are what they were, and could not have stayed the same over a change (one second of grain); a file that was
+ * changed behind our back is noticed at open at the latest. A write completes when it was copied; fsync, flush and
+ * close complete when the server has acknowledged every byte, with the first error that occurred since the file was
+ * told one. Reads see what was written. Attributes of a file with such bytes tell the size that it will have. */
+#ifndef CFS_CACHE_CONTENTS_H
+#define CFS_CACHE_CONTENTS_H
+
+#include "base/loop.h"
+#include "cache/cache.h"
+
+/* Of OPTIONS it uses clock, cache_size, dirty_limit (0: writes complete when they are on the server), durability and
+ * prefetch. LOWER and LOOP stay the caller's; answers from memory are given on LOOP, which must run until
+ * cfs_contents_free. -ENOMEM. */
+CFS_CHECKED int cfs_contents_new(struct cfs_remote *lower, const struct cfs_cache_options *options,
+                                 struct cfs_loop *loop, struct cfs_remote **ret_contents);
+/* Files and listings must have been closed; waits until all calls have ended. Not on the loop's thread. NULL is fine.
+ */
+void cfs_contents_free(struct cfs_remote *contents);
+
+/* Fills what it knows: clean and dirty bytes, hits and misses, prefetches; adds to `calls`. Any thread. */
+void cfs_contents_status(struct cfs_remote *contents, struct cfs_cache_status *status);
+
+#endif
