@@ -17,6 +17,7 @@ enum {
     KEEPALIVE_IDLE_S = 30,
     KEEPALIVE_INTERVAL_S = 10,
     KEEPALIVE_PROBES = 4,
+    UNSENT_MOST = 128 * 1024,
     UNANSWERED_MS = 60 * 1000, /* sent bytes without an acknowledgement: then the connection is dead */
 };
 
@@ -66,8 +67,12 @@ static void interleave(struct dialer *dialer, const struct addrinfo *addresses)
 static void tune(int fd)
 {
     const int on = 1, idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S, probes = KEEPALIVE_PROBES;
+    const int unsent = UNSENT_MOST;
     const unsigned unanswered = UNANSWERED_MS;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    /* The kernel takes little more than it can send: else a small request waits behind megabytes of an upload in its
+     * buffer, on a slow link longer than op_timeout. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));

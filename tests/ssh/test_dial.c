@@ -96,6 +96,9 @@ static void connects_and_tunes_the_socket(void **state)
     socklen_t size = sizeof(no_delay);
     assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size), 0);
     assert_int_equal(no_delay, 1);
+    int unsent = 0;
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, &size), 0);
+    assert_int_equal(unsent, 128 * 1024);
     assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
     assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     close(fd);
