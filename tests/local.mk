@@ -55,8 +55,9 @@ check-unit: $(BUILT_SOURCES)
 check-mount: $(BUILT_SOURCES)
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(MOUNT_TESTS)'
 
-# The unit tests under valgrind, in a build without sanitizers. They see CLUSTERFS_VALGRIND in their environment.
-VALGRIND_TESTS = $(unit_tests)
+# The unit tests under valgrind, in a build without sanitizers, and a test whose mounts run under it. They see
+# CLUSTERFS_VALGRIND in their environment.
+VALGRIND_TESTS = $(unit_tests) tests/mount/semantics.sh
 .PHONY: check-valgrind
 check-valgrind: $(BUILT_SOURCES)
 	CLUSTERFS_VALGRIND=1 $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(VALGRIND_TESTS)' LOG_COMPILER='$(LOG_COMPILER) \

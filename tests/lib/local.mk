@@ -47,3 +47,4 @@ tests_lib_libtest_a_SOURCES += \
 	tests/lib/remote_conformance.h \
 	tests/lib/remote_sync.c \
 	tests/lib/remote_sync.h
+EXTRA_DIST += tests/lib/valgrind.supp
