@@ -337,6 +337,7 @@ static bool look_ahead(struct cfs_content_file *file)
         uint64_t goal = cfs_tracker_goal(tracker, content->server_size);
         if (tracker->window == 0 || tracker->ahead >= goal)
             continue;
+        goal = smaller((goal + CFS_BLOCK_SIZE - 1) / CFS_BLOCK_SIZE * CFS_BLOCK_SIZE, content->server_size);
         return fetch_run(file, tracker->ahead, goal, true, &tracker->ahead);
     }
     return false;

@@ -26,3 +26,7 @@ UNIT_TESTS += tests/cache/test_contents_conformance
 tests_cache_test_contents_conformance_SOURCES = tests/cache/test_contents_conformance.c $(contents_fixture)
 UNIT_TESTS += tests/cache/test_content_model
 tests_cache_test_content_model_SOURCES = tests/cache/test_content_model.c $(contents_fixture)
+UNIT_TESTS += tests/cache/test_reader
+tests_cache_test_reader_SOURCES = tests/cache/test_reader.c $(contents_fixture)
+UNIT_TESTS += tests/cache/test_writer
+tests_cache_test_writer_SOURCES = tests/cache/test_writer.c $(contents_fixture)

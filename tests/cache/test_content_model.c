@@ -27,6 +27,7 @@ struct operation {
 struct model {
     struct contents_fixture fixture;
     uint64_t random;
+    size_t space; /* bytes used of each file: in little space all meets all */
     uint8_t *bytes[FILES];
     size_t size[FILES];
     char name[FILES][32];
@@ -54,7 +55,7 @@ static uint64_t some_offset(struct model *model, int file)
 {
     switch (draw(model, 4)) {
     case 0:
-        return draw(model, SPACE);
+        return draw(model, model->space);
     case 1:
         return model->size[file];
     case 2:
@@ -68,7 +69,7 @@ static size_t some_length(struct model *model, uint64_t offset)
 {
     static const size_t most[] = {10, 5000, 140000, 300000};
     size_t length = 1 + draw(model, most[draw(model, CFS_COUNT(most))]);
-    return offset + length > SPACE ? SPACE - offset : length;
+    return offset + length > model->space ? model->space - offset : length;
 }
 
 /* --- calls in flight --- */
@@ -237,6 +238,20 @@ static void change_behind_the_back(struct model *model, int file)
         memory_remote_advance(model->fixture.memory, (int64_t)draw(model, 5000));
 }
 
+/* Opens, reads all, closes, and lets somebody change it. */
+static void reread(struct model *model, int file)
+{
+    close_all(model, file);
+    for (int i = 0; i < 3; i++) {
+        model->handle[file][0] = contents_open(&model->fixture, model->name[file], O_RDONLY);
+        uint8_t *bytes CFS_AUTO_FREE = malloc(SPACE);
+        assert_non_null(bytes);
+        assert_int_equal(sync_read(&model->fixture.driver, model->handle[file][0], 0, bytes, SPACE), model->size[file]);
+        assert_memory_equal(bytes, model->bytes[file], model->size[file]);
+        change_behind_the_back(model, file);
+    }
+}
+
 static void rename_file(struct model *model, int file)
 {
     char name[32];
@@ -262,7 +277,10 @@ static void rename_over(struct model *model, int file, int other)
 static void at_rest(struct model *model)
 {
     int file = (int)draw(model, FILES);
-    switch (draw(model, 6)) {
+    switch (draw(model, 7)) {
+    case 6:
+        reread(model, file);
+        break;
     case 0:
         change_behind_the_back(model, file);
         break;
@@ -287,6 +305,8 @@ static void run_round(uint64_t seed, unsigned steps)
     struct model *model CFS_AUTO_FREE = calloc(1, sizeof(*model));
     assert_non_null(model);
     model->random = seed;
+    model->space = draw(model, 2) ? SPACE : 20000;
+    unsigned rest = draw(model, 2) ? 12 : 80;
     static const uint64_t sizes[] = {0, 100000, 1 << 20, 16 << 20};
     struct memory_remote_options memory = {
         .seed = seed, .latency_ms = (uint32_t)draw(model, 3) * 20, .jitter_ms = (uint32_t)draw(model, 2) * 30};
@@ -300,7 +320,7 @@ static void run_round(uint64_t seed, unsigned steps)
         memory_remote_poke_file(model->fixture.memory, model->name[i], "", 0);
     }
     for (unsigned i = 0; i < steps; i++) {
-        if (draw(model, 12) == 0)
+        if (draw(model, rest) == 0)
             at_rest(model);
         else
             some_call(model);
@@ -320,7 +340,7 @@ static uint64_t number_of(const char *name, uint64_t otherwise)
 
 static void test_contents_match_a_plain_array(void **state)
 {
-    uint64_t seed = number_of("CLUSTERFS_TEST_SEED", 1), rounds = number_of("CLUSTERFS_TEST_ROUNDS", 24);
+    uint64_t seed = number_of("CLUSTERFS_TEST_SEED", 1), rounds = number_of("CLUSTERFS_TEST_ROUNDS", 60);
     for (uint64_t i = 0; i < rounds; i++) {
         printf("seed %llu\n", (unsigned long long)(seed + i));
         fflush(stdout);
