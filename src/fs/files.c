@@ -5,6 +5,7 @@
  * closes. A file that never got to a program, or that is left over, is discarded: closed with no request waiting. */
 #include "base/log.h"
 #include "fs/fs_priv.h"
+#include "fs/identity.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -123,8 +124,7 @@ void cfs_file_put(struct cfs_open_file *file)
     cfs_step_call(release, released_closed, close, remote);
 }
 
-/* Under the lock; referenced. */
-static struct cfs_open_file *find_open(struct cfs_node *node, bool writing)
+struct cfs_open_file *cfs_file_find_open(struct cfs_node *node, bool writing)
 {
     struct cfs_list *link;
     cfs_list_each (link, &node->files) {
@@ -140,7 +140,7 @@ static struct cfs_open_file *find_open(struct cfs_node *node, bool writing)
 struct cfs_open_file *cfs_file_of_lost_node(struct cfs_fs *fs, struct cfs_node *node, bool writing)
 {
     pthread_mutex_lock(&fs->lock);
-    struct cfs_open_file *found = node->linked ? NULL : find_open(node, writing);
+    struct cfs_open_file *found = node->linked ? NULL : cfs_file_find_open(node, writing);
     pthread_mutex_unlock(&fs->lock);
     return found;
 }
@@ -148,7 +148,7 @@ struct cfs_open_file *cfs_file_of_lost_node(struct cfs_fs *fs, struct cfs_node *
 struct cfs_open_file *cfs_file_of_vanished_node(struct cfs_fs *fs, struct cfs_node *node, bool writing)
 {
     pthread_mutex_lock(&fs->lock);
-    struct cfs_open_file *found = find_open(node, writing);
+    struct cfs_open_file *found = cfs_file_find_open(node, writing);
     if (found)
         cfs_node_detach(&fs->tree, node);
     pthread_mutex_unlock(&fs->lock);
@@ -162,7 +162,8 @@ struct opening {
     struct cfs_node *node;      /* open: the file; create: the folder. Referenced */
     struct cfs_open_file *file; /* until it is the program's */
     struct cfs_remote_attributes attributes;
-    struct cfs_entry entry; /* create */
+    struct cfs_entry entry;       /* create */
+    struct cfs_identity identity; /* open */
     int flags;
     mode_t mode;
     uint64_t started;
@@ -214,20 +215,46 @@ static void compare(struct opening *opening, const struct cfs_remote_attributes 
     pthread_mutex_unlock(&fs->lock);
 }
 
-static void open_done(struct cfs_step *step, int error)
+static void look_at_opened_again(struct cfs_step *step)
+{
+    cfs_step_call(step, cfs_identity_seen_again, fstat, opening_of(step)->file->remote);
+}
+
+/* When another file was open under the name, the kernel is sent to look the name up again. */
+static void open_identified(struct cfs_step *step, int error)
 {
     struct opening *opening = opening_of(step);
     if (error < 0) {
         cfs_step_reply(step, error);
         return;
     }
-    cfs_file_opened(opening->file, step->call.result.file);
-    struct cfs_remote_attributes attributes = step->call.result.attributes;
-    if (!S_ISREG(attributes.mode))
-        attributes.valid = 0; /* of something else that has the name by now */
-    compare(opening, &attributes);
+    cfs_file_opened(opening->file, opening->file->remote);
+    compare(opening, &opening->identity.seen);
     step->request->result.file = CFS_TAKE(opening->file);
     cfs_step_reply(step, 0);
+}
+
+static void open_done(struct cfs_step *step, int error)
+{
+    struct opening *opening = opening_of(step);
+    struct cfs_identity *identity = &opening->identity;
+    if (error < 0) {
+        cfs_step_reply(step, error);
+        return;
+    }
+    opening->file->remote = step->call.result.file;
+    if (opening->changing) {
+        end_change(opening);
+        opening->started = cfs_stamp(step->fs);
+    }
+    *identity = (struct cfs_identity){.node = opening->node,
+                                      .seen = step->call.result.attributes,
+                                      .started = opening->started,
+                                      .look_again = look_at_opened_again,
+                                      .then = open_identified};
+    if (!S_ISREG(identity->seen.mode))
+        identity->seen.valid = 0; /* of something else that has the name by now */
+    cfs_identity_check(step, identity, false);
 }
 
 static void open_claimed(struct cfs_step *step, int error)
@@ -246,6 +273,7 @@ static void open_claimed(struct cfs_step *step, int error)
         cfs_node_change_begin(step->fs, opening->node);
         opening->changing = true;
     }
+    opening->started = cfs_stamp(step->fs);
     cfs_step_call(step, open_done, open, path, opening->flags & (O_ACCMODE | O_TRUNC), 0);
 }
 

@@ -118,6 +118,8 @@ void cfs_file_discard(struct cfs_open_file *file);
 /* A reference; false: it is released. */
 CFS_CHECKED bool cfs_file_get(struct cfs_open_file *file);
 void cfs_file_put(struct cfs_open_file *file);
+/* Under the lock: a referenced open file of NODE, WRITING: one that is open for writing. NULL. */
+struct cfs_open_file *cfs_file_find_open(struct cfs_node *node, bool writing);
 /* A referenced open file by which NODE can be reached though no path leads there; WRITING: one that is open for
  * writing. NULL: there is none, or NODE has its path. */
 struct cfs_open_file *cfs_file_of_lost_node(struct cfs_fs *fs, struct cfs_node *node, bool writing);

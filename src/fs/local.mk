@@ -15,6 +15,8 @@ src_fs_libfs_a_SOURCES = \
 	src/fs/fs.c \
 	src/fs/fs.h \
 	src/fs/fs_priv.h \
+	src/fs/identity.c \
+	src/fs/identity.h \
 	src/fs/lookup.c \
 	src/fs/names.c \
 	src/fs/node.c \

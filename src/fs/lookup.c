@@ -1,5 +1,6 @@
 /* Operations that look: lookup, getattr, readlink, statfs. */
 #include "fs/fs_priv.h"
+#include "fs/identity.h"
 #include "fs/symlinks.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ struct look {
     struct cfs_node *node;      /* getattr, readlink: referenced */
     struct cfs_open_file *file; /* getattr: referenced, or NULL */
     struct cfs_remote_attributes attributes;
+    struct cfs_identity identity;
     uint64_t started;
     unsigned tries;
     char name[CFS_NAME_LIMIT + 1];
@@ -65,6 +67,29 @@ int cfs_entry_make(struct cfs_fs *fs, struct cfs_node *parent, const char *name,
     return 0;
 }
 
+/* --- is it still the file that is open? --- */
+
+static void look_at_name_again(struct cfs_step *step)
+{
+    char *path CFS_AUTO_FREE = NULL;
+    int error = cfs_step_path(step, 0, &path);
+    if (error < 0) {
+        cfs_identity_seen_again(step, error);
+        return;
+    }
+    cfs_step_call(step, cfs_identity_seen_again, lstat, path);
+}
+
+static void identify(struct look *look, struct cfs_node *node, cfs_step_function *then)
+{
+    look->identity = (struct cfs_identity){.node = node,
+                                           .seen = look->attributes,
+                                           .started = look->started,
+                                           .look_again = look_at_name_again,
+                                           .then = then};
+    cfs_identity_check(&look->step, &look->identity, true);
+}
+
 /* --- lookup --- */
 
 static void look_up(struct cfs_step *step, int error);
@@ -101,6 +126,16 @@ static void lookup_found_nothing(struct look *look)
     cfs_step_reply(&look->step, 0);
 }
 
+/* If it is another file than the one that was open under the name, the entry will be a new node. */
+static void lookup_identified(struct cfs_step *step, int error)
+{
+    (void)error;
+    struct look *look = look_of(step);
+    look->attributes = look->identity.seen;
+    look->started = look->identity.started;
+    cfs_attributes_prepare(step, &look->attributes, 1, lookup_prepared);
+}
+
 static void lookup_done(struct cfs_step *step, int error)
 {
     struct look *look = look_of(step);
@@ -117,7 +152,11 @@ static void lookup_done(struct cfs_step *step, int error)
         return;
     }
     look->attributes = step->call.result.attributes;
-    cfs_attributes_prepare(step, &look->attributes, 1, lookup_prepared);
+    struct cfs_node *child = step->claim.child[0];
+    if (child && S_ISREG(child->type) && S_ISREG(look->attributes.mode))
+        identify(look, child, lookup_identified);
+    else
+        cfs_attributes_prepare(step, &look->attributes, 1, lookup_prepared);
 }
 
 static void look_up(struct cfs_step *step, int error)
@@ -165,6 +204,14 @@ static void getattr_prepared(struct cfs_step *step, int error)
     cfs_step_reply(step, 0);
 }
 
+/* The node is the file that is open, wherever its name leads now. */
+static void getattr_identified(struct cfs_step *step, int error)
+{
+    struct look *look = look_of(step);
+    look->attributes = error < 0 ? look->identity.held : look->identity.seen;
+    cfs_attributes_prepare(step, &look->attributes, 1, getattr_prepared);
+}
+
 static void getattr_done(struct cfs_step *step, int error)
 {
     struct look *look = look_of(step);
@@ -184,7 +231,10 @@ static void getattr_done(struct cfs_step *step, int error)
     look->attributes = *attributes;
     if (look->node->id == CFS_ROOT_NODE)
         cfs_owners_saw_root(step->fs->owners, attributes);
-    cfs_attributes_prepare(step, &look->attributes, 1, getattr_prepared);
+    if (!look->file && S_ISREG(look->node->type))
+        identify(look, look->node, getattr_identified);
+    else
+        cfs_attributes_prepare(step, &look->attributes, 1, getattr_prepared);
 }
 
 static void get_attributes(struct cfs_step *step, int error)

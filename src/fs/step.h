@@ -25,7 +25,8 @@ struct cfs_step {
     struct cfs_remote_call call;
     struct cfs_claim claim;
     cfs_step_function *then;
-    struct cfs_asking *asking; /* attributes.c */
+    struct cfs_asking *asking;     /* attributes.c */
+    struct cfs_identity *identity; /* identity.c */
 
     bool in_flight, shielded; /* under the request's stripe */
     bool interrupted;         /* under the stripe and the file system's lock */

@@ -91,6 +91,74 @@ static void only_files_are_opened(void **state)
     fs_forget(&fixture, link);
 }
 
+static void replace_on_server(const char *name, const char *content)
+{
+    memory_remote_poke_file(fixture.memory, "another", content, strlen(content));
+    memory_remote_poke_rename(fixture.memory, "another", name);
+}
+
+static void what_the_server_puts_in_the_place_of_an_open_file_is_another_node(void **state)
+{
+    struct cfs_open_file *none;
+    struct cfs_entry entry;
+    struct stat attributes;
+    char buffer[16];
+    memory_remote_poke_file(fixture.memory, "file", "first", 5);
+    uint64_t node = fs_walk(&fixture, "file");
+    struct cfs_open_file *file = open_node(node, O_RDONLY);
+    replace_on_server("file", "the second");
+    assert_int_equal(fs_open(&fixture, node, O_RDONLY, &none), -ESTALE); /* the kernel looks the name up again */
+    assert_int_equal(fs_lookup(&fixture, CFS_ROOT_NODE, "file", &entry), 0);
+    assert_int_not_equal(entry.node, node);
+    assert_int_not_equal(entry.attributes.st_size, 5);
+    assert_int_equal(fs_getattr(&fixture, node, NULL, &attributes, NULL), 0);
+    assert_int_equal(attributes.st_size, 5);
+    assert_int_equal(attributes.st_nlink, 0);
+    assert_int_equal(fs_read(&fixture, file, 0, buffer, 16), 5);
+    assert_memory_equal(buffer, "first", 5);
+    fs_release(&fixture, file);
+    fs_forget(&fixture, node);
+    fs_forget(&fixture, entry.node);
+}
+
+static void a_lookup_and_a_getattr_notice_that_too(void **state)
+{
+    struct cfs_entry entry;
+    struct stat attributes;
+    memory_remote_poke_file(fixture.memory, "file", "first", 5);
+    uint64_t node = fs_walk(&fixture, "file");
+    struct cfs_open_file *file = open_node(node, O_RDONLY);
+    replace_on_server("file", "2nd");
+    assert_int_equal(fs_lookup(&fixture, CFS_ROOT_NODE, "file", &entry), 0);
+    assert_int_not_equal(entry.node, node);
+    struct cfs_open_file *second = open_node(entry.node, O_RDONLY);
+    replace_on_server("file", "the third");
+    assert_int_equal(fs_getattr(&fixture, entry.node, NULL, &attributes, NULL), 0);
+    assert_int_equal(attributes.st_size, 3);
+    fs_release(&fixture, file);
+    fs_release(&fixture, second);
+    fs_forget(&fixture, node);
+    fs_forget(&fixture, entry.node);
+}
+
+static void a_file_that_grows_while_it_is_opened_again_stays_one(void **state)
+{
+    memory_remote_poke_file(fixture.memory, "file", "first", 5);
+    uint64_t node = fs_walk(&fixture, "file");
+    struct cfs_open_file *file = open_node(node, O_RDONLY);
+    struct fs_call call;
+    fs_call_init(&call);
+    memory_remote_hold(fixture.memory, MEMORY_FSTAT);
+    cfs_fs_open(fixture.fs, &call.request, node, O_RDONLY);
+    memory_remote_run(fixture.memory);
+    memory_remote_poke_append(fixture.memory, "file", "more", 4);
+    memory_remote_release(fixture.memory, MEMORY_FSTAT);
+    assert_int_equal(fs_call_wait(&fixture, &call), 0);
+    fs_release(&fixture, file);
+    fs_release(&fixture, call.request.result.file);
+    fs_forget(&fixture, node);
+}
+
 static void an_unlinked_file_lives_by_its_handle(void **state)
 {
     struct stat attributes;
@@ -420,6 +488,9 @@ int main(void)
         fs_test(create_without_excl_takes_what_is_there),
         fs_test(o_trunc_empties),
         fs_test(only_files_are_opened),
+        fs_test(what_the_server_puts_in_the_place_of_an_open_file_is_another_node),
+        fs_test(a_lookup_and_a_getattr_notice_that_too),
+        fs_test(a_file_that_grows_while_it_is_opened_again_stays_one),
         fs_test(an_unlinked_file_lives_by_its_handle),
         fs_test(a_file_that_another_host_removed_lives_by_its_handle),
         fs_test(a_file_that_was_renamed_over_lives_by_its_handle),
