@@ -78,13 +78,19 @@ is_cut()
     must same_as_on_server
 }
 
-# Renamed away on the server, and a new one begun.
+# Renamed away on the server, and a new one begun: tail -F ends with the one and goes on with the other.
 is_rotated()
 {
     note "a log that is rotated"
+    in_background tail -n +1 -F "$mnt/job.log" >"$sandbox/rotated" 2>/dev/null
+    local follower=$!
+    wait_until grep -q 'goes on' "$sandbox/rotated"
     mv "$remote/job.log" "$remote/job.log.1"
-    printf 'the next\n' >"$remote/job.log"
+    printf 'the next\nend\n' >"$remote/job.log"
     must same_as_on_server
+    wait_until ends "$sandbox/rotated"
+    end_process "$follower"
+    expect_equal "what was followed" $'short\nand goes on\nthe next\nend' "$(cat "$sandbox/rotated")"
     wait_until cmp "$remote/job.log.1" "$mnt/job.log.1"
 }
 

@@ -72,6 +72,23 @@ def an_open_file_is_cut_and_written_anew_by_the_server(place):
 
 
 @check
+def an_open_file_is_replaced_by_the_server(place):
+    place.write_on_server("file", numbered(50000))
+    old = place.open("file", os.O_RDONLY)
+    equal(os.pread(old, 100, 0), numbered(100))
+    place.write_on_server("new", numbered(60000, 99))
+    os.rename(place.on_server("new"), place.on_server("file"))
+    new = place.open("file", os.O_RDONLY)
+    equal(os.pread(old, 70000, 0), numbered(50000))
+    equal(os.pread(new, 70000, 0), numbered(60000, 99))
+    equal(os.pread(old, 70000, 0), numbered(50000))
+    equal((os.fstat(old).st_nlink, os.fstat(old).st_size), (0, 50000))
+    equal(os.fstat(new).st_ino != os.fstat(old).st_ino, True)
+    os.close(old)
+    os.close(new)
+
+
+@check
 def names_follow_the_server(place):
     place.write("file", b"")
     os.mkdir(place("folder"))
