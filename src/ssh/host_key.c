@@ -27,6 +27,7 @@ struct inquiry {
     char *fingerprint; /* "SHA256:..." */
     struct cfs_known_hosts known;
     struct cfs_known_hosts without_port; /* known under the bare name, when the port is not 22 */
+    const char *unreadable;              /* a file that is there and cannot be read; NULL */
     struct cfs_error *error;
 };
 
@@ -71,7 +72,7 @@ static char *blob_type(const uint8_t *blob, size_t blob_length)
 /* --- known_hosts --- */
 
 static int read_files(const struct cfs_profile *profile, const char *name, bool quiet, struct cfs_known_hosts *found,
-                      struct cfs_error *error)
+                      const char **ret_unreadable, struct cfs_error *error)
 {
     for (cfs_words file = profile->known_hosts; file && *file; file++) {
         int result = cfs_known_hosts_read(*file, name, quiet, found);
@@ -82,6 +83,8 @@ static int read_files(const struct cfs_profile *profile, const char *name, bool 
                                  "%s is larger than a known_hosts file can be (16 MiB). Check what is in it.", *file);
         if (result < 0 && !quiet)
             cfs_log_warning("ssh", "%s cannot be read: %s", *file, strerror(-result));
+        if (result < 0)
+            *ret_unreadable = *file;
     }
     return 0;
 }
@@ -89,11 +92,11 @@ static int read_files(const struct cfs_profile *profile, const char *name, bool 
 /* What the files hold for the host, and for its bare name: ssh takes that key on any port, but another key there says
  * nothing (the ports of a gateway lead to different machines). */
 static int read_known(const struct cfs_profile *profile, const char *name, bool quiet, struct cfs_known_hosts *known,
-                      struct cfs_known_hosts *without_port, struct cfs_error *error)
+                      struct cfs_known_hosts *without_port, const char **ret_unreadable, struct cfs_error *error)
 {
-    int result = read_files(profile, name, quiet, known, error);
+    int result = read_files(profile, name, quiet, known, ret_unreadable, error);
     if (result == 0 && *name == '[' && !profile->host_key_alias)
-        result = read_files(profile, profile->host, true, without_port, error);
+        result = read_files(profile, profile->host, true, without_port, ret_unreadable, error);
     return result;
 }
 
@@ -216,8 +219,20 @@ static int ask(const struct inquiry *inquiry)
                          inquiry->fingerprint);
 }
 
+static int fail_unreadable(const struct inquiry *inquiry)
+{
+    return cfs_error_set(
+        inquiry->error, EACCES, CFS_FAILURE_HOST_KEY,
+        "The host key of %s (%s %s) is not known, but %s cannot be read: whether it has changed cannot "
+        "be told, so it is not taken for a new one. Make the file readable, or name other files with "
+        "known_hosts.",
+        inquiry->name, inquiry->type, inquiry->fingerprint, inquiry->unreadable);
+}
+
 static int decide_unknown(const struct inquiry *inquiry)
 {
+    if (inquiry->unreadable)
+        return fail_unreadable(inquiry);
     enum cfs_host_key_policy policy = inquiry->profile->host_key_policy;
     if (policy == CFS_HOST_KEY_AUTO) {
         bool can_ask = inquiry->prompter && inquiry->prompter->can_ask(inquiry->prompter);
@@ -279,7 +294,7 @@ int cfs_host_key_check(const struct cfs_profile *profile, const uint8_t *blob, s
                               .type = type,
                               .fingerprint = fingerprint,
                               .error = error};
-    int result = read_known(profile, name, false, &inquiry.known, &inquiry.without_port, error);
+    int result = read_known(profile, name, false, &inquiry.known, &inquiry.without_port, &inquiry.unreadable, error);
     if (result == 0)
         result = decide(&inquiry);
     cfs_known_hosts_fini(&inquiry.known);
@@ -324,7 +339,8 @@ int cfs_host_key_known_types(const struct cfs_profile *profile, cfs_words *ret_t
     char *name CFS_AUTO_FREE = lookup_name(profile);
     if (!name)
         return -ENOMEM;
-    int result = read_known(profile, name, true, &known, &without_port, NULL);
+    const char *unreadable = NULL;
+    int result = read_known(profile, name, true, &known, &without_port, &unreadable, NULL);
     if (result < 0)
         return result;
     return list_types(find_mark(&known, CFS_KNOWN_HOST_PLAIN) ? &known : &without_port, ret_types);

@@ -378,11 +378,27 @@ static void test_lines_of_several_writers_do_not_mix(void **state)
     free(text);
 }
 
+static void a_new_key_is_not_taken_while_a_file_cannot_be_read(void **state)
+{
+    static const enum cfs_host_key_policy policies[] = {CFS_HOST_KEY_ACCEPT_NEW, CFS_HOST_KEY_ASK, CFS_HOST_KEY_STRICT};
+    assert_int_equal(symlink(second_path, second_path), 0); /* a loop: nobody can open it, root neither */
+    files[0] = path;
+    files[1] = second_path;
+    for (size_t i = 0; i < CFS_COUNT(policies); i++) {
+        profile.host_key_policy = policies[i];
+        assert_int_equal(cfs_host_key_check(&profile, key_a.bytes, key_a.length, NULL, &error), -EACCES);
+        assert_int_equal(error.failure, CFS_FAILURE_HOST_KEY);
+        assert_non_null(strstr(error.text, second_path));
+        assert_int_equal(access(path, F_OK), -1); /* and nothing is recorded */
+    }
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_new_key_is_not_taken_while_a_file_cannot_be_read),
         TEST(test_a_known_key_is_taken_under_every_policy),
         TEST(test_a_changed_key_is_refused_under_every_policy),
         TEST(test_an_unknown_key_under_strict),
