@@ -13,6 +13,7 @@
 #include "cache/cache.h"
 #include "cache/cache_priv.h"
 #include "cache/call.h"
+#include "cache/contents.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -106,8 +107,20 @@ static int init_names(struct cfs_cache *cache)
     return 0;
 }
 
+static int init_contents(struct cfs_cache *cache)
+{
+    const struct cfs_cache_options *options = &cache->options;
+    if (options->cache_size == 0 && options->dirty_limit == 0)
+        return 0;
+    int error = cfs_contents_new(cache->lower, options, cache->loop, &cache->contents);
+    if (error == 0)
+        cache->lower = cache->contents;
+    return error;
+}
+
 static void free_cache(struct cfs_cache *cache)
 {
+    cfs_contents_free(cache->contents);
     if (cache->keeps_names) {
         cfs_walk_stop(cache);
         cfs_names_fini(&cache->names);
@@ -135,6 +148,8 @@ int cfs_cache_new(struct cfs_remote *lower, const struct cfs_cache_options *opti
     cache->own_loop = !options->loop;
     cache->loop = options->loop ? options->loop : cfs_loop_new();
     int error = cache->loop ? init_names(cache) : -ENOMEM;
+    if (error == 0)
+        error = init_contents(cache);
     if (error == 0 && cache->own_loop)
         error = start_thread(cache);
     if (error < 0) {
@@ -151,6 +166,7 @@ void cfs_cache_free(struct cfs_remote *remote)
         return;
     struct cfs_cache *cache = cfs_cache_of(remote);
     cfs_cache_calls_wait(cache);
+    cfs_contents_free(CFS_TAKE(cache->contents));
     if (cache->own_loop) {
         cfs_loop_stop(cache->loop);
         pthread_join(cache->thread, NULL);
@@ -161,7 +177,11 @@ void cfs_cache_free(struct cfs_remote *remote)
 void cfs_cache_status(struct cfs_remote *remote, struct cfs_cache_status *ret_status)
 {
     struct cfs_cache *cache = cfs_cache_of(remote);
-    *ret_status = (struct cfs_cache_status){.calls = atomic_load(&cache->calls_below)};
+    *ret_status = (struct cfs_cache_status){.calls = 0};
+    if (cache->contents)
+        cfs_contents_status(cache->contents, ret_status);
+    else
+        ret_status->calls = atomic_load(&cache->calls_below);
     pthread_mutex_lock(&cache->names_lock);
     if (cache->keeps_names)
         ret_status->names = cfs_names_count(&cache->names);

@@ -21,10 +21,11 @@ enum cfs_durability {
 
 struct cfs_cache_options {
     const struct cfs_clock *clock;
-    int32_t attr_ttl_ms;  /* -1: auto, from 1 s for what changed just now to 60 s for what is old; 0: nothing is kept */
-    size_t entries;       /* names kept, at most; 0: default */
-    uint64_t cache_size;  /* bytes of clean blocks */
-    uint64_t dirty_limit; /* bytes that were written and not acknowledged */
+    int32_t attr_ttl_ms; /* -1: auto, from 1 s for what changed just now to 60 s for what is old; 0: nothing is kept */
+    size_t entries;      /* names kept, at most; 0: default */
+    /* Bytes of clean blocks, and bytes that were written and not acknowledged. Both 0: nothing is kept of contents.
+     * Only dirty_limit 0: a write completes when it is on the server. */
+    uint64_t cache_size, dirty_limit;
     enum cfs_durability durability;
     bool prefetch;
     /* Told when the remote's side of something that the kernel may have cached was found changed. Called on a thread of

@@ -14,7 +14,8 @@ enum { CFS_CACHE_STRIPES = 32 };
 
 struct cfs_cache {
     struct cfs_remote remote;
-    struct cfs_remote *lower;
+    struct cfs_remote *lower;         /* what the names are in front of: the contents, or the remote below */
+    struct cfs_remote *contents;      /* NULL: nothing is kept of contents, and writes go through */
     struct cfs_cache_options options; /* defaults filled in */
     const struct cfs_clock *clock;
 

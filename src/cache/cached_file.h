@@ -20,7 +20,9 @@ struct cfs_cached_file {
     struct cfs_remote_attributes attributes;
     struct cfs_freshness freshness;
     uint64_t learned_at;         /* stamp */
+    atomic_bool written;         /* since the last flush: the server's attributes will change when it has the bytes */
     struct cfs_cache_call close; /* so that it cannot fail */
+    struct cfs_change closing;
 };
 
 static inline struct cfs_cached_file *cfs_cached_file_of(struct cfs_remote_file *file)

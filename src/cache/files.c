@@ -226,20 +226,6 @@ void cfs_cache_read(struct cfs_remote *remote, struct cfs_remote_call *upper, st
                               destination);
 }
 
-void cfs_cache_flush(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)
-{
-    struct cfs_cache_call *call = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*call), NULL);
-    if (call)
-        cfs_cache_call_submit(call, cfs_cache_call_pass, flush, cfs_cached_file_of(file)->lower);
-}
-
-void cfs_cache_fsync(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)
-{
-    struct cfs_cache_call *call = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*call), NULL);
-    if (call)
-        cfs_cache_call_submit(call, cfs_cache_call_pass, fsync, cfs_cached_file_of(file)->lower);
-}
-
 /* A call that changes a file. */
 struct modifying {
     struct cfs_cache_call call;
@@ -272,8 +258,38 @@ void cfs_cache_write(struct cfs_remote *remote, struct cfs_remote_call *upper, s
                      uint64_t offset, size_t length, const void *data)
 {
     struct modifying *modifying = begin_modifying(remote, upper, file);
-    if (modifying)
-        cfs_cache_call_submit(&modifying->call, modified, write, modifying->file->lower, offset, length, data);
+    if (!modifying)
+        return;
+    atomic_store(&modifying->file->written, true);
+    cfs_cache_call_submit(&modifying->call, modified, write, modifying->file->lower, offset, length, data);
+}
+
+/* Bytes that were written may reach the server now, and change its attributes once more. */
+static struct modifying *begin_sync(struct cfs_remote *remote, struct cfs_remote_call *upper,
+                                    struct cfs_remote_file *file)
+{
+    struct cfs_cached_file *cached = cfs_cached_file_of(file);
+    struct modifying *syncing = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*syncing), NULL);
+    if (!syncing)
+        return NULL;
+    syncing->file = cached;
+    if (atomic_exchange(&cached->written, false))
+        cfs_cached_file_change_begin(cached, &syncing->change);
+    return syncing;
+}
+
+void cfs_cache_flush(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)
+{
+    struct modifying *syncing = begin_sync(remote, upper, file);
+    if (syncing)
+        cfs_cache_call_submit(&syncing->call, modified, flush, syncing->file->lower);
+}
+
+void cfs_cache_fsync(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)
+{
+    struct modifying *syncing = begin_sync(remote, upper, file);
+    if (syncing)
+        cfs_cache_call_submit(&syncing->call, modified, fsync, syncing->file->lower);
 }
 
 void cfs_cache_fsetattr(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file,
@@ -361,9 +377,18 @@ static void release_closed(struct cfs_cache_call *call)
     free_file(cfs_container_of(call, struct cfs_cached_file, close));
 }
 
+static void closed(struct cfs_cache_call *call)
+{
+    struct cfs_cached_file *file = cfs_container_of(call, struct cfs_cached_file, close);
+    cfs_cached_file_change_end(file, &file->closing, call->lower.error, NULL);
+    cfs_cache_call_pass(call);
+}
+
 void cfs_cache_close(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)
 {
     struct cfs_cached_file *cached = cfs_cached_file_of(file);
     cfs_cache_call_init(&cached->close, cfs_cache_of(remote), upper, release_closed);
-    cfs_cache_call_submit(&cached->close, cfs_cache_call_pass, close, cached->lower);
+    if (atomic_load(&cached->written))
+        cfs_cached_file_change_begin(cached, &cached->closing);
+    cfs_cache_call_submit(&cached->close, closed, close, cached->lower);
 }

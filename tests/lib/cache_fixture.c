@@ -209,6 +209,13 @@ int cache_open(struct cache_fixture *fixture, const char *path, int flags, struc
     return end(&call);
 }
 
+int cache_flush(struct cache_fixture *fixture, struct cfs_remote_file *file)
+{
+    struct cache_call call;
+    run_call(flush, &call, file);
+    return end(&call);
+}
+
 int cache_close(struct cache_fixture *fixture, struct cfs_remote_file *file)
 {
     struct cache_call call;

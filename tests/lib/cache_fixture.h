@@ -53,6 +53,7 @@ int cache_symlink(struct cache_fixture *fixture, const char *target, const char 
 int cache_link(struct cache_fixture *fixture, const char *from, const char *to);
 int cache_rename(struct cache_fixture *fixture, const char *from, const char *to, enum cfs_remote_rename how);
 int cache_open(struct cache_fixture *fixture, const char *path, int flags, struct cfs_remote_file **ret_file);
+int cache_flush(struct cache_fixture *fixture, struct cfs_remote_file *file);
 int cache_close(struct cache_fixture *fixture, struct cfs_remote_file *file);
 ssize_t cache_read(struct cache_fixture *fixture, struct cfs_remote_file *file, uint64_t offset, size_t length,
                    void *buffer);
