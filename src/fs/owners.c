@@ -8,9 +8,10 @@
 #include <pthread.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* How sure we are of the login's uid. */
-enum certainty { UNKNOWN, GUESSED, SURE };
+/* How sure we are of the login's uid: by the work folder, the home folder, what we made. */
+enum certainty { UNKNOWN, GUESSED, LIKELY, SURE };
 
 struct translation {
     struct cfs_hash_link link;
@@ -40,7 +41,10 @@ int cfs_owners_new(const struct cfs_profile *profile, const struct cfs_remote_fa
     pthread_mutex_init(&owners->lock, NULL);
     owners->profile = profile;
     owners->by_name = profile->idmap == CFS_IDMAP_NAME && (facts->capabilities & CFS_REMOTE_CAN_NAME_IDS);
-    owners->certainty = facts->login_known ? SURE : UNKNOWN;
+    /* A home folder of root's is that of a login in a chroot, or a service's. */
+    bool is_evidence =
+        facts->login_known && (facts->login_uid != 0 || !profile->user || !strcmp(profile->user, "root"));
+    owners->certainty = is_evidence ? LIKELY : UNKNOWN;
     owners->login_uid = facts->login_uid;
     *ret_owners = owners;
     return 0;

@@ -7,8 +7,8 @@
  * database); a name that is not known here keeps its number. With none and name, uid and gid of the profile, where the
  * user gave them, are shown for all files.
  *
- * Which uid is the login's? What the remote knows of the home folder's owner; else the owner of the first file that we
- * create; and until there is one, the owner of the mount's root unless that is the server's root. Any thread. */
+ * Which uid is the login's? The owner of the first file that we create; until there is one, that of the home folder, or
+ * else of the mount's root; neither if that is the server's root, unless we log in as root. Any thread. */
 #ifndef CFS_FS_OWNERS_H
 #define CFS_FS_OWNERS_H
 

@@ -92,6 +92,35 @@ static void the_login_is_learned_from_what_it_makes(void **state)
     cfs_owners_free(owners);
 }
 
+static void what_the_login_makes_tells_more_than_its_home_folder(void **state)
+{
+    struct cfs_profile profile = profile_with(CFS_IDMAP_USER);
+    struct cfs_owners *owners = new_owners(&profile, true);
+    struct cfs_remote_attributes made = owned_by(OTHER, OTHER_GROUP);
+    cfs_owners_saw_root(owners, &made);
+    assert_shown(owners, LOGIN, LOGIN_GROUP, MINE, MY_GROUP);
+    cfs_owners_saw_own(owners, &made);
+    assert_shown(owners, OTHER, OTHER_GROUP, MINE, MY_GROUP);
+    assert_shown(owners, LOGIN, LOGIN_GROUP, LOGIN, LOGIN_GROUP);
+    cfs_owners_free(owners);
+}
+
+static void a_home_folder_of_roots_makes_nobody_root(void **state)
+{
+    char user[] = "alice", root[] = "root";
+    struct cfs_profile profile = profile_with(CFS_IDMAP_USER);
+    struct cfs_remote_facts facts = {.login_known = true, .login_uid = 0};
+    struct cfs_owners *owners = NULL;
+    profile.user = user;
+    assert_int_equal(cfs_owners_new(&profile, &facts, &owners), 0);
+    assert_shown(owners, 0, 0, 0, 0);
+    cfs_owners_free(owners);
+    profile.user = root;
+    assert_int_equal(cfs_owners_new(&profile, &facts, &owners), 0);
+    assert_shown(owners, 0, 0, MINE, MY_GROUP);
+    cfs_owners_free(owners);
+}
+
 static void none_shows_numbers(void **state)
 {
     struct cfs_profile profile = profile_with(CFS_IDMAP_NONE);
@@ -163,6 +192,8 @@ int main(void)
         cmocka_unit_test(user_shows_the_logins_files_as_mine),
         cmocka_unit_test(user_translates_chown_back),
         cmocka_unit_test(the_login_is_learned_from_what_it_makes),
+        cmocka_unit_test(what_the_login_makes_tells_more_than_its_home_folder),
+        cmocka_unit_test(a_home_folder_of_roots_makes_nobody_root),
         cmocka_unit_test(none_shows_numbers),
         cmocka_unit_test(name_translates_by_name),
         cmocka_unit_test(the_number_of_somebody_elses_name_is_not_asked_for),
