@@ -93,7 +93,7 @@ static void enter(struct copying *copying)
         cfs_list_init(&copying->turn[i].link);
     }
     for (int i = is_same; i < 2; i++)
-        cfs_turn_take(&copying->turn[i]);
+        cfs_content_turn_take(&copying->turn[i]);
 }
 
 void cfs_contents_copy(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *from,

@@ -96,7 +96,7 @@ void cfs_content_call_enter(struct cfs_content_call *call, enum cfs_turn_kind ki
         cfs_cache_call_finish_later(&call->call, -EINTR);
     } else {
         call->call.cancel_wait = cancel_wait;
-        cfs_turn_take(&call->turn);
+        cfs_content_turn_take(&call->turn);
         if (call->turn.waiting && kind == CFS_TURN_WRITE)
             copy_data(call);
     }
@@ -469,6 +469,6 @@ void cfs_contents_close(struct cfs_remote *remote, struct cfs_remote_call *upper
     pthread_mutex_lock(&contents->lock);
     cfs_reader_forget(open);
     call->turn = (struct cfs_turn){.content = open->content, .kind = CFS_TURN_DRAIN, .granted = close_granted};
-    cfs_turn_take(&call->turn);
+    cfs_content_turn_take(&call->turn);
     pthread_mutex_unlock(&contents->lock);
 }

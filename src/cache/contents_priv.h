@@ -192,7 +192,7 @@ void cfs_content_taint(struct cfs_content *content);
 /* --- turns.c --- */
 
 /* Takes a turn: TURN's content, kind, ... are set. `granted` is called at once or later. */
-void cfs_turn_take(struct cfs_turn *turn);
+void cfs_content_turn_take(struct cfs_turn *turn);
 /* The same before all others: for what may go at once. */
 void cfs_turn_force(struct cfs_turn *turn);
 /* A granted one ends: a barrier is lifted. */

@@ -78,7 +78,7 @@ void cfs_turns_pump(struct cfs_content *content)
     cfs_content_put(content);
 }
 
-void cfs_turn_take(struct cfs_turn *turn)
+void cfs_content_turn_take(struct cfs_turn *turn)
 {
     struct cfs_content *content = turn->content;
     cfs_list_init(&turn->link);

@@ -110,7 +110,8 @@ write_profile()
         [log_level]=info [log_file]=$sandbox/$name.log
     )
     shift
-    for setting; do
+    # shellcheck disable=SC2086 # CLUSTERFS_TEST_PROFILE="cache=yes ...": the same test under other options
+    for setting in ${CLUSTERFS_TEST_PROFILE:-} "$@"; do
         values[${setting%%=*}]=${setting#*=}
     done
     {
