@@ -30,3 +30,4 @@ UNIT_TESTS += tests/cache/test_reader
 tests_cache_test_reader_SOURCES = tests/cache/test_reader.c $(contents_fixture)
 UNIT_TESTS += tests/cache/test_writer
 tests_cache_test_writer_SOURCES = tests/cache/test_writer.c $(contents_fixture)
+UNIT_TESTS += tests/cache/test_content_threads
