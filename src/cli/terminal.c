@@ -12,7 +12,8 @@
 #include <sys/wait.h>
 #include <termios.h>
 
-enum { ANSWER_SIZE = 1024, CONFIRM_TRIES = 5 };
+/* COULD_NOT_RUN: posix_spawn(3) may learn only in the child that there is no such program, and a shell says so, too. */
+enum { ANSWER_SIZE = 1024, CONFIRM_TRIES = 5, COULD_NOT_RUN = 127 };
 
 /* --- signals --- */
 
@@ -173,6 +174,7 @@ static int ask_program(const char *program, const char *text, char *answer, size
     pid_t child;
     if (pipe2(pipes, O_CLOEXEC))
         return -errno;
+    int status = 0;
     int error = cfs_spawn((const char *const[]){program, text, NULL}, pipes[1], STDOUT_FILENO, &child);
     close(pipes[1]);
     if (error) {
@@ -180,11 +182,14 @@ static int ask_program(const char *program, const char *text, char *answer, size
         fprintf(stderr, "clusterfs: Cannot run %s (SSH_ASKPASS): %s.\n", program, strerror(-error));
         return -ENOTTY;
     }
-    int status = 0;
     error = read_answer(pipes[0], answer, size);
     close(pipes[0]); /* before its end is waited for: it may have more to print */
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         continue;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == COULD_NOT_RUN) {
+        fprintf(stderr, "clusterfs: Cannot run %s (SSH_ASKPASS).\n", program);
+        return -ENOTTY;
+    }
     return error || !WIFEXITED(status) || WEXITSTATUS(status) != 0 ? -ECANCELED : 0;
 }
 
