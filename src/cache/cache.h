@@ -27,7 +27,7 @@ struct cfs_cache_options {
      * Only dirty_limit 0: a write completes when it is on the server. */
     uint64_t cache_size, dirty_limit;
     enum cfs_durability durability;
-    bool prefetch;
+    bool prefetch; /* contents ahead of who reads in order, listings ahead of who walks a tree */
     /* Told when the remote's side of something that the kernel may have cached was found changed. Called on a thread of
      * the cache's or of the remote's, without locks; must not block and may submit calls. PATH is relative to the root.
      * May be NULL. */

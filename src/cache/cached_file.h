@@ -17,7 +17,6 @@ struct cfs_cached_file {
     uint64_t incarnation;
     /* What is known of the file itself: the remote may give its name to another one, so this is not the name's. Under
      * names_lock. */
-    struct cfs_remote_attributes attributes;
     struct cfs_freshness freshness;
     uint64_t learned_at;         /* stamp */
     atomic_bool written;         /* since the last flush: the server's attributes will change when it has the bytes */

@@ -310,13 +310,26 @@ void cfs_contents_write(struct cfs_remote *remote, struct cfs_remote_call *upper
 
 /* --- attributes --- */
 
+/* The handle's file as the server has it: what is kept of another version must go, since the kernel will ask for pages
+ * that fit the attributes. */
+static void compare_version(struct cfs_content *content, struct cfs_remote_attributes *attributes, uint64_t started)
+{
+    bool other_size = attributes->valid & CFS_REMOTE_SIZE && attributes->size != content->server_size;
+    bool other_time =
+        attributes->valid & CFS_REMOTE_TIMES && content->version_known && attributes->mtime != content->mtime;
+    if (content->size_known && (other_size || other_time) && !cfs_content_is_ahead(content, started))
+        cfs_content_learn(content, attributes);
+    else
+        cfs_content_correct(content, attributes, started);
+}
+
 static void fstat_done(struct cfs_cache_call *base)
 {
     struct cfs_content_call *call = cfs_content_call_of(base);
     struct cfs_contents *contents = cfs_contents_of_call(base);
     pthread_mutex_lock(&contents->lock);
     if (base->lower.error == 0)
-        cfs_content_correct(call->content, &base->lower.result.attributes, call->started);
+        compare_version(call->content, &base->lower.result.attributes, call->started);
     pthread_mutex_unlock(&contents->lock);
     cfs_cache_call_pass(base);
 }

@@ -59,7 +59,6 @@ void cfs_cached_file_change_end(struct cfs_cached_file *file, struct cfs_change 
 static void learn_of_file(struct cfs_cached_file *file, const struct cfs_remote_attributes *attributes, uint64_t stamp,
                           int64_t asked_ms)
 {
-    file->attributes = *attributes;
     file->learned_at = stamp;
     file->freshness = (struct cfs_freshness){
         asked_ms, attributes->valid ? cfs_name_ttl_ms(&file->cache->names, file->name, attributes) : 0};
@@ -339,35 +338,21 @@ static void looked(struct cfs_cache_call *call)
     cfs_cache_call_finish(call, call->lower.error);
 }
 
-/* Whether what is known of the file answers; if not, the look has begun. */
-static bool is_known(struct looking *looking)
-{
-    struct cfs_cache *cache = looking->call.cache;
-    pthread_mutex_lock(&cache->names_lock);
-    uint32_t keep_ms = file_keep_ms(looking->file);
-    if (keep_ms > 0) {
-        looking->call.upper->result.attributes = looking->file->attributes;
-        looking->call.upper->result.attributes.keep_ms = keep_ms;
-        cache->name_hits++;
-    } else {
-        cache->name_misses++;
-    }
-    looking->stamp = cfs_names_stamp(&cache->names);
-    looking->asked_ms = cfs_clock_ms(cache->clock);
-    pthread_mutex_unlock(&cache->names_lock);
-    return keep_ms > 0;
-}
-
+/* Always asks, as the contract says: appends go to the size that it tells. */
 void cfs_cache_fstat(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)
 {
-    struct looking *looking = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*looking), NULL);
+    struct cfs_cache *cache = cfs_cache_of(remote);
+    struct looking *looking = cfs_cache_call_new(cache, upper, sizeof(*looking), NULL);
     if (!looking)
         return;
     looking->file = cfs_cached_file_of(file);
-    if (looking->file->name && is_known(looking))
-        cfs_cache_call_finish_later(&looking->call, 0);
-    else
-        cfs_cache_call_submit(&looking->call, looked, fstat, looking->file->lower);
+    pthread_mutex_lock(&cache->names_lock);
+    if (cache->keeps_names)
+        looking->stamp = cfs_names_stamp(&cache->names);
+    looking->asked_ms = cfs_clock_ms(cache->clock);
+    cache->name_misses++;
+    pthread_mutex_unlock(&cache->names_lock);
+    cfs_cache_call_submit(&looking->call, looked, fstat, looking->file->lower);
 }
 
 /* --- close --- */

@@ -8,13 +8,14 @@
  *
  * That a name is absent, or a listing complete, may be told for a tenth of the age of the folder, 1 to 10 s: people
  * wait for files to appear. A folder that this mount made and is filling (cp -r, tar, rsync) stays complete for as long
- * as it goes on, at most 60 s: all names that matter there are our own. */
+ * as it goes on, at most 60 s: all names that matter there are our own. One that nobody fills may have been made for
+ * the server's side. */
 #include "cache/names.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { SHORTEST_MS = 1000, LONGEST_MS = 60000, LONGEST_ABSENCE_MS = 10000, AGE_SHARE = 10 };
+enum { SHORTEST_MS = 1000, LONGEST_MS = 60000, LONGEST_ABSENCE_MS = 10000, JUST_MADE_MS = 2000, AGE_SHARE = 10 };
 
 static int64_t now_of(const struct cfs_names *names)
 {
@@ -286,7 +287,7 @@ void cfs_name_made(struct cfs_names *names, struct cfs_name *name, mode_t type)
         name->complete = true;
         name->proven_ms = now;
         name->completeness =
-            (struct cfs_freshness){now, names->attr_ttl_ms >= 0 ? (uint32_t)names->attr_ttl_ms : LONGEST_ABSENCE_MS};
+            (struct cfs_freshness){now, names->attr_ttl_ms >= 0 ? (uint32_t)names->attr_ttl_ms : JUST_MADE_MS};
     }
 }
 

@@ -30,7 +30,7 @@ void cfs_walk_opened(struct cfs_cache *cache, struct cfs_name *folder)
 {
     struct cfs_walk *walk = &cache->walk;
     int64_t now = cfs_clock_ms(cache->clock);
-    bool walks = folder->parent && was_listed(cache, folder->parent);
+    bool walks = cache->options.prefetch && folder->parent && was_listed(cache, folder->parent);
     if (!walks || (walk->at && now - walk->at_ms > WALK_MS))
         cfs_walk_stop(cache);
     folder->listed_ms = now > 0 ? now : 1;

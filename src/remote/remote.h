@@ -156,6 +156,7 @@ struct cfs_remote_operations {
     /* All of the bytes, or an error. */
     void (*write)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
                   uint64_t offset, size_t length, const void *data);
+    /* As the file is now, with what was written here: never from memory (an append goes to the size that it tells). */
     void (*fstat)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
     void (*fsetattr)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
                      const struct cfs_remote_attributes *attributes);

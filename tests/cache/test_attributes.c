@@ -166,9 +166,20 @@ static void test_a_file_written_through_a_handle_is_asked_for(void **state)
     assert_int_equal(attributes.size, 7);
     assert_int_equal(cache_fstat(fixture, file, &attributes), 0);
     assert_int_equal(attributes.size, 7);
-    cache_cost(fixture);
-    assert_int_equal(cache_fstat(fixture, file, &attributes), 0);
-    assert_int_equal(cache_cost(fixture), 0);
+    assert_int_equal(cache_close(fixture, file), 0);
+}
+
+static void test_fstat_tells_what_the_file_is_now(void **state)
+{
+    struct cache_fixture *fixture = *state;
+    struct cfs_remote_attributes attributes;
+    struct cfs_remote_file *file;
+    assert_int_equal(cache_open(fixture, "folder/old", O_RDWR, &file), 0);
+    for (int i = 1; i <= 3; i++) {
+        memory_remote_poke_append(fixture->memory, "folder/old", "x", 1);
+        assert_int_equal(cache_fstat(fixture, file, &attributes), 0);
+        assert_int_equal(attributes.size, 3 + i);
+    }
     assert_int_equal(cache_close(fixture, file), 0);
 }
 
@@ -369,6 +380,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_absent_folder_has_no_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_own_changes_are_seen_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_file_written_through_a_handle_is_asked_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fstat_tells_what_the_file_is_now, setup, teardown),
         cmocka_unit_test_setup_teardown(test_after_a_rename_the_handle_still_changes_the_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_open_file_whose_name_went_to_another_keeps_its_own_attributes, setup,
                                         teardown),

@@ -14,6 +14,7 @@ void cache_fixture_init(struct cache_fixture *fixture, const struct memory_remot
     fixture->options = (struct cfs_cache_options){
         .clock = memory_remote_clock(fixture->memory),
         .attr_ttl_ms = -1,
+        .prefetch = true,
         .loop = fixture->loop,
     };
 }
