@@ -3,6 +3,7 @@
 #include "cli/serve.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cache/cache.h"
 #include "cli/daemon.h"
 #include "cli/mountpoint.h"
 #include "cli/terminal.h"
@@ -15,12 +16,13 @@
 #include <string.h>
 
 /* Metadata, and two for data: on one login, which is one process of sshd, more lanes gain nothing. */
-enum { DEFAULT_LANES = 3 };
+enum { DEFAULT_LANES = 3, MOST_CACHE = 1 << 30 };
 
 struct mount {
     const struct cfs_profile *profile;
     const char *mountpoint;
-    struct cfs_remote *remote;
+    struct cfs_remote *remote; /* the pool */
+    struct cfs_remote *cache;  /* in front of it; NULL: none */
     struct cfs_fs *fs;
     struct cfs_fuse_session *session;
     struct cfs_control_server *control;
@@ -86,8 +88,36 @@ static int no_memory(struct cfs_error *error)
     return cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "There is not enough memory.");
 }
 
+/* An eighth of the machine's memory, at most 1 GiB. */
+static uint64_t usual_cache_size(void)
+{
+    uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES), page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t share = pages * page / 8;
+    return share < MOST_CACHE ? share : MOST_CACHE;
+}
+
+static int open_cache(struct mount *mount, struct cfs_error *error)
+{
+    const struct cfs_profile *profile = mount->profile;
+    uint64_t size = profile->cache_size ? profile->cache_size : usual_cache_size();
+    struct cfs_cache_options options = {
+        .clock = &cfs_system_clock,
+        .attr_ttl_ms = profile->attr_ttl_ms == CFS_ATTR_TTL_AUTO ? -1 : (int32_t)profile->attr_ttl_ms,
+        .cache_size = size,
+        .dirty_limit = profile->dirty_limit < size ? profile->dirty_limit : size,
+        .durability = CFS_DURABILITY_CLOSE,
+        .prefetch = profile->prefetch,
+    };
+    if (!profile->cache)
+        return 0;
+    return cfs_cache_new(mount->remote, &options, &mount->cache) ? no_memory(error) : 0;
+}
+
 static int open_fs(struct mount *mount, struct cfs_error *error)
 {
+    int result = open_cache(mount, error);
+    if (result)
+        return result;
     mount->session = cfs_fuse_session_new(mount->profile);
     if (!mount->session)
         return no_memory(error);
@@ -96,7 +126,7 @@ static int open_fs(struct mount *mount, struct cfs_error *error)
         .clock = &cfs_system_clock,
         .notifier = cfs_fuse_session_notifier(mount->session),
     };
-    if (cfs_fs_new(mount->remote, &options, &mount->fs))
+    if (cfs_fs_new(mount->cache ? mount->cache : mount->remote, &options, &mount->fs))
         return no_memory(error);
     /* From before the mount exists: a signal must not leave one without a process. */
     catch_signals(mount->session);
@@ -122,6 +152,7 @@ static void open_control(struct mount *mount)
         .profile = mount->profile,
         .mountpoint = mount->mountpoint,
         .remote = mount->remote,
+        .cache = mount->cache,
         .fs = mount->fs,
         .waiting = waiting,
         .context = mount->session,
@@ -172,6 +203,7 @@ static void close_all(struct mount *mount)
     cfs_control_server_stop(mount->control);
     cfs_fuse_session_free(mount->session);
     cfs_fs_free(mount->fs);
+    cfs_cache_free(mount->cache);
     cfs_pool_free(mount->remote);
     cfs_control_server_free(mount->control);
 }

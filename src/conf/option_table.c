@@ -17,6 +17,9 @@
         }                                                                                                              \
     }
 
+#define MEBIBYTE (UINT64_C(1) << 20)
+#define GIBIBYTE (UINT64_C(1) << 30)
+
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 
 /* clang-format off */
@@ -100,8 +103,23 @@ const struct cfs_option cfs_options[] = {
      WORDS({"safe", CFS_SYMLINKS_SAFE}, {"raw", CFS_SYMLINKS_RAW}), .default_text = "safe", .placeholder = "HOW",
      .help = "How symbolic links are shown: safe lets none lead out of the mount, raw shows what the server has."},
     {"attr_ttl", CFS_OPTIONS_MOUNT, CFS_OPTION_DURATION, CFS_OPTION_ANYWHERE, FIELD(attr_ttl_ms), RANGE(0, HOUR),
-     .default_text = "1s", .placeholder = "TIME",
-     .help = "For how long names and attributes may be answered without asking the server."},
+     WORDS({"auto", CFS_ATTR_TTL_AUTO}), .default_text = "auto", .placeholder = "TIME",
+     .help = "For how long names and attributes may be answered without asking the server; an open always asks. auto "
+             "is 1s for what changed just now, up to 1m for what is old; for names that are not there at most 10s. "
+             "Without cache, auto is 1s."},
+    {"cache", CFS_OPTIONS_MOUNT, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(cache), .default_text = "yes",
+     .help = "Keep names and contents in memory, read ahead, and write behind: close and fsync wait for the server, "
+             "and tell its errors."},
+    {"cache_size", CFS_OPTIONS_MOUNT, CFS_OPTION_SIZE, CFS_OPTION_ANYWHERE, FIELD(cache_size),
+     RANGE(1 * MEBIBYTE, 1024 * GIBIBYTE), WORDS({"auto", 0}), .default_text = "auto", .placeholder = "SIZE",
+     .help = "How much of what was read is kept in memory; auto is an eighth of the machine's memory, at most 1G."},
+    {"dirty_limit", CFS_OPTIONS_MOUNT, CFS_OPTION_SIZE, CFS_OPTION_ANYWHERE, FIELD(dirty_limit),
+     RANGE(0, 64 * GIBIBYTE), .default_text = "64M", .placeholder = "SIZE",
+     .help = "How much may have been written without the server having acknowledged it, at most cache_size. "
+             "With 0 each write waits for the server."},
+    {"prefetch", CFS_OPTIONS_MOUNT, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(prefetch), .default_text = "yes",
+     .help = "Fetch ahead what a program that reads a file in order, or lists folder after folder, will want next. "
+             "With cache only."},
     {"config", CFS_OPTIONS_MOUNT, CFS_OPTION_FILE, CFS_OPTION_IN_MOUNT, .offset = CFS_OPTION_NO_FIELD,
      .default_note = "the usual files", .placeholder = "FILE",
      .help = "Read this configuration file and no other, as -c does."},

@@ -23,6 +23,9 @@ enum cfs_address_family { CFS_ADDRESS_ANY, CFS_ADDRESS_INET, CFS_ADDRESS_INET6 }
 /* Words separated by white space in the file; NULL-terminated. */
 typedef char **cfs_words;
 
+/* attr_ttl = auto: by the age of what is told. */
+#define CFS_ATTR_TTL_AUTO UINT32_MAX
+
 struct cfs_profile {
     char *name;   /* the section's name, or "user@host" for a source without one */
     char *source; /* as given: what /proc/mounts shows as the device */
@@ -60,7 +63,13 @@ struct cfs_profile {
     bool default_permissions;
     bool nosuid, nodev, noexec; /* the first two are on by default */
     char *kernel_flags;         /* from -o, for libfuse: "noatime,sync"; NULL: none */
-    uint32_t attr_ttl_ms;
+    uint32_t attr_ttl_ms;       /* or CFS_ATTR_TTL_AUTO */
+
+    /* cache */
+    bool cache; /* keep names and contents here, read ahead, write behind */
+    bool prefetch;
+    uint64_t cache_size;  /* bytes of what was read; 0 = auto */
+    uint64_t dirty_limit; /* bytes that were written and not acknowledged; 0: each write waits for the server */
 
     /* owner mapping */
     enum cfs_idmap idmap;

@@ -10,6 +10,7 @@
 struct facts {
     struct cfs_pool_status pool;
     struct cfs_fs_status fs;
+    struct cfs_cache_status cache;
     size_t waiting;
     int64_t oldest_ms;
     int64_t up_ms;
@@ -20,6 +21,8 @@ static void collect(const struct cfs_ctl_source *source, struct facts *facts)
     memset(facts, 0, sizeof(*facts));
     cfs_pool_status(source->remote, &facts->pool);
     cfs_fs_status(source->fs, &facts->fs);
+    if (source->cache)
+        cfs_cache_status(source->cache, &facts->cache);
     if (source->waiting)
         facts->waiting = source->waiting(source->context, &facts->oldest_ms);
     facts->up_ms = cfs_clock_ms(&cfs_system_clock) - source->since_ms;
@@ -76,6 +79,10 @@ void cfs_ctl_status_text(const struct cfs_ctl_source *source, struct cfs_buffer 
     line(out, "open files", "%" PRIu64, facts.fs.open_files);
     line(out, "programs", "%s read, %s written", cfs_text_format_size(facts.fs.bytes_read, first, sizeof(first)),
          cfs_text_format_size(facts.fs.bytes_written, second, sizeof(second)));
+    if (source->cache)
+        line(out, "cache", "%s kept, %s to be written",
+             cfs_text_format_size(facts.cache.clean_bytes, first, sizeof(first)),
+             cfs_text_format_size(facts.cache.dirty_bytes, second, sizeof(second)));
     line(out, "network", "%" PRIu64 " requests, %s received, %s sent", pool->requests,
          cfs_text_format_size(pool->bytes_received, first, sizeof(first)),
          cfs_text_format_size(pool->bytes_sent, second, sizeof(second)));
@@ -102,6 +109,21 @@ static void json_server(struct cfs_json *json, const struct cfs_pool_status *poo
             cfs_json_text(json, NULL, name);
     }
     cfs_json_close_array(json);
+    cfs_json_close_object(json);
+}
+
+static void json_cache(struct cfs_json *json, const struct cfs_cache_status *cache)
+{
+    cfs_json_open_object(json, "cache");
+    cfs_json_number(json, "names", cache->names);
+    cfs_json_number(json, "name_hits", cache->name_hits);
+    cfs_json_number(json, "name_misses", cache->name_misses);
+    cfs_json_number(json, "clean_bytes", cache->clean_bytes);
+    cfs_json_number(json, "dirty_bytes", cache->dirty_bytes);
+    cfs_json_number(json, "read_hits", cache->read_hits);
+    cfs_json_number(json, "read_misses", cache->read_misses);
+    cfs_json_number(json, "prefetched_bytes", cache->prefetched_bytes);
+    cfs_json_number(json, "prefetch_wasted_bytes", cache->prefetch_wasted_bytes);
     cfs_json_close_object(json);
 }
 
@@ -145,6 +167,8 @@ void cfs_ctl_status_json(const struct cfs_ctl_source *source, struct cfs_buffer 
     cfs_json_text(&json, "last_error", facts.pool.last_error[0] ? facts.pool.last_error : NULL);
     json_server(&json, &facts.pool);
     json_counters(&json, &facts);
+    if (source->cache)
+        json_cache(&json, &facts.cache);
     cfs_json_close_object(&json);
     cfs_buffer_add_u8(out, '\n');
 }

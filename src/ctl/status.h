@@ -3,6 +3,7 @@
 #define CFS_CTL_STATUS_H
 
 #include "base/bytes.h"
+#include "cache/cache.h"
 #include "conf/profile.h"
 #include "fs/fs.h"
 #include "remote/pool.h"
@@ -12,6 +13,7 @@ struct cfs_ctl_source {
     const struct cfs_profile *profile;
     const char *mountpoint;
     struct cfs_remote *remote; /* a pool */
+    struct cfs_remote *cache;  /* NULL: none */
     struct cfs_fs *fs;
     /* Requests of the kernel that wait, and the age of the oldest in milliseconds (src/fuse stands above us). */
     size_t (*waiting)(void *context, int64_t *ret_oldest_ms);

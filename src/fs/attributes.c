@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 512, BUFFER_SIZE = 131072 };
+/* attr_ttl = auto, of a remote that does not say: the grain of times on the wire. */
+enum { BLOCK = 512, BUFFER_SIZE = 131072, UNKNOWN_AGE_TTL_MS = 1000 };
 
 static bool is_unlinked(struct cfs_fs *fs, const struct cfs_node *node)
 {
@@ -48,7 +49,7 @@ void cfs_attributes_make_up(mode_t mode, struct cfs_remote_attributes *ret_attri
 uint32_t cfs_attributes_ttl_ms(const struct cfs_fs *fs, const struct cfs_remote_attributes *attributes)
 {
     if (attributes->keep_ms == CFS_REMOTE_KEEP_DEFAULT)
-        return fs->profile->attr_ttl_ms;
+        return fs->profile->attr_ttl_ms == CFS_ATTR_TTL_AUTO ? UNKNOWN_AGE_TTL_MS : fs->profile->attr_ttl_ms;
     return attributes->keep_ms == CFS_REMOTE_KEEP_NOT ? 0 : attributes->keep_ms;
 }
 

@@ -5,10 +5,10 @@ import stat
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-from system_calls import check, equal, eventually, fails, main, numbered  # noqa: E402
+from system_calls import check, check_theirs, equal, eventually, fails, main, numbered  # noqa: E402
 
 
-@check
+@check_theirs
 def what_the_server_closed_an_open_sees(place):
     for i in range(30):  # of one size, within one second
         data = b"version %03d" % i
@@ -46,7 +46,7 @@ def both_sides_write_in_turn(place):
         place.holds("file", data)
 
 
-@check
+@check_theirs
 def an_open_file_follows_the_server(place):
     place.write_on_server("file", b"first")
     fd = place.open("file", os.O_RDONLY)
@@ -58,7 +58,7 @@ def an_open_file_follows_the_server(place):
     os.close(fd)
 
 
-@check
+@check_theirs
 def an_open_file_is_cut_and_written_anew_by_the_server(place):
     place.write_on_server("file", numbered(100000))
     fd = place.open("file", os.O_RDONLY)
@@ -71,7 +71,7 @@ def an_open_file_is_cut_and_written_anew_by_the_server(place):
     os.close(fd)
 
 
-@check
+@check_theirs
 def an_open_file_is_replaced_by_the_server(place):
     place.write_on_server("file", numbered(50000))
     old = place.open("file", os.O_RDONLY)
@@ -112,7 +112,7 @@ def names_follow_the_server(place):
 # --- special files of the server ---
 
 
-@check
+@check_theirs
 def pipes_of_the_server(place):
     os.mkfifo(place.on_server("pipe"), 0o600)
     equal(stat.S_ISFIFO(os.lstat(place("pipe")).st_mode), True)
