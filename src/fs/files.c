@@ -234,12 +234,19 @@ static void open_identified(struct cfs_step *step, int error)
     cfs_step_reply(step, 0);
 }
 
+/* The kernel knew the name, perhaps from a while ago: on ESTALE it looks it up again, and finds what is there now, or
+ * creates it for O_CREAT, or says ENOENT by itself. */
+static void open_failed(struct cfs_step *step, int error)
+{
+    cfs_step_reply(step, error == -ENOENT ? -ESTALE : error);
+}
+
 static void open_done(struct cfs_step *step, int error)
 {
     struct opening *opening = opening_of(step);
     struct cfs_identity *identity = &opening->identity;
     if (error < 0) {
-        cfs_step_reply(step, error);
+        open_failed(step, error);
         return;
     }
     opening->file->remote = step->call.result.file;
@@ -266,7 +273,7 @@ static void open_claimed(struct cfs_step *step, int error)
     if (error == 0 && !(opening->file = cfs_open_file_new(step->fs, opening->node, opening->flags)))
         error = -ENOMEM;
     if (error < 0) {
-        cfs_step_reply(step, error);
+        open_failed(step, error);
         return;
     }
     if (opening->flags & O_TRUNC) {

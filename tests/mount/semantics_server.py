@@ -88,6 +88,19 @@ def an_open_file_is_replaced_by_the_server(place):
     os.close(new)
 
 
+@check_theirs
+def an_open_looks_again_for_what_the_server_took_away(place):
+    for name in "file", "read":
+        place.write_on_server(name, b"theirs")
+        os.utime(place.on_server(name), (1e9, 1e9))  # old: may be told for long
+        equal(os.stat(place(name)).st_size, 6)
+        os.unlink(place.on_server(name))
+    place.write("file", b"ours")
+    place.holds("file", b"ours")
+    fails(errno.ENOENT, place.read, "read")
+    equal(os.path.exists(place("read")), False)
+
+
 @check
 def names_follow_the_server(place):
     place.write("file", b"")
