@@ -1,19 +1,7 @@
-/* What is known of a file: where it is, how long it is, and whether what is kept of it may still be used.
- *
- * A version is (size, mtime). Times have whole seconds on the wire: a change within the second of the mtime may leave
- * both as they are. So bytes that were fetched when that could still happen taint what is kept, and it is dropped at
- * the next open although nothing seems to have changed. A change of our own makes the version unknown.
- *
- * When an open finds another version than others have open, it cannot be told whether it is their file, changed, or
- * another one in its place: they keep theirs, without its name, and the open gets a new one. */
+/* The table of contents by path, their life, and what changes of our own do to what is kept. content_version.c knows
+ * whether it may still be used. */
 #include "cache/contents_priv.h"
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-
-/* A change that leaves the mtime as it was cannot come later than that after we saw it; and a file that is older by
- * the clocks of both sides, which may differ, is not just changing. */
-enum { STABLE_MS = 2000, SURELY_OLD_SECONDS = 60 };
 
 /* --- the table --- */
 
@@ -81,6 +69,7 @@ struct cfs_content *cfs_content_new(struct cfs_contents *contents, const char *p
         cfs_content_detach(before);
     content->contents = contents;
     content->references = 1;
+    content->tainted_from = UINT64_MAX;
     cfs_block_owner_init(&content->owner, on_emptied);
     struct cfs_list *lists[] = {&content->files,  &content->turns,    &content->readers,    &content->sent,
                                 &content->drains, &content->of_dirty, &content->of_starving};
@@ -113,7 +102,18 @@ void cfs_content_detach(struct cfs_content *content)
 void cfs_content_drop(struct cfs_content *content)
 {
     cfs_content_changed(content);
+    content->unmixed = false;
+    cfs_content_forget(content);
+}
+
+void cfs_content_forget(struct cfs_content *content)
+{
+    cfs_content_get(content);
+    content->suspect_below = 0;
+    content->tainted_from = UINT64_MAX;
+    content->unproven = false;
     cfs_blocks_drop(&content->contents->blocks, &content->owner, 0, UINT64_MAX);
+    cfs_content_put(content);
 }
 
 /* PATH is at or below FROM: its new path; NULL otherwise, and without memory. */
@@ -150,6 +150,8 @@ void cfs_contents_renamed(struct cfs_contents *contents, const char *from, const
 void cfs_content_changed(struct cfs_content *content)
 {
     content->changed_at = ++content->contents->stamp;
+    if (content->version_known)
+        content->unmixed = cfs_content_was_just_confirmed(content);
     content->version_known = false;
 }
 
@@ -166,6 +168,11 @@ void cfs_content_truncated(struct cfs_content *content, uint64_t size)
     struct cfs_block *last = cfs_blocks_find(blocks, &content->owner, size / CFS_BLOCK_SIZE);
     cfs_content_get(content);
     cfs_content_changed(content);
+    if (content->suspect_below > 0 || size == 0) {
+        cfs_content_forget(content);
+        last = NULL;
+    }
+    content->unmixed |= size == 0; /* whatever it was, it is ours now */
     content->size_known = true;
     content->size = content->server_size = size;
     if (shrinks) {
@@ -177,103 +184,4 @@ void cfs_content_truncated(struct cfs_content *content, uint64_t size)
         cfs_blocks_drop(blocks, &content->owner, keeps_part ? behind + CFS_PAGE_SIZE : behind, UINT64_MAX);
     }
     cfs_content_put(content);
-}
-
-void cfs_content_correct(struct cfs_content *content, struct cfs_remote_attributes *attributes, uint64_t started)
-{
-    if (cfs_content_is_ahead(content, started)) {
-        if (content->size_known && attributes->valid & CFS_REMOTE_SIZE)
-            attributes->size = content->size;
-        return;
-    }
-    if ((attributes->valid & CFS_REMOTE_SIZE && attributes->size != content->size) ||
-        (attributes->valid & CFS_REMOTE_TIMES && content->version_known && attributes->mtime != content->mtime))
-        content->end_doubted = true;
-}
-
-/* --- versions --- */
-
-static bool is_stable(const struct cfs_content *content)
-{
-    const struct cfs_clock *clock = content->contents->core.clock;
-    return content->version_known && (cfs_clock_ms(clock) - content->version_since_ms >= STABLE_MS ||
-                                      content->mtime < clock->wall(clock).tv_sec - SURELY_OLD_SECONDS);
-}
-
-void cfs_content_taint(struct cfs_content *content)
-{
-    content->tainted |= !is_stable(content);
-}
-
-/* Nothing is kept, nothing of ours is on the way: what the server says holds. */
-static void adopt(struct cfs_content *content, const struct cfs_remote_attributes *attributes)
-{
-    content->size_known = attributes->valid & CFS_REMOTE_SIZE;
-    content->size = content->server_size = content->size_known ? attributes->size : 0;
-    content->version_known = content->size_known && attributes->valid & CFS_REMOTE_TIMES;
-    content->mtime = attributes->mtime;
-    content->version_since_ms = cfs_clock_ms(content->contents->core.clock);
-    content->tainted = content->end_doubted = false;
-}
-
-void cfs_content_learn(struct cfs_content *content, const struct cfs_remote_attributes *attributes)
-{
-    cfs_content_drop(content);
-    adopt(content, attributes);
-}
-
-static bool is_same_version(const struct cfs_content *content, const struct cfs_remote_attributes *attributes)
-{
-    unsigned needed = CFS_REMOTE_SIZE | CFS_REMOTE_TIMES;
-    return (attributes->valid & needed) == needed && content->version_known &&
-           content->server_size == attributes->size && content->mtime == attributes->mtime;
-}
-
-/* Others have it open, and it is another one now. */
-static bool must_part(const struct cfs_content *content, const struct cfs_remote_attributes *attributes)
-{
-    return !cfs_list_empty(&content->files) && (content->version_known || !(attributes->valid & CFS_REMOTE_SIZE) ||
-                                                !content->size_known || attributes->size != content->server_size);
-}
-
-struct cfs_content *cfs_content_opened(struct cfs_contents *contents, const char *path, int flags,
-                                       const struct cfs_remote_attributes *attributes, uint64_t started)
-{
-    static const struct cfs_remote_attributes empty = {.valid = CFS_REMOTE_SIZE};
-    struct cfs_content *content = cfs_content_find(contents, path);
-    bool is_new = !content || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
-    if (content)
-        cfs_content_get(content);
-    if (!is_new && flags & O_TRUNC) {
-        if (!cfs_content_is_at_rest(content))
-            content->must_learn = true; /* two opens at once: the other's bytes came before or after */
-        else
-            cfs_content_truncated(content, 0);
-        return content;
-    }
-    if (!is_new && cfs_content_is_ahead(content, started)) {
-        /* Only just: what was told may be from before our change, or after another's. */
-        if (content->owner.count > 0 && cfs_content_is_at_rest(content))
-            content->must_learn = true;
-        return content;
-    }
-    if (!is_new && is_same_version(content, attributes) && !content->end_doubted) {
-        if (content->tainted)
-            cfs_blocks_drop(&contents->blocks, &content->owner, 0, UINT64_MAX);
-        content->tainted = false;
-        return content;
-    }
-    if (is_new || must_part(content, attributes)) {
-        if (content)
-            cfs_content_drop(content);
-        cfs_content_put(content);
-        content = cfs_content_new(contents, path);
-        if (!content)
-            return NULL;
-        content->changed_at = started;
-    }
-    if (content->owner.count > 0)
-        cfs_content_drop(content);
-    adopt(content, flags & O_TRUNC ? &empty : attributes);
-    return content;
 }

@@ -147,21 +147,24 @@ static void closed_in_vain(struct cfs_cache_call *base)
     cfs_cache_call_finish(base, -ENOMEM);
 }
 
-static void opened(struct cfs_content_call *opening, const struct cfs_remote_attributes *attributes)
+/* PROVEN: the witness has told that what it has open is the same file. */
+static void finish_open(struct cfs_content_call *opening, const struct cfs_remote_attributes *attributes, bool proven)
 {
     struct cfs_cache_call *base = &opening->call;
     struct cfs_contents *contents = cfs_contents_of_call(base);
     struct cfs_content_file *file = opening->opening;
     pthread_mutex_lock(&contents->lock);
-    struct cfs_content *content =
-        cfs_content_opened(contents, opening->path, file->flags, attributes, opening->started);
+    struct cfs_content *content = cfs_content_opened(contents, opening->path, file->flags, attributes, opening->started,
+                                                     proven ? opening->file->content : NULL);
     if (content) {
         file->content = content;
         file->errors_told = content->errors;
         content->readable += can_read(file->flags);
         cfs_list_push_back(&content->files, &file->of_content);
         base->upper->result.attributes = *attributes;
-        cfs_content_correct(content, &base->upper->result.attributes, opening->started);
+        cfs_content_correct(content, &base->upper->result.attributes, opening->started, false);
+        if (can_read(file->flags))
+            cfs_content_check(file);
         base->upper->result.file = (struct cfs_remote_file *)(void *)CFS_TAKE(opening->opening);
     }
     if (opening->has_barrier)
@@ -173,6 +176,35 @@ static void opened(struct cfs_content_call *opening, const struct cfs_remote_att
         cfs_cache_call_finish(base, 0);
     else
         cfs_cache_call_submit(base, closed_in_vain, close, file->lower);
+}
+
+static void witness_told(struct cfs_cache_call *base)
+{
+    struct cfs_content_call *opening = cfs_content_call_of(base);
+    const struct cfs_remote_attributes *here = &opening->attributes, *there = &base->lower.result.attributes;
+    unsigned needed = CFS_REMOTE_SIZE | CFS_REMOTE_TIMES;
+    bool is_same = base->lower.error == 0 && (there->valid & needed) == needed && there->size >= here->size &&
+                   there->mtime >= here->mtime;
+    finish_open(opening, here, is_same);
+}
+
+/* When others have the file open, and it has grown: one of them is asked whether it is theirs that has. */
+static void opened(struct cfs_content_call *opening, const struct cfs_remote_attributes *attributes)
+{
+    struct cfs_contents *contents = cfs_contents_of_call(&opening->call);
+    pthread_mutex_lock(&contents->lock);
+    struct cfs_content_file *witness =
+        cfs_content_witness(contents, opening->path, opening->opening->flags, attributes, opening->started);
+    if (witness) {
+        opening->file = witness;
+        witness->uses++;
+    }
+    pthread_mutex_unlock(&contents->lock);
+    opening->attributes = *attributes;
+    if (witness)
+        cfs_cache_call_submit(&opening->call, witness_told, fstat, witness->lower);
+    else
+        finish_open(opening, &opening->attributes, false);
 }
 
 static void looked_at_opened(struct cfs_cache_call *base)
@@ -310,26 +342,13 @@ void cfs_contents_write(struct cfs_remote *remote, struct cfs_remote_call *upper
 
 /* --- attributes --- */
 
-/* The handle's file as the server has it: what is kept of another version must go, since the kernel will ask for pages
- * that fit the attributes. */
-static void compare_version(struct cfs_content *content, struct cfs_remote_attributes *attributes, uint64_t started)
-{
-    bool other_size = attributes->valid & CFS_REMOTE_SIZE && attributes->size != content->server_size;
-    bool other_time =
-        attributes->valid & CFS_REMOTE_TIMES && content->version_known && attributes->mtime != content->mtime;
-    if (content->size_known && (other_size || other_time) && !cfs_content_is_ahead(content, started))
-        cfs_content_learn(content, attributes);
-    else
-        cfs_content_correct(content, attributes, started);
-}
-
 static void fstat_done(struct cfs_cache_call *base)
 {
     struct cfs_content_call *call = cfs_content_call_of(base);
     struct cfs_contents *contents = cfs_contents_of_call(base);
     pthread_mutex_lock(&contents->lock);
     if (base->lower.error == 0)
-        compare_version(call->content, &base->lower.result.attributes, call->started);
+        cfs_content_correct(call->content, &base->lower.result.attributes, call->started, true);
     pthread_mutex_unlock(&contents->lock);
     cfs_cache_call_pass(base);
 }
@@ -377,6 +396,7 @@ static int tell_error(struct cfs_content_call *call)
     struct cfs_contents *contents = cfs_contents_of_call(&call->call);
     pthread_mutex_lock(&contents->lock);
     int error = cfs_writer_tell(call->file);
+    cfs_content_ask_version(call->content, call->file);
     pthread_mutex_unlock(&contents->lock);
     return error;
 }
@@ -463,6 +483,7 @@ static void close_drained(struct cfs_turn *turn)
     struct cfs_content_call *call = cfs_container_of(turn, struct cfs_content_call, turn);
     struct cfs_content_file *file = call->opening;
     call->error = cfs_writer_tell(file);
+    cfs_content_ask_version(file->content, file);
     file->closing = call;
     close_unless_used(file);
 }

@@ -92,7 +92,7 @@ static void correct(struct cfs_contents *contents, const struct listing_call *re
     }
     struct cfs_content *content = cfs_content_find(contents, path);
     if (content)
-        cfs_content_correct(content, &entry->attributes, reading->started);
+        cfs_content_correct(content, &entry->attributes, reading->started, false);
 }
 
 static void entries_read(struct cfs_cache_call *call)

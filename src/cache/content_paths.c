@@ -18,7 +18,7 @@ static void lstat_done(struct cfs_cache_call *base)
     pthread_mutex_lock(&contents->lock);
     struct cfs_content *content = base->lower.error == 0 ? cfs_content_find(contents, call->path) : NULL;
     if (content)
-        cfs_content_correct(content, &base->lower.result.attributes, call->started);
+        cfs_content_correct(content, &base->lower.result.attributes, call->started, false);
     pthread_mutex_unlock(&contents->lock);
     cfs_cache_call_pass(base);
 }
@@ -66,8 +66,12 @@ void cfs_content_attributes_set(struct cfs_content_call *call, int error)
         else
             content->must_learn = true;
     }
-    if (content && set & (CFS_REMOTE_SIZE | CFS_REMOTE_TIMES))
+    if (content && set & CFS_REMOTE_TIMES && !(set & CFS_REMOTE_SIZE) && error == 0 && content == call->turn.content)
+        cfs_content_times_set(content, call->attributes.mtime);
+    else if (content && set & (CFS_REMOTE_SIZE | CFS_REMOTE_TIMES))
         cfs_content_changed(content);
+    if (content && set & (CFS_REMOTE_MODE | CFS_REMOTE_OWNER))
+        content->kind.valid = 0;
     if (content && content != call->turn.content)
         cfs_turns_pump(content);
     pthread_mutex_unlock(&contents->lock);

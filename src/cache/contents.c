@@ -88,6 +88,8 @@ int cfs_contents_new(struct cfs_remote *lower, const struct cfs_cache_options *o
     cfs_list_init(&contents->dirty);
     cfs_list_init(&contents->starving);
     contents->write_size = lower->operations->facts(lower)->write_size;
+    if (contents->write_size > CFS_PAGE_SIZE) /* so that what is kept of what is written are whole pages */
+        contents->write_size -= contents->write_size % CFS_PAGE_SIZE;
     contents->looks_ahead = options->prefetch && options->cache_size >= UINT64_C(4) * CFS_WINDOW_FIRST;
     pthread_mutex_init(&contents->lock, NULL);
     cfs_cache_calls_init(&contents->core);

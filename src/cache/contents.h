@@ -4,9 +4,12 @@
  *
  * What it promises beyond the contract. Close-to-open: what is kept of a file is used after an open only if size and
  * mtime are what they were, and could not have stayed the same over a change (one second of grain); a file that was
- * changed behind our back is noticed at open at the latest. A write completes when it was copied; fsync, flush and
- * close complete when the server has acknowledged every byte, with the first error that occurred since the file was
- * told one. Reads see what was written. Attributes of a file with such bytes tell the size that it will have. */
+ * changed behind our back is noticed at open at the latest. A file that has only become longer keeps what is kept of it
+ * after a spot check, which can miss a change in place that came with the growth; so does what we wrote ourselves,
+ * where a check can miss what somebody else changed in place within the same second (content_check.c). A write
+ * completes when it was copied; fsync, flush and close complete when the server has acknowledged every byte, with the
+ * first error that occurred since the file was told one. Reads see what was written. Attributes of a file with such
+ * bytes tell the size that it will have. */
 #ifndef CFS_CACHE_CONTENTS_H
 #define CFS_CACHE_CONTENTS_H
 

@@ -1,5 +1,6 @@
-/* What the rooms of the contents share: content.c knows files, turns.c orders calls on them, reader.c and writer.c move
- * bytes, content_files.c and content_paths.c have the operations.
+/* What the rooms of the contents share: content.c knows files, content_version.c and content_check.c
+ * whether what is kept of them may be used, turns.c orders calls on them, reader.c and writer.c move bytes,
+ * content_files.c and content_paths.c have the operations.
  *
  * One lock, contents->lock, for all that stands here (but for the embedded calls). Order: a call's stripe (call.h),
  * this lock, the locks of the remote below and of the loop. Under it calls of our own are handed to the remote below,
@@ -57,9 +58,17 @@ struct cfs_content {
     bool end_doubted;     /* somebody saw another size or mtime */
     bool version_known;   /* no change of ours since the mtime was told */
     int64_t mtime;
-    int64_t version_since_ms; /* first told */
-    bool tainted;             /* bytes are kept that could have changed without a change of size and mtime */
-    uint64_t changed_at;      /* the stamp of the last own change */
+    int64_t version_since_ms;          /* first told */
+    int64_t confirmed_ms;              /* last told */
+    struct cfs_remote_attributes kind; /* mode and owner, as far as known */
+    bool unmixed;                      /* the version is not known, and only we have changed the file since it was */
+    bool unproven;          /* bytes are kept that we wrote, and others may have changed within the same second */
+    bool asking;            /* for the version */
+    uint64_t tainted_from;  /* what is kept from here on could have changed without a change of size and mtime */
+    uint64_t suspect_below; /* what is kept before is compared before it is used; 0: nothing */
+    uint64_t suspicions;    /* how often that was raised */
+    bool checking;
+    uint64_t changed_at; /* the stamp of the last own change */
 
     /* turns.c */
     struct cfs_list turns; /* waiting, in the order of their arrival */
@@ -169,8 +178,10 @@ void cfs_content_put(struct cfs_content *content); /* NULL is fine */
 void cfs_content_detach(struct cfs_content *content);
 /* FROM, and what lies below it, is at TO now. */
 void cfs_contents_renamed(struct cfs_contents *contents, const char *from, const char *to);
-/* What is kept is not to be used any more. */
+/* What is kept is not to be used any more: the file is not what it was. */
 void cfs_content_drop(struct cfs_content *content);
+/* The same, and no more than that. */
+void cfs_content_forget(struct cfs_content *content);
 /* An own change begins or ends. */
 void cfs_content_changed(struct cfs_content *content);
 /* Bytes are written and not on the server, or the file was changed by us after the stamp STARTED: what the server said
@@ -178,16 +189,49 @@ void cfs_content_changed(struct cfs_content *content);
 bool cfs_content_is_ahead(const struct cfs_content *content, uint64_t started);
 /* The file now has SIZE, on the server, too (which is at rest). */
 void cfs_content_truncated(struct cfs_content *content, uint64_t size);
-/* A handle's own attributes: what of it is kept must be dropped if they tell of a change. */
+
+/* --- content_version.c --- */
+
+/* A handle's own attributes, of a file at rest: nothing of what is kept may be used. */
 void cfs_content_learn(struct cfs_content *content, const struct cfs_remote_attributes *attributes);
-/* An open with FLAGS was told ATTRIBUTES, asked for at STARTED: the content that the file has. Referenced. NULL without
+/* An open with FLAGS was told ATTRIBUTES, asked for at STARTED: who else has the file open, and should be asked whether
+ * his, too, has grown; NULL: nobody. */
+struct cfs_content_file *cfs_content_witness(const struct cfs_contents *contents, const char *path, int flags,
+                                             const struct cfs_remote_attributes *attributes, uint64_t started);
+/* The content that the file has. Referenced. PROVEN: this one is the same file, by its witness; or NULL. NULL without
  * memory. */
 struct cfs_content *cfs_content_opened(struct cfs_contents *contents, const char *path, int flags,
-                                       const struct cfs_remote_attributes *attributes, uint64_t started);
-/* Corrects what the server says of a file that is ahead of it. */
-void cfs_content_correct(struct cfs_content *content, struct cfs_remote_attributes *attributes, uint64_t started);
-/* Bytes are about to be kept: notes whether they could change unseen. */
-void cfs_content_taint(struct cfs_content *content);
+                                       const struct cfs_remote_attributes *attributes, uint64_t started,
+                                       const struct cfs_content *proven);
+/* Attributes were asked for at STARTED, by path or handle: learns from them, or, of a file that is ahead of the server,
+ * corrects them. */
+void cfs_content_correct(struct cfs_content *content, struct cfs_remote_attributes *attributes, uint64_t started,
+                         bool by_handle);
+/* Somebody has made it longer; its page with the old end is not kept or known to be whole. */
+void cfs_content_grew(struct cfs_content *content, uint64_t size);
+/* What is kept below OFFSET is suspect. */
+void cfs_content_suspect(struct cfs_content *content, uint64_t offset);
+/* Bytes from OFFSET on are about to be kept: notes whether they could change unseen. */
+void cfs_content_taint(struct cfs_content *content, uint64_t offset);
+/* A change from now on cannot leave the version as it is. */
+bool cfs_content_is_stable(const struct cfs_content *content);
+/* The server told the version a moment ago. */
+bool cfs_content_was_just_confirmed(const struct cfs_content *content);
+/* What we wrote has been flushed: asks what version has come of it, if that can be of use. */
+void cfs_content_ask_version(struct cfs_content *content, struct cfs_content_file *file);
+/* We have set the times; nothing of ours is on the way. */
+void cfs_content_times_set(struct cfs_content *content, int64_t mtime);
+
+/* --- content_check.c --- */
+
+/* What is kept at OFFSET must be compared before it is used. */
+static inline bool cfs_content_is_suspect(const struct cfs_content *content, uint64_t offset)
+{
+    return offset < content->suspect_below;
+}
+/* Compares what is suspect with what FILE, which must be open for reading, says, if it is not being done; then lets the
+ * readers go on. */
+void cfs_content_check(struct cfs_content_file *file);
 
 /* --- turns.c --- */
 

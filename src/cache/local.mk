@@ -15,10 +15,12 @@ src_cache_libcache_a_SOURCES = \
 	src/cache/change.h \
 	src/cache/changes.c \
 	src/cache/content.c \
+	src/cache/content_check.c \
 	src/cache/content_copy.c \
 	src/cache/content_files.c \
 	src/cache/content_listings.c \
 	src/cache/content_paths.c \
+	src/cache/content_version.c \
 	src/cache/contents.c \
 	src/cache/contents.h \
 	src/cache/contents_priv.h \

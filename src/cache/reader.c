@@ -57,7 +57,7 @@ static size_t available(struct cfs_content *content, uint64_t offset, uint64_t l
             memset(copy, 0, until - offset);
         return until - offset;
     }
-    const struct cfs_block *block = block_with(content, offset);
+    const struct cfs_block *block = cfs_content_is_suspect(content, offset) ? NULL : block_with(content, offset);
     if (!block)
         return 0;
     until = smaller(until, offset / CFS_PAGE_SIZE * CFS_PAGE_SIZE + CFS_PAGE_SIZE);
@@ -77,8 +77,7 @@ static void judge_end(struct cfs_content *content, const struct fetch *fetch, ui
         cfs_content_drop(content);
         content->size = content->server_size = end;
     } else if (end > content->server_size) {
-        cfs_content_changed(content);
-        content->size = content->server_size = end;
+        cfs_content_grew(content, end);
     }
 }
 
@@ -161,7 +160,7 @@ static bool fetch_pages(struct cfs_content_file *file, uint64_t index, uint32_t 
                             .server_size = content->server_size,
                             .started = contents->stamp};
     block->fetching |= cfs_block_mask(first, count);
-    cfs_content_taint(content);
+    cfs_content_taint(content, index * CFS_BLOCK_SIZE + (uint64_t)first * CFS_PAGE_SIZE);
     cfs_content_get(content);
     content->fetches++;
     file->uses++;
@@ -206,6 +205,8 @@ static int ask_for_missing(struct cfs_content_call *read)
 {
     struct cfs_content *content = read->content;
     uint64_t offset = read->next, limit = smaller(read->end, content->server_size);
+    if (cfs_content_is_suspect(content, offset))
+        cfs_content_check(read->file);
     while (offset < limit) {
         size_t there = available(content, offset, limit, NULL);
         if (there) {
@@ -292,10 +293,9 @@ static void read_through_done(struct cfs_cache_call *call)
         !cfs_content_is_ahead(content, read->started)) {
         /* It has grown: the page that held its end is not whole. */
         uint64_t end = content->server_size;
-        cfs_content_changed(content);
         if (end % CFS_PAGE_SIZE)
             cfs_blocks_drop(&contents->blocks, &content->owner, end, end + 1);
-        content->size = content->server_size = offset + length;
+        cfs_content_grew(content, offset + length);
     }
     call->upper->result.length = length;
     cfs_turn_end(&read->turn);
@@ -406,16 +406,20 @@ void cfs_read_granted(struct cfs_turn *turn)
 
 /* --- what was written --- */
 
-/* [AT, UNTIL), bytes of the block, lie in one page. */
-static void patch_page(struct cfs_block *block, uint32_t at, uint32_t until, const uint8_t *data)
+/* [AT, UNTIL), bytes of the block, lie in one page; the file ends at END, or in a later block. */
+static void patch_page(struct cfs_block *block, uint32_t at, uint32_t until, uint64_t end, const uint8_t *data)
 {
-    uint32_t page = cfs_block_mask(at / CFS_PAGE_SIZE, 1);
+    uint32_t page = cfs_block_mask(at / CFS_PAGE_SIZE, 1), whole = (at / CFS_PAGE_SIZE + 1) * CFS_PAGE_SIZE;
     if (block->fetching & page) {
         block->spoiled |= page; /* what arrives may be older */
         return;
     }
-    if (until - at == CFS_PAGE_SIZE && until <= block->pages * CFS_PAGE_SIZE)
+    if (whole > block->pages * CFS_PAGE_SIZE)
+        return;
+    if (at % CFS_PAGE_SIZE == 0 && (until == whole || until == end) && !(block->valid & page)) {
         block->valid |= page;
+        memset(block->data + until, 0, whole - until);
+    }
     if (block->valid & page)
         memcpy(block->data + at, data, until - at);
 }
@@ -426,9 +430,9 @@ static void patch_block(struct cfs_content *content, const struct cfs_extent *ex
     uint64_t start = index * CFS_BLOCK_SIZE;
     uint32_t begin = (uint32_t)(extent->offset > start ? extent->offset - start : 0);
     uint32_t end = (uint32_t)(smaller(cfs_extent_end(extent), start + CFS_BLOCK_SIZE) - start);
-    struct cfs_block *block = cfs_blocks_find(blocks, &content->owner, index);
-    /* Who also reads will perhaps read what was written. */
-    if (content->readable > 0 && end - begin >= CFS_PAGE_SIZE)
+    struct cfs_block *block = NULL;
+    /* What was written is often read soon: by a compiler, by git, by who wrote it. */
+    if (blocks->budget > 0 && (end - begin >= CFS_PAGE_SIZE || (begin == 0 && start + end == content->server_size)))
         block = cfs_blocks_make(blocks, &content->owner, index, (end + CFS_PAGE_SIZE - 1) / CFS_PAGE_SIZE);
     if (!block)
         block = cfs_blocks_find(blocks, &content->owner, index);
@@ -436,7 +440,7 @@ static void patch_block(struct cfs_content *content, const struct cfs_extent *ex
         uint32_t until = (begin / CFS_PAGE_SIZE + 1) * CFS_PAGE_SIZE;
         if (until > end)
             until = end;
-        patch_page(block, begin, until, extent->data + (start + begin - extent->offset));
+        patch_page(block, begin, until, content->server_size - start, extent->data + (start + begin - extent->offset));
         begin = until;
     }
 }
@@ -445,6 +449,6 @@ void cfs_reader_patch(struct cfs_content *content, const struct cfs_extent *exte
 {
     for (uint64_t index = extent->offset / CFS_BLOCK_SIZE; index * CFS_BLOCK_SIZE < cfs_extent_end(extent); index++)
         patch_block(content, extent, index);
-    cfs_content_taint(content);
+    content->unproven |= content->owner.count > 0;
     cfs_blocks_trim(&content->contents->blocks);
 }

@@ -1,6 +1,7 @@
 /* Contents against a plain array of bytes: seeded random reads, writes, truncations, copies, flushes, opens, closes,
  * renames and removals, many in flight at once, by several handles, with delays, reordering and little memory; and
- * changes behind the back while nobody has the file open, also within one second and of the same size.
+ * changes behind the back while nobody has the file open, also within one second and of the same size, as far as they
+ * can be seen; and growth while it is open.
  *
  * What is expected of a call is settled when it is submitted: the contents keep the order of calls on one file even
  * over several handles. */
@@ -30,10 +31,15 @@ struct model {
     size_t space; /* bytes used of each file: in little space all meets all */
     uint8_t *bytes[FILES];
     size_t size[FILES];
+    /* By others, since we opened it last; a change in place must not hide behind growth. And whether such a change
+     * could hide within the second: see cache/content_check.c. */
+    enum { UNCHANGED, GROWN, CHANGED } foreign[FILES];
+    bool hides[FILES];
     char name[FILES][32];
     struct cfs_remote_file *handle[FILES][HANDLES];
     struct operation operations[IN_FLIGHT];
     unsigned names;
+    int only_read; /* one file, or -1 */
 };
 
 static uint64_t draw(struct model *model, uint64_t below)
@@ -179,8 +185,13 @@ static void some_call(struct model *model)
     int file = (int)draw(model, FILES);
     struct cfs_remote_file *handle = model->handle[file][draw(model, HANDLES)];
     finish(model, operation);
-    if (handle)
-        start(model, operation, kinds[draw(model, CFS_COUNT(kinds))], file, handle);
+    if (!handle)
+        return;
+    enum kind kind = kinds[draw(model, CFS_COUNT(kinds))];
+    if (file == model->only_read)
+        kind = READ;
+    model->hides[file] |= kind != READ;
+    start(model, operation, kind, file, handle);
 }
 
 /* --- at rest --- */
@@ -203,9 +214,11 @@ static void close_handle(struct model *model, int file, int handle)
 
 static void open_handle(struct model *model, int file, int handle)
 {
-    bool truncates = draw(model, 8) == 0;
+    bool truncates = draw(model, 8) == 0 && file != model->only_read;
     close_handle(model, file, handle);
     finish_all(model);
+    model->foreign[file] = UNCHANGED;
+    model->hides[file] |= truncates;
     model->handle[file][handle] =
         contents_open(&model->fixture, model->name[file], O_RDWR | (truncates ? O_TRUNC : O_CREAT));
     if (truncates) {
@@ -222,18 +235,55 @@ static void close_all(struct model *model, int file)
     check_server(model, file);
 }
 
-/* Another program changes the file, perhaps without a change of size, within the second. */
+static void poke(struct model *model, int file, uint64_t offset, size_t length)
+{
+    fill(model, model->bytes[file] + offset, length);
+    if (length && offset + length > model->size[file])
+        model->size[file] = offset + length;
+    memory_remote_poke_write(model->fixture.memory, model->name[file], offset, model->bytes[file] + offset, length);
+}
+
+static void append_behind_the_back(struct model *model, int file)
+{
+    model->foreign[file] = GROWN;
+    model->hides[file] = true;
+    poke(model, file, model->size[file], some_length(model, model->size[file]));
+}
+
+static void change_in_place(struct model *model, int file)
+{
+    uint64_t offset = draw(model, model->size[file] + 1);
+    size_t length = some_length(model, offset);
+    model->foreign[file] = CHANGED;
+    if (model->hides[file])
+        memory_remote_advance(model->fixture.memory, 1000 + (int64_t)draw(model, 4000));
+    poke(model, file, offset, offset + length > model->size[file] ? model->size[file] - offset : length);
+}
+
+/* All of it, perhaps to the same size. */
+static void make_anew(struct model *model, int file)
+{
+    size_t size = draw(model, 2) ? model->size[file] : draw(model, model->space);
+    model->foreign[file] = CHANGED;
+    memset(model->bytes[file], 0, SPACE);
+    fill(model, model->bytes[file], size);
+    model->size[file] = size;
+    memory_remote_poke_file(model->fixture.memory, model->name[file], model->bytes[file], size);
+}
+
+/* Another program changes the file, perhaps within the second. */
 static void change_behind_the_back(struct model *model, int file)
 {
     close_all(model, file);
     if (draw(model, 2))
         memory_remote_advance(model->fixture.memory, (int64_t)draw(model, 5000));
-    uint64_t offset = some_offset(model, file);
-    size_t length = some_length(model, offset);
-    fill(model, model->bytes[file] + offset, length);
-    if (length && offset + length > model->size[file])
-        model->size[file] = offset + length;
-    memory_remote_poke_write(model->fixture.memory, model->name[file], offset, model->bytes[file] + offset, length);
+    unsigned kind = (unsigned)draw(model, 3);
+    if (kind == 0 || (kind == 1 && model->foreign[file] == GROWN) || (kind == 2 && model->foreign[file] == CHANGED))
+        make_anew(model, file);
+    else if (kind == 1)
+        change_in_place(model, file);
+    else
+        append_behind_the_back(model, file);
     if (draw(model, 2))
         memory_remote_advance(model->fixture.memory, (int64_t)draw(model, 5000));
 }
@@ -244,12 +294,27 @@ static void reread(struct model *model, int file)
     close_all(model, file);
     for (int i = 0; i < 3; i++) {
         model->handle[file][0] = contents_open(&model->fixture, model->name[file], O_RDONLY);
+        model->foreign[file] = UNCHANGED;
         uint8_t *bytes CFS_AUTO_FREE = malloc(SPACE);
         assert_non_null(bytes);
         assert_int_equal(sync_read(&model->fixture.driver, model->handle[file][0], 0, bytes, SPACE), model->size[file]);
         assert_memory_equal(bytes, model->bytes[file], model->size[file]);
         change_behind_the_back(model, file);
     }
+}
+
+/* A log that somebody has open. */
+static void append_to_open(struct model *model, int file)
+{
+    struct cfs_remote_attributes attributes;
+    struct cfs_remote_file *handle = model->handle[file][draw(model, HANDLES)];
+    finish_all(model);
+    if (!handle || model->foreign[file] == CHANGED)
+        return;
+    assert_int_equal(sync_flush(&model->fixture.driver, handle), 0);
+    append_behind_the_back(model, file);
+    assert_int_equal(sync_fstat(&model->fixture.driver, handle, &attributes), 0);
+    assert_int_equal(attributes.size, model->size[file]);
 }
 
 static void rename_file(struct model *model, int file)
@@ -272,12 +337,18 @@ static void rename_over(struct model *model, int file, int other)
     memory_remote_poke_file(model->fixture.memory, model->name[other], "", 0);
     memset(model->bytes[other], 0, SPACE);
     model->size[other] = 0;
+    model->foreign[other] = CHANGED;
+    model->hides[file] = model->hides[other] = true;
 }
 
 static void at_rest(struct model *model)
 {
     int file = (int)draw(model, FILES);
-    switch (draw(model, 7)) {
+    switch (draw(model, 9)) {
+    case 7:
+    case 8:
+        append_to_open(model, file);
+        break;
     case 6:
         reread(model, file);
         break;
@@ -306,6 +377,7 @@ static void run_round(uint64_t seed, unsigned steps)
     assert_non_null(model);
     model->random = seed;
     model->space = draw(model, 2) ? SPACE : 20000;
+    model->only_read = (int)draw(model, FILES + 1) - 1;
     unsigned rest = draw(model, 2) ? 12 : 80;
     static const uint64_t sizes[] = {0, 100000, 1 << 20, 16 << 20};
     struct memory_remote_options memory = {
