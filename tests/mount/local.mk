@@ -9,7 +9,8 @@ MOUNT_TESTS += \
 	tests/mount/old-server.sh \
 	tests/mount/programs.sh \
 	tests/mount/semantics.sh \
-	tests/mount/sqlite.sh
+	tests/mount/sqlite.sh \
+	tests/mount/without-cache.sh
 EXTRA_DIST += \
 	tests/mount/semantics_data.py \
 	tests/mount/semantics_names.py \

@@ -7,8 +7,14 @@
 
 requires python3
 start_device
-must python3 "$top_srcdir/tests/mount/round_trips.py" prepare "$remote"
-must find "$remote" -exec touch -h -d @1000000000 {} + # what changed just now is trusted for a shorter time
-mount_device attr_ttl=1h                               # nothing is asked again because the machine was slow
-must python3 "$top_srcdir/tests/mount/round_trips.py" measure "$CLUSTERFS" "$mnt"
-unmount_device
+for which in cached uncached; do
+    note "$which"
+    rm -rf "${remote:?}"/*
+    must python3 "$top_srcdir/tests/mount/round_trips.py" prepare "$remote"
+    must find "$remote" -exec touch -h -d @1000000000 {} + # what changed just now is trusted for a shorter time
+    cache=cache=yes
+    [ "$which" = cached ] || cache=cache=no
+    mount_device "attr_ttl=1h,$cache" # nothing is asked again because the machine was slow
+    must python3 "$top_srcdir/tests/mount/round_trips.py" measure "$CLUSTERFS" "$mnt" "$which"
+    unmount_device
+done
