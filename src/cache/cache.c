@@ -59,6 +59,7 @@ static const struct cfs_remote_operations operations = {
     .read = cfs_cache_read,
     .write = cfs_cache_write,
     .fstat = cfs_cache_fstat,
+    .find_end = cfs_cache_find_end,
     .fsetattr = cfs_cache_fsetattr,
     .flush = cfs_cache_flush,
     .fsync = cfs_cache_fsync,

@@ -85,6 +85,7 @@ void cfs_cache_read(struct cfs_remote *remote, struct cfs_remote_call *call, str
 void cfs_cache_write(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
                      uint64_t offset, size_t length, const void *data);
 void cfs_cache_fstat(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+void cfs_cache_find_end(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
 void cfs_cache_fsetattr(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
                         const struct cfs_remote_attributes *attributes);
 void cfs_cache_flush(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);

@@ -353,16 +353,40 @@ static void fstat_done(struct cfs_cache_call *base)
     cfs_cache_call_pass(base);
 }
 
+static void ask_file(struct cfs_content_call *call)
+{
+    struct cfs_contents *contents = cfs_contents_of_call(&call->call);
+    pthread_mutex_lock(&contents->lock);
+    call->started = contents->stamp;
+    pthread_mutex_unlock(&contents->lock);
+    cfs_cache_call_submit(&call->call, fstat_done, fstat, call->file->lower);
+}
+
 void cfs_contents_fstat(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)
+{
+    struct cfs_content_call *call = cfs_content_call_new(remote, upper, cfs_content_file_of(file));
+    if (call)
+        ask_file(call);
+}
+
+/* Behind our own bytes nobody else's can be seen before they are on the server. */
+void cfs_contents_find_end(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)
 {
     struct cfs_contents *contents = cfs_contents_of(remote);
     struct cfs_content_call *call = cfs_content_call_new(remote, upper, cfs_content_file_of(file));
     if (!call)
         return;
     pthread_mutex_lock(&contents->lock);
-    call->started = contents->stamp;
+    const struct cfs_content *content = call->content;
+    bool is_ours = content->size_known && !content->must_learn && !content->barrier && content->size > 0 &&
+                   cfs_writer_end(content) == content->size;
+    if (is_ours)
+        upper->result.attributes = (struct cfs_remote_attributes){.valid = CFS_REMOTE_SIZE, .size = content->size};
     pthread_mutex_unlock(&contents->lock);
-    cfs_cache_call_submit(&call->call, fstat_done, fstat, call->file->lower);
+    if (is_ours)
+        cfs_cache_call_finish_later(&call->call, 0);
+    else
+        ask_file(call);
 }
 
 static void fsetattr_done(struct cfs_cache_call *base)

@@ -46,6 +46,7 @@ static const struct cfs_remote_operations operations = {
     .read = cfs_contents_read,
     .write = cfs_contents_write,
     .fstat = cfs_contents_fstat,
+    .find_end = cfs_contents_find_end,
     .fsetattr = cfs_contents_fsetattr,
     .flush = cfs_contents_flush,
     .fsync = cfs_contents_fsync,

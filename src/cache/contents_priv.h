@@ -305,6 +305,7 @@ void cfs_contents_read(struct cfs_remote *remote, struct cfs_remote_call *call, 
 void cfs_contents_write(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
                         uint64_t offset, size_t length, const void *data);
 void cfs_contents_fstat(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+void cfs_contents_find_end(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
 void cfs_contents_fsetattr(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
                            const struct cfs_remote_attributes *attributes);
 void cfs_contents_flush(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);

@@ -355,6 +355,18 @@ void cfs_cache_fstat(struct cfs_remote *remote, struct cfs_remote_call *upper, s
     cfs_cache_call_submit(&looking->call, looked, fstat, looking->file->lower);
 }
 
+void cfs_cache_find_end(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)
+{
+    struct cfs_cache *cache = cfs_cache_of(remote);
+    if (!cache->lower->operations->find_end) {
+        cfs_cache_fstat(remote, upper, file);
+        return;
+    }
+    struct cfs_cache_call *call = cfs_cache_call_new(cache, upper, sizeof(*call), NULL);
+    if (call)
+        cfs_cache_call_submit(call, cfs_cache_call_pass, find_end, cfs_cached_file_of(file)->lower);
+}
+
 /* --- close --- */
 
 static void release_closed(struct cfs_cache_call *call)

@@ -3,7 +3,8 @@
  *
  * SFTP has no append (what OpenSSH makes of SSH_FXF_APPEND depends on one handle a lane), so an append looks for the
  * end of the file and writes there. Two programs of this mount that append to a file take turns and never overwrite
- * each other; between this machine and others there is a gap of a round trip, as on NFS. */
+ * each other; between this machine and others there is a gap, as on NFS: of a round trip, and while what this mount has
+ * appended is on its way to the server. */
 #include "fs/fs_priv.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -142,7 +143,10 @@ static void look_for_end(struct cfs_step *step, int error)
         return;
     }
     data->has_turn = true;
-    cfs_step_call(step, write_at_end, fstat, data->file->remote);
+    if (step->fs->remote->operations->find_end)
+        cfs_step_call(step, write_at_end, find_end, data->file->remote);
+    else
+        cfs_step_call(step, write_at_end, fstat, data->file->remote);
 }
 
 void cfs_fs_write(struct cfs_fs *fs, struct cfs_request *request, struct cfs_open_file *file, uint64_t offset,

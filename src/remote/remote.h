@@ -158,6 +158,10 @@ struct cfs_remote_operations {
                   uint64_t offset, size_t length, const void *data);
     /* As the file is now, with what was written here: never from memory (an append goes to the size that it tells). */
     void (*fstat)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+    /* Where the file ends, for an append: attributes with the size alone. As fstat, but from memory while bytes of our
+     * own that end there are on their way to the server: who appends line by line asks once. NULL: it is what fstat
+     * tells. */
+    void (*find_end)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
     void (*fsetattr)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
                      const struct cfs_remote_attributes *attributes);
     /* What was written, all writes that have completed before, is on the server: 0; or the first error that a write met

@@ -353,9 +353,52 @@ static void test_no_loss_stays_untold(void **state)
     }
 }
 
+static int find_end(struct contents_fixture *fixture, struct cfs_remote_file *file, uint64_t *ret_size)
+{
+    struct sync_call call;
+    sync_init(&call);
+    sync_begin(&call);
+    fixture->contents->operations->find_end(fixture->contents, &call.call, file);
+    sync_submitted(&call);
+    int error = sync_wait(&fixture->driver, &call);
+    *ret_size = call.call.result.attributes.size;
+    sync_fini(&call);
+    return error;
+}
+
+static void test_the_end_is_asked_for_unless_bytes_of_ours_that_end_there_are_on_their_way(void **state)
+{
+    struct contents_fixture fixture;
+    uint64_t size;
+    contents_fixture_init(&fixture, NULL, NULL);
+    memory_remote_poke_file(fixture.memory, "log", "theirs\n", 7);
+    struct cfs_remote_file *file = contents_open(&fixture, "log", O_WRONLY);
+    memory_remote_poke_append(fixture.memory, "log", "too\n", 4);
+    uint64_t asked = memory_remote_count(fixture.memory, MEMORY_FSTAT);
+    assert_int_equal(find_end(&fixture, file, &size), 0);
+    assert_int_equal(size, 11);
+    assert_int_equal(memory_remote_count(fixture.memory, MEMORY_FSTAT), asked + 1);
+    memory_remote_hold(fixture.memory, MEMORY_WRITE);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(sync_write(&fixture.driver, file, size, "ours\n", 5), 0);
+        assert_int_equal(find_end(&fixture, file, &size), 0);
+        assert_int_equal(size, 11 + 5 * (i + 1));
+    }
+    assert_int_equal(memory_remote_count(fixture.memory, MEMORY_FSTAT), asked + 1);
+    memory_remote_release(fixture.memory, MEMORY_WRITE);
+    assert_int_equal(sync_flush(&fixture.driver, file), 0);
+    contents_run(&fixture);
+    memory_remote_poke_append(fixture.memory, "log", "last\n", 5);
+    assert_int_equal(find_end(&fixture, file, &size), 0);
+    assert_int_equal(size, 41);
+    assert_int_equal(sync_close(&fixture.driver, file), 0);
+    contents_fixture_fini(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_end_is_asked_for_unless_bytes_of_ours_that_end_there_are_on_their_way),
         cmocka_unit_test(test_small_writes_complete_at_once_and_are_coalesced),
         cmocka_unit_test(test_a_slow_writer_waits_for_no_timer),
         cmocka_unit_test(test_reads_and_attributes_see_what_is_not_yet_written),
