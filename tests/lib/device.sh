@@ -6,6 +6,7 @@
 #   start_device            $device is its folder: work/ is the work folder, id_ed25519 the user's key, known_hosts what the user knows
 #   write_profile NAME [KEY=VALUE...]   adds a profile for it to $sandbox/clusterfs.conf
 #   restart_device          after a change of $sshd_options or $sftp_command ("none": no SFTP); profiles made before keep the old port
+#   stop_server, signal_server SIGNAL   its sftp-server stops where it is (SIGSTOP), gets a signal
 #
 # sshd runs as whoever runs the test, and so does the login.
 sshd=$(command -v sshd || echo /usr/sbin/sshd)
@@ -122,6 +123,29 @@ write_profile()
         printf '\n'
     } >>"$config"
     chmod 600 "$config"
+}
+
+# The processes below the device's sshd that serve SFTP.
+sftp_servers()
+{
+    cat /proc/[0-9]*/stat 2>/dev/null | awk -v top="$sshd_pid" '{ name = $0; sub(/^[^(]*\(/, "", name); sub(/\) .*/, "", name); rest = $0; sub(/.*\) /, "", rest); split(rest, field, " ")
+           parent[$1] = field[2]; names[$1] = name }
+         END { for (pid in names) if (names[pid] == "sftp-server")
+                   for (up = parent[pid]; up > 1; up = parent[up]) if (up == top) { print pid; break } }'
+}
+
+signal_server()
+{
+    local pid
+    for pid in $(sftp_servers); do
+        kill "-$1" "$pid"
+    done
+}
+
+stop_server()
+{
+    [ -n "$(sftp_servers)" ] || fail "there is no sftp-server below sshd"
+    signal_server STOP
 }
 
 show_logs()

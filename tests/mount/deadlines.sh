@@ -6,29 +6,6 @@
 . "$top_srcdir/tests/lib/mount.sh"
 requires python3 env
 
-# The processes below the device's sshd that serve SFTP.
-sftp_servers()
-{
-    cat /proc/[0-9]*/stat 2>/dev/null | awk -v top="$sshd_pid" '{ name = $0; sub(/^[^(]*\(/, "", name); sub(/\) .*/, "", name); rest = $0; sub(/.*\) /, "", rest); split(rest, field, " ")
-           parent[$1] = field[2]; names[$1] = name }
-         END { for (pid in names) if (names[pid] == "sftp-server")
-                   for (up = parent[pid]; up > 1; up = parent[up]) if (up == top) { print pid; break } }'
-}
-
-signal_server()
-{
-    local pid
-    for pid in $(sftp_servers); do
-        kill "-$1" "$pid"
-    done
-}
-
-stop_server()
-{
-    [ -n "$(sftp_servers)" ] || fail "there is no sftp-server below sshd"
-    signal_server STOP
-}
-
 requests_wait()
 {
     [ "$(clusterfs status --json "$mnt" | sed -n 's/.*"requests_waiting":\([0-9]*\).*/\1/p')" -ge "$1" ]

@@ -2,6 +2,7 @@
 
 # Real programs and single system calls, on a mount in good order.
 MOUNT_TESTS += \
+	tests/mount/cache.sh \
 	tests/mount/fio.sh \
 	tests/mount/git.sh \
 	tests/mount/growing.sh \
