@@ -71,6 +71,7 @@ static int open_remote(struct mount *mount, struct cfs_error *error)
     const struct cfs_profile *profile = mount->profile;
     struct cfs_pool_options options = {
         .lanes = profile->channels ? profile->channels : DEFAULT_LANES,
+        .sessions = profile->connections,
         .op_timeout_ms = profile->op_timeout_ms,
         .remote_dir = profile->remote_dir,
         .lost = connection_lost,

@@ -35,8 +35,9 @@ struct cfs_profile {
     uint16_t port;
     char *user; /* default: the local user's name */
     enum cfs_address_family address_family;
-    char *bind_address; /* NULL: any */
-    unsigned channels;  /* data lanes + 1; 0 = auto */
+    char *bind_address;   /* NULL: any */
+    unsigned channels;    /* data lanes + 1; 0 = auto */
+    unsigned connections; /* at most; 0 = auto */
     bool compression;
     char *ciphers; /* NULL: our order */
     uint32_t connect_timeout_ms;

@@ -71,7 +71,7 @@ void cfs_ctl_status_text(const struct cfs_ctl_source *source, struct cfs_buffer 
     line(out, "login", "%s", pool->ssh.login_method);
     line(out, "host key", "%s %s", pool->ssh.host_key_type, pool->ssh.host_key_fingerprint);
     line(out, "cipher", "%s", pool->ssh.cipher);
-    line(out, "lanes", "%u", pool->lanes);
+    line(out, "lanes", "%u on %u connection%s", pool->lanes, pool->sessions, pool->sessions == 1 ? "" : "s");
     if (pool->round_trip_ms >= 0)
         line(out, "round trip", "%" PRId64 " ms", pool->round_trip_ms);
     line(out, "in flight", "%zu requests of programs (oldest %" PRId64 " ms), %zu of SFTP", facts.waiting,
@@ -156,6 +156,7 @@ void cfs_ctl_status_json(const struct cfs_ctl_source *source, struct cfs_buffer 
     cfs_json_text(&json, "state", facts.pool.connected ? "connected" : "lost");
     cfs_json_number(&json, "pid", (uint64_t)getpid());
     cfs_json_number(&json, "up_ms", (uint64_t)facts.up_ms);
+    cfs_json_number(&json, "connections", facts.pool.sessions);
     cfs_json_number(&json, "lanes", facts.pool.lanes);
     if (facts.pool.round_trip_ms >= 0)
         cfs_json_number(&json, "round_trip_ms", (uint64_t)facts.pool.round_trip_ms);

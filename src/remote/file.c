@@ -34,6 +34,7 @@ struct cfs_remote_file *cfs_file_new(struct cfs_lane *lane, const struct cfs_sft
 void cfs_file_free(struct cfs_remote_file *file)
 {
     struct cfs_pool *pool = file->pool;
+    cfs_stripes_discard(file);
     pthread_mutex_lock(&pool->lock);
     cfs_list_remove(&file->link);
     pool->open_files--;

@@ -12,7 +12,10 @@ static void on_ready(struct cfs_sftp_client *client, void *context)
     lane->state = CFS_LANE_READY;
     pthread_mutex_unlock(&pool->lock);
     cfs_log_debug("pool", "lane %u is ready", lane->number);
-    cfs_pool_lane_settled(lane);
+    if (lane->session > 0)
+        cfs_session_ready(lane);
+    else
+        cfs_pool_lane_settled(lane);
 }
 
 static void on_lost(struct cfs_sftp_client *client, int error, const char *reason, void *context)
@@ -26,11 +29,12 @@ void cfs_lane_start(struct cfs_lane *lane)
 {
     struct cfs_pool *pool = lane->pool;
     const struct cfs_sftp_callbacks callbacks = {.ready = on_ready, .lost = on_lost, .context = lane};
-    struct cfs_stream *stream = pool->transport->operations->open_stream(pool->transport);
+    struct cfs_stream *stream = pool->transport->operations->open_stream(pool->transport, lane->session);
     struct cfs_sftp_client *client = stream ? cfs_sftp_client_new(stream, &callbacks) : NULL;
     lane->stream = stream;
     lane->client = client;
     lane->doomed = false;
+    lane->generation++;
     pthread_mutex_lock(&pool->lock);
     lane->state = CFS_LANE_STARTING;
     lane->counted = client;

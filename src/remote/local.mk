@@ -29,7 +29,9 @@ src_remote_libremote_a_SOURCES = \
 	src/remote/probe.c \
 	src/remote/remote.h \
 	src/remote/root.c \
+	src/remote/sessions.c \
 	src/remote/status.c \
+	src/remote/stripes.c \
 	src/remote/transport.h \
 	src/remote/transport_command.c \
 	src/remote/transport_ssh.c

@@ -97,15 +97,29 @@ void cfs_operation_set_other(struct cfs_operation *operation, const char *relati
     cfs_operation_set_error(operation, cfs_path_join(operation->pool->root, relative, &operation->other));
 }
 
-void cfs_operation_use_file(struct cfs_operation *operation, struct cfs_remote_file *file, bool exclusive)
+static void fill_ticket(struct cfs_ticket *ticket, struct cfs_operation *operation, struct cfs_remote_file *file,
+                        enum cfs_ticket_kind kind)
 {
-    struct cfs_ticket *ticket = &operation->tickets[operation->tickets[0].gate ? 1 : 0];
     ticket->gate = &file->gate;
     ticket->operation = operation;
-    ticket->exclusive = exclusive;
+    ticket->kind = kind;
+    ticket->home = file->lane;
 }
 
-static bool may_pass(const struct cfs_operation *operation)
+void cfs_operation_use_file(struct cfs_operation *operation, struct cfs_remote_file *file, enum cfs_ticket_kind kind)
+{
+    fill_ticket(&operation->tickets[operation->tickets[0].gate ? 1 : 0], operation, file, kind);
+}
+
+void cfs_operation_use_range(struct cfs_operation *operation, struct cfs_remote_file *file, enum cfs_ticket_kind kind,
+                             uint64_t offset, uint64_t length)
+{
+    fill_ticket(&operation->tickets[0], operation, file, kind);
+    operation->tickets[0].offset = offset;
+    operation->tickets[0].end = offset + length;
+}
+
+static bool may_pass(struct cfs_operation *operation)
 {
     for (size_t i = 0; i < CFS_COUNT(operation->tickets); i++) {
         if (operation->tickets[i].gate && !cfs_gate_may_pass(&operation->tickets[i]))
@@ -123,8 +137,24 @@ static void on_deadline(struct cfs_timer *timer)
     int64_t left = last_sign + pool->op_timeout_ms - now;
     if (left > 0 && now - since < (int64_t)CFS_DEADLINES * pool->op_timeout_ms)
         cfs_loop_start_timer(pool->loop, timer, left);
+    else if (operation->reroute && operation->lane->session > 0)
+        cfs_session_stalled(operation->lane); /* which sends it again, elsewhere */
     else
         cfs_operation_finish(operation, -ETIMEDOUT);
+}
+
+void cfs_operation_take_lane(struct cfs_operation *operation, struct cfs_lane *lane)
+{
+    struct cfs_pool *pool = operation->pool;
+    if (operation->tickets[0].gate)
+        operation->tickets[0].lane = lane;
+    if (operation->lane == lane)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    operation->lane->bytes_in_flight -= operation->bytes;
+    lane->bytes_in_flight += operation->bytes;
+    operation->lane = lane;
+    pthread_mutex_unlock(&pool->lock);
 }
 
 void cfs_operation_made_progress(struct cfs_operation *operation)
@@ -143,6 +173,8 @@ static void run(struct cfs_operation *operation)
         cfs_operation_finish(operation, -ENOTCONN);
     } else {
         cfs_operation_made_progress(operation);
+        for (size_t i = 0; i < CFS_COUNT(operation->tickets); i++)
+            operation->tickets[i].lane = operation->lane;
         operation->start(operation);
     }
 }
@@ -237,10 +269,13 @@ static void on_reply(struct cfs_sftp_request *request, const struct cfs_sftp_rep
     struct cfs_operation *operation = step->operation;
     cfs_list_remove(&step->link);
     if (!reply->from_server) {
-        cfs_operation_finish(operation, -ENOTCONN);
+        if (operation->reroute && step->lane->session > 0)
+            operation->reroute(operation);
+        else
+            cfs_operation_finish(operation, -ENOTCONN);
         return;
     }
-    operation->lane->last_reply_ms = cfs_loop_now_ms(operation->pool->loop);
+    step->lane->last_reply_ms = cfs_loop_now_ms(operation->pool->loop);
     if (step->then_part)
         step->then_part(operation, step, reply);
     else
@@ -249,7 +284,8 @@ static void on_reply(struct cfs_sftp_request *request, const struct cfs_sftp_rep
 
 struct cfs_sftp_request *cfs_step_arm(struct cfs_step *step, struct cfs_operation *operation, cfs_step_function *then)
 {
-    *step = (struct cfs_step){.request = {.done = on_reply}, .operation = operation, .then = then};
+    *step =
+        (struct cfs_step){.request = {.done = on_reply}, .operation = operation, .then = then, .lane = operation->lane};
     cfs_list_push_back(&operation->steps, &step->link);
     return &step->request;
 }
@@ -259,6 +295,14 @@ struct cfs_sftp_request *cfs_step_arm_part(struct cfs_step *step, struct cfs_ope
 {
     struct cfs_sftp_request *request = cfs_step_arm(step, operation, NULL);
     step->then_part = then;
+    return request;
+}
+
+struct cfs_sftp_request *cfs_step_arm_on(struct cfs_step *step, struct cfs_operation *operation, struct cfs_lane *lane,
+                                         cfs_part_function *then)
+{
+    struct cfs_sftp_request *request = cfs_step_arm_part(step, operation, then);
+    step->lane = lane;
     return request;
 }
 
@@ -274,8 +318,10 @@ bool cfs_step_sent(struct cfs_step *step, int error)
 void cfs_operation_give_up_steps(struct cfs_operation *operation)
 {
     struct cfs_list *link;
-    while ((link = cfs_list_pop_front(&operation->steps)))
-        cfs_sftp_cancel(operation->lane->client, &cfs_container_of(link, struct cfs_step, link)->request);
+    while ((link = cfs_list_pop_front(&operation->steps))) {
+        struct cfs_step *step = cfs_container_of(link, struct cfs_step, link);
+        cfs_sftp_cancel(step->lane->client, &step->request);
+    }
 }
 
 /* --- finishing --- */
@@ -287,6 +333,21 @@ static void on_turn(struct cfs_operation *operation)
     pthread_mutex_lock(&operation->pool->lock);
     (void)post(operation);
     pthread_mutex_unlock(&operation->pool->lock);
+}
+
+bool cfs_operation_queue_again(struct cfs_operation *operation, struct cfs_remote_file *file, enum cfs_ticket_kind kind,
+                               void (*start)(struct cfs_operation *operation))
+{
+    if (file->gate.exclusive > 0)
+        return false;
+    cfs_loop_stop_timer(operation->pool->loop, &operation->deadline);
+    fill_ticket(&operation->tickets[1], operation, file, kind);
+    cfs_gate_enter(&operation->tickets[1]);
+    operation->start = start;
+    operation->state = CFS_OPERATION_WAITING;
+    cfs_gate_leave(&operation->tickets[0], on_turn);
+    on_turn(operation);
+    return true;
 }
 
 /* From here on the call is the caller's. */

@@ -40,20 +40,32 @@ struct cfs_step {
     struct cfs_operation *operation;
     cfs_step_function *then;
     cfs_part_function *then_part; /* instead of `then` */
+    struct cfs_lane *lane;        /* that it was sent on */
     struct cfs_list link;         /* operation->steps while in flight */
 };
 
-/* The order of calls on a file: shared ones pass together, in order; an exclusive one passes alone. The loop's thread.
- */
+/* The order of calls on a file: see gate.c. The loop's thread. */
+enum cfs_ticket_kind {
+    CFS_TICKET_READ,
+    CFS_TICKET_WRITE,     /* of a range, as a read */
+    CFS_TICKET_WHOLE,     /* concerns the whole file */
+    CFS_TICKET_ASIDE,     /* needs the file to stay open, nothing else */
+    CFS_TICKET_EXCLUSIVE, /* passes alone */
+};
 struct cfs_gate {
     struct cfs_list tickets; /* in the order of arrival: those that have passed and those that wait */
     unsigned exclusive;      /* how many of them are */
+    bool striped;            /* there are handles on several lanes */
 };
 struct cfs_ticket {
     struct cfs_list link;
     struct cfs_gate *gate; /* NULL: not in use */
     struct cfs_operation *operation;
-    bool exclusive;
+    enum cfs_ticket_kind kind;
+    uint64_t offset, end;             /* the range */
+    const struct cfs_lane *home;      /* the file's own lane */
+    const struct cfs_lane *lane;      /* that it has passed to; NULL: it waits */
+    const struct cfs_lane *must_take; /* of a ticket that may pass: the only lane that keeps the order; NULL: any */
 };
 
 enum cfs_operation_state {
@@ -78,6 +90,9 @@ struct cfs_operation {
     struct cfs_probes *probes; /* after a failure: probe.c */
     unsigned setting;          /* enum cfs_remote_attribute: for the diagnosis */
     bool uncancellable;
+    /* The lane was lost with requests of it under way, and they may be sent again, on another: does so, or ends it.
+     * NULL: it ends with -ENOTCONN. */
+    void (*reroute)(struct cfs_operation *operation);
     /* operation.c's own */
     enum cfs_operation_state state;
     struct cfs_list steps; /* in flight */
@@ -104,7 +119,10 @@ void cfs_operation_set_other(struct cfs_operation *operation, const char *relati
 /* An error found while submitting: the operation will end with it, without starting. */
 void cfs_operation_set_error(struct cfs_operation *operation, int error);
 /* The file it uses (twice for copy). */
-void cfs_operation_use_file(struct cfs_operation *operation, struct cfs_remote_file *file, bool exclusive);
+void cfs_operation_use_file(struct cfs_operation *operation, struct cfs_remote_file *file, enum cfs_ticket_kind kind);
+/* [OFFSET, OFFSET + LENGTH) of it, to be read or written. */
+void cfs_operation_use_range(struct cfs_operation *operation, struct cfs_remote_file *file, enum cfs_ticket_kind kind,
+                             uint64_t offset, uint64_t length);
 /* To LANE, as BYTES in flight. The operation is the loop's from now on. */
 void cfs_operation_submit(struct cfs_operation *operation, struct cfs_lane *lane, size_t bytes);
 /* The same on the metadata lane. */
@@ -118,6 +136,15 @@ struct cfs_sftp_client *cfs_operation_client(const struct cfs_operation *operati
 struct cfs_sftp_request *cfs_step_arm(struct cfs_step *step, struct cfs_operation *operation, cfs_step_function *then);
 struct cfs_sftp_request *cfs_step_arm_part(struct cfs_step *step, struct cfs_operation *operation,
                                            cfs_part_function *then);
+/* The next step goes by another lane than the operation's. */
+struct cfs_sftp_request *cfs_step_arm_on(struct cfs_step *step, struct cfs_operation *operation, struct cfs_lane *lane,
+                                         cfs_part_function *then);
+/* What is sent from now on goes by LANE. */
+void cfs_operation_take_lane(struct cfs_operation *operation, struct cfs_lane *lane);
+/* Gives the turn on the file back and waits for another one of KIND, behind all others; then START. False if somebody
+ * waits for the file to be at rest (and perhaps for its end): nothing was done. */
+CFS_CHECKED bool cfs_operation_queue_again(struct cfs_operation *operation, struct cfs_remote_file *file,
+                                           enum cfs_ticket_kind kind, void (*start)(struct cfs_operation *operation));
 /* What came of sending: true when it is in flight. False: the operation has been finished with the error. */
 CFS_CHECKED bool cfs_step_sent(struct cfs_step *step, int error);
 /* Waits for no step any more: their answers are dropped. */
@@ -135,7 +162,8 @@ void cfs_operation_diagnose(struct cfs_operation *operation, uint32_t status);
 /* gate.c */
 void cfs_gate_init(struct cfs_gate *gate);
 void cfs_gate_enter(struct cfs_ticket *ticket);
-bool cfs_gate_may_pass(const struct cfs_ticket *ticket);
+/* Also finds the lane that it must take. */
+bool cfs_gate_may_pass(struct cfs_ticket *ticket);
 /* Takes the ticket back; calls PASSED for each ticket whose turn may have come. */
 void cfs_gate_leave(struct cfs_ticket *ticket, void (*passed)(struct cfs_operation *operation));
 

@@ -187,8 +187,8 @@ void cfs_pool_copy(struct cfs_remote *remote, struct cfs_remote_call *call, stru
     int error = check(self);
     if (error)
         cfs_operation_set_error(&self->operation, error);
-    cfs_operation_use_file(&self->operation, from, true);
+    cfs_operation_use_file(&self->operation, from, CFS_TICKET_EXCLUSIVE);
     if (to != from)
-        cfs_operation_use_file(&self->operation, to, true);
+        cfs_operation_use_file(&self->operation, to, CFS_TICKET_EXCLUSIVE);
     cfs_operation_submit(&self->operation, to->lane, 0);
 }

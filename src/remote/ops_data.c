@@ -32,9 +32,10 @@ struct data_operation {
     struct cfs_remote_file *file;
     uint64_t offset;
     size_t length;
-    uint8_t *destination; /* reading: the caller's */
-    uint8_t *data;        /* writing: our copy */
-    uint32_t status;      /* writing: of the first part that failed */
+    uint8_t *destination;          /* reading: the caller's */
+    uint8_t *data;                 /* writing: our copy */
+    struct cfs_sftp_handle handle; /* by which it goes */
+    uint32_t status;               /* writing: of the first part that failed */
     bool failed;
     size_t waiting; /* parts not ended */
     size_t count;
@@ -55,7 +56,7 @@ static void dispose(struct cfs_operation *operation)
 static struct data_operation *new_operation(struct cfs_remote *remote, struct cfs_remote_call *call,
                                             struct cfs_remote_file *file, uint64_t offset, size_t length,
                                             uint32_t part_size, enum cfs_diagnose_operation kind,
-                                            void (*start)(struct cfs_operation *operation))
+                                            enum cfs_ticket_kind ticket, void (*start)(struct cfs_operation *operation))
 {
     size_t count = length / part_size + (length % part_size != 0);
     size_t size = sizeof(struct data_operation) + count * sizeof(struct data_part);
@@ -75,7 +76,7 @@ static struct data_operation *new_operation(struct cfs_remote *remote, struct cf
     }
     if (offset + length < offset || offset + length > INT64_MAX)
         cfs_operation_set_error(&self->operation, -EINVAL);
-    cfs_operation_use_file(&self->operation, file, false);
+    cfs_operation_use_range(&self->operation, file, ticket, offset, length);
     return self;
 }
 
@@ -83,6 +84,36 @@ static struct data_operation *new_operation(struct cfs_remote *remote, struct cf
 static struct data_part *part_of(struct cfs_step *step)
 {
     return cfs_container_of(step, struct data_part, step);
+}
+
+/* Takes the lane and the handle by which the bytes go. False: it has ended. */
+static bool take_handle(struct data_operation *self)
+{
+    struct cfs_operation *operation = &self->operation;
+    const struct cfs_ticket *ticket = &operation->tickets[0];
+    struct cfs_lane *lane;
+    const struct cfs_sftp_handle *handle = cfs_stripe_choose(self->file, self->length, ticket->must_take, &lane);
+    if (!handle) {
+        cfs_operation_finish(operation, -ENOTCONN);
+        return false;
+    }
+    self->handle = *handle;
+    cfs_operation_take_lane(operation, lane);
+    return true;
+}
+
+/* The session of its stripe was lost: all of it goes again, by the file's own lane. Of writes, twice the same does no
+ * harm: what they overlap waits until they are acknowledged. */
+static void reroute(struct cfs_operation *operation)
+{
+    struct data_operation *self = of(operation);
+    cfs_operation_give_up_steps(operation);
+    self->waiting = self->count;
+    for (size_t i = 0; i < self->count; i++)
+        self->parts[i].done = 0;
+    operation->tickets[0].must_take = self->file->lane;
+    cfs_operation_made_progress(operation);
+    operation->start(operation);
 }
 
 /* --- reading --- */
@@ -94,7 +125,7 @@ static bool send_read(struct data_part *part)
     struct data_operation *self = part->self;
     struct cfs_sftp_request *armed = cfs_step_arm_part(&part->step, &self->operation, on_read);
     armed->destination = self->destination + (part->offset - self->offset) + part->done;
-    return cfs_step_sent(&part->step, cfs_sftp_read(cfs_operation_client(&self->operation), armed, &self->file->handle,
+    return cfs_step_sent(&part->step, cfs_sftp_read(cfs_operation_client(&self->operation), armed, &self->handle,
                                                     part->offset + part->done, part->length - part->done));
 }
 
@@ -139,6 +170,8 @@ static void on_read(struct cfs_operation *operation, struct cfs_step *step, cons
 static void start_read(struct cfs_operation *operation)
 {
     struct data_operation *self = of(operation);
+    if (!take_handle(self))
+        return;
     for (size_t i = 0; i < self->count; i++) {
         if (!send_read(&self->parts[i]))
             return;
@@ -150,10 +183,11 @@ static void start_read(struct cfs_operation *operation)
 void cfs_pool_read(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
                    uint64_t offset, size_t length, void *destination)
 {
-    struct data_operation *self =
-        new_operation(remote, call, file, offset, length, file->pool->limits.read_size, CFS_DIAGNOSE_READ, start_read);
+    struct data_operation *self = new_operation(remote, call, file, offset, length, file->pool->limits.read_size,
+                                                CFS_DIAGNOSE_READ, CFS_TICKET_READ, start_read);
     if (!self)
         return;
+    self->operation.reroute = reroute;
     self->destination = destination;
     cfs_operation_submit(&self->operation, file->lane, length);
 }
@@ -185,16 +219,20 @@ static void on_written(struct cfs_operation *operation, struct cfs_step *step, c
 static void start_write(struct cfs_operation *operation)
 {
     struct data_operation *self = of(operation);
+    if (!take_handle(self))
+        return;
     for (size_t i = 0; i < self->count; i++) {
         struct data_part *part = &self->parts[i];
         struct cfs_sftp_request *armed = cfs_step_arm_part(&part->step, operation, on_written);
         if (!cfs_step_sent(&part->step,
-                           cfs_sftp_write(cfs_operation_client(operation), armed, &self->file->handle, part->offset,
+                           cfs_sftp_write(cfs_operation_client(operation), armed, &self->handle, part->offset,
                                           self->data + (part->offset - self->offset), part->length)))
             return;
     }
-    free(self->data);
-    self->data = NULL;
+    if (operation->lane->session == 0) { /* of others it may have to go again */
+        free(self->data);
+        self->data = NULL;
+    }
     if (self->count == 0)
         cfs_operation_finish(operation, 0);
 }
@@ -203,9 +241,10 @@ void cfs_pool_write(struct cfs_remote *remote, struct cfs_remote_call *call, str
                     uint64_t offset, size_t length, const void *data)
 {
     struct data_operation *self = new_operation(remote, call, file, offset, length, file->pool->limits.write_size,
-                                                CFS_DIAGNOSE_WRITE, start_write);
+                                                CFS_DIAGNOSE_WRITE, CFS_TICKET_WRITE, start_write);
     if (!self)
         return;
+    self->operation.reroute = reroute;
     self->data = malloc(length ? length : 1);
     if (!self->data)
         cfs_operation_set_error(&self->operation, -ENOMEM);

@@ -184,7 +184,9 @@ struct handle_operation {
     struct cfs_operation operation;
     struct cfs_remote_file *file;
     struct cfs_sftp_attributes wire;
-    unsigned answers; /* fsetattr */
+    unsigned answers; /* fsetattr: that came; close: that are to come */
+    uint32_t status;  /* close: of the first handle that could not be closed well */
+    bool failed;
 };
 
 static struct cfs_remote_file *file_of(struct cfs_operation *operation)
@@ -200,7 +202,8 @@ static struct handle_operation *new_on_file(struct cfs_remote *remote, struct cf
     if (!self)
         return NULL;
     self->file = file;
-    cfs_operation_use_file(&self->operation, file, kind == CFS_DIAGNOSE_CLOSE);
+    cfs_operation_use_file(&self->operation, file,
+                           kind == CFS_DIAGNOSE_CLOSE ? CFS_TICKET_EXCLUSIVE : CFS_TICKET_WHOLE);
     return self;
 }
 
@@ -321,12 +324,62 @@ void cfs_pool_fsync(struct cfs_remote *remote, struct cfs_remote_call *call, str
         cfs_operation_submit(&self->operation, file->lane, 0);
 }
 
+/* Closing: of a file that was written, the stripes too are waited for: some file systems tell only then what went
+ * wrong.
+ */
+static void on_one_closed(struct cfs_operation *operation)
+{
+    struct handle_operation *self = cfs_container_of(operation, struct handle_operation, operation);
+    if (--self->answers > 0)
+        return;
+    if (self->failed)
+        cfs_operation_diagnose(operation, self->status);
+    else
+        cfs_operation_finish(operation, 0);
+}
+
+static void on_closed(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    struct handle_operation *self = cfs_container_of(operation, struct handle_operation, operation);
+    if (reply->error && !self->failed) {
+        self->failed = true;
+        self->status = reply->status;
+    }
+    on_one_closed(operation);
+}
+
+static void on_stripe_closed(struct cfs_operation *operation, struct cfs_step *step, const struct cfs_sftp_reply *reply)
+{
+    (void)step;
+    on_closed(operation, reply);
+}
+
+static void close_stripes(struct handle_operation *self)
+{
+    struct cfs_lane *lane;
+    struct cfs_sftp_handle handle;
+    for (unsigned i = 0; i < CFS_STRIPES_MAX; i++) {
+        struct cfs_step *step = &self->operation.step[1 + i];
+        if (!cfs_stripe_close(self->file, i, &lane, &handle))
+            continue;
+        struct cfs_sftp_request *armed = cfs_step_arm_on(step, &self->operation, lane, on_stripe_closed);
+        if (cfs_sftp_close(lane->client, armed, &handle) == 0)
+            self->answers++;
+        else
+            cfs_list_remove(&step->link);
+    }
+}
+
 static void start_close(struct cfs_operation *operation)
 {
+    struct handle_operation *self = cfs_container_of(operation, struct handle_operation, operation);
     struct cfs_step *step = &operation->step[0];
-    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_flushed);
-    operation->path = cfs_file_path(file_of(operation));
-    (void)!cfs_step_sent(step, cfs_sftp_close(cfs_operation_client(operation), armed, &file_of(operation)->handle));
+    operation->path = cfs_file_path(self->file);
+    self->answers = 1;
+    if ((self->file->flags & O_ACCMODE) != O_RDONLY)
+        close_stripes(self);
+    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_closed);
+    (void)!cfs_step_sent(step, cfs_sftp_close(cfs_operation_client(operation), armed, &self->file->handle));
 }
 
 /* Whatever came of it, the file is no more. */
@@ -342,5 +395,6 @@ void cfs_pool_close_file(struct cfs_remote *remote, struct cfs_remote_call *call
         return;
     self->operation.uncancellable = true;
     self->operation.ending = free_file;
+    self->operation.reroute = on_one_closed; /* with the session of a stripe nothing is lost that was acknowledged */
     cfs_operation_submit(&self->operation, file->lane, 0);
 }

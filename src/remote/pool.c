@@ -4,15 +4,17 @@
  * once lane 0 has failed; the caller of cfs_pool_open waits for that. The other lanes follow one after another, in the
  * background; the first that the server refuses is the last one tried: the server has told its cap.
  *
- * Losing: a ready lane that ends means that the connection is lost, for good in this version. All lanes are closed, so
- * that everything in flight ends with -ENOTCONN, and `lost` is called once. A client must not be freed from inside its
- * own callbacks, therefore a posted task does both. */
+ * Losing: a ready lane of session 0 that ends means that the connection is lost, for good in this version. All lanes
+ * are closed, so that everything in flight ends with -ENOTCONN, and `lost` is called once. A client must not be freed
+ * from inside its own callbacks, therefore a posted task does both. */
 #include "base/log.h"
 #include "remote/pool_priv.h"
 #include "remote/transport.h"
 #include <errno.h>
 #include <string.h>
 #include <time.h>
+
+enum { USUAL_SESSIONS = 4, USUAL_BULK_PIECE = 64 * 1024 };
 
 static void start_next_lane(struct cfs_pool *pool)
 {
@@ -66,10 +68,13 @@ static void reap(struct cfs_task *task)
     bool lost = pool->lost;
     memcpy(reason, pool->last_error, sizeof(reason));
     pthread_mutex_unlock(&pool->lock);
-    for (unsigned i = 0; i < pool->lanes_wanted; i++) {
+    for (unsigned i = 0; i < CFS_LANES_MAX; i++) {
         struct cfs_lane *lane = &pool->lanes[i];
-        if (lane->client && (lost || lane->doomed))
-            cfs_lane_close(lane, lane->state == CFS_LANE_REFUSED ? CFS_LANE_REFUSED : CFS_LANE_CLOSED);
+        if (!lane->client || !(lost || lane->doomed))
+            continue;
+        cfs_lane_close(lane, lane->state == CFS_LANE_REFUSED ? CFS_LANE_REFUSED : CFS_LANE_CLOSED);
+        if (lane->session > 0)
+            cfs_session_reaped(lane);
     }
     if (lost && !pool->closing && pool->lost_callback) {
         void (*callback)(const char *, void *) = pool->lost_callback;
@@ -129,7 +134,9 @@ static void lose(struct cfs_pool *pool, const char *reason)
 
 void cfs_pool_lane_lost(struct cfs_lane *lane, int error, const char *reason)
 {
-    if (lane->state == CFS_LANE_READY)
+    if (lane->session > 0)
+        cfs_session_lost(lane, reason);
+    else if (lane->state == CFS_LANE_READY)
         lose(lane->pool, reason);
     else if (lane->number == 0)
         fail_opening(lane, error, reason);
@@ -160,6 +167,10 @@ static struct cfs_pool *pool_new(struct cfs_transport *transport, const struct c
     pool->lost_callback = options->lost;
     pool->context = options->context;
     pool->lanes_wanted = clamp_lanes(options->lanes);
+    pool->sessions = 1;
+    pool->bulk_piece = options->bulk_piece ? options->bulk_piece : USUAL_BULK_PIECE;
+    pool->sessions_far_only = options->sessions == 0;
+    pool->sessions_wanted = options->sessions ? options->sessions : USUAL_SESSIONS;
     pool->round_trip_ms = -1;
     for (unsigned i = 0; i < CFS_LANES_MAX; i++) {
         pool->lanes[i].pool = pool;
@@ -224,7 +235,7 @@ static void close_all(struct cfs_task *task)
 {
     struct cfs_pool *pool = cfs_container_of(task, struct cfs_pool, close_task);
     pool->closing = true;
-    for (unsigned i = 0; i < pool->lanes_wanted; i++) {
+    for (unsigned i = 0; i < CFS_LANES_MAX; i++) {
         if (pool->lanes[i].client)
             cfs_lane_close(&pool->lanes[i], CFS_LANE_CLOSED);
     }

@@ -1,5 +1,5 @@
 /* The pool: cfs_remote over lanes, each one SFTP channel. Lane 0 carries metadata, the others data; a handle belongs to
- * its lane. */
+ * its lane. Large files are moved by further handles on lanes of further sessions (stripes.c, sessions.c). */
 #ifndef CFS_REMOTE_POOL_H
 #define CFS_REMOTE_POOL_H
 
@@ -9,6 +9,8 @@
 
 struct cfs_pool_options {
     unsigned lanes;         /* wanted, >= 1; the server may allow fewer (learned, logged) */
+    unsigned sessions;      /* at most, for bulk data; 0: as many as make sense (4, over distance) */
+    size_t bulk_piece;      /* a read or write of so many bytes is bulk data; 0: 64 KiB. (For tests: 1) */
     uint32_t op_timeout_ms; /* one call */
     const char *remote_dir; /* as in the profile: "", "~/x", "/abs", "rel" (to the login folder) */
     /* Called once when the connection is lost for good, on a thread of the pool's. */
@@ -29,7 +31,7 @@ void cfs_pool_free(struct cfs_remote *remote);
 /* For status and check. Any thread. */
 struct cfs_pool_status {
     bool connected;
-    unsigned lanes;
+    unsigned sessions, lanes;
     size_t in_flight;
     int64_t oldest_ms;     /* age of the oldest call in flight, 0 if none */
     int64_t round_trip_ms; /* smoothed; -1 unknown */

@@ -14,7 +14,7 @@
 #include "sftp/client.h"
 #include <pthread.h>
 
-enum { CFS_LANES_MAX = 32 };
+enum { CFS_LANES_MAX = 32, CFS_STRIPES_MAX = 3 };
 
 /* One SFTP channel.
  *   CLOSED -> STARTING -> READY -> CLOSED      (READY -> CLOSED is the loss of the connection)
@@ -24,6 +24,8 @@ enum cfs_lane_state { CFS_LANE_CLOSED, CFS_LANE_STARTING, CFS_LANE_READY, CFS_LA
 struct cfs_lane {
     struct cfs_pool *pool;
     unsigned number;
+    unsigned session;               /* of the transport's; all but the lanes of session 0 carry nothing but stripes */
+    unsigned generation;            /* counts starts */
     struct cfs_stream *stream;      /* the client's; to ask the transport why it failed */
     struct cfs_sftp_client *client; /* NULL: closed */
     int64_t last_reply_ms;
@@ -40,6 +42,7 @@ struct cfs_pool {
     struct cfs_transport *transport;
     struct cfs_loop *loop;
     uint32_t op_timeout_ms;
+    size_t bulk_piece;
     void (*lost_callback)(const char *reason, void *context);
     void *context;
     struct cfs_remote_facts facts; /* final once cfs_pool_open has returned */
@@ -49,7 +52,11 @@ struct cfs_pool {
 
     /* the loop's thread */
     unsigned lanes_wanted;
-    unsigned next_lane; /* to be started */
+    unsigned next_lane; /* of session 0, to be started */
+    unsigned sessions_wanted;
+    bool sessions_far_only; /* more than one only where the round trip is long */
+    bool session_coming, sessions_capped;
+    int64_t session_lost_ms; /* when one was lost; 0: none was */
     struct cfs_task start_task, reap_task, close_task;
     bool reap_posted, started_once, closing;
     bool umask_known;
@@ -57,8 +64,9 @@ struct cfs_pool {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* settled, closed */
     /* lock */
-    struct cfs_lane lanes[CFS_LANES_MAX];
-    struct cfs_list operations; /* in flight, in the order of submission */
+    struct cfs_lane lanes[CFS_LANES_MAX]; /* [0, lanes_wanted): session 0's; behind them one for each further session */
+    unsigned sessions;                    /* with a lane that is ready */
+    struct cfs_list operations;           /* in flight, in the order of submission */
     struct cfs_list files;
     size_t in_flight;
     uint64_t open_files;
@@ -75,6 +83,14 @@ struct cfs_pool {
     uint64_t past_requests, past_sent, past_received; /* of clients that are gone */
 };
 
+/* A further handle of a file, on a lane of another session. It counts while its lane is ready and of that generation.
+ */
+struct cfs_stripe {
+    struct cfs_lane *lane;
+    unsigned generation;
+    struct cfs_sftp_handle handle;
+};
+
 /* An open file. The lane and the handle stay while it lives: a later reconnect would replace them by opening PATH again
  * with FLAGS and comparing, which is why both are kept. */
 struct cfs_remote_file {
@@ -85,6 +101,12 @@ struct cfs_remote_file {
     struct cfs_gate gate;
     bool size_known;
     uint64_t size; /* as told last: to judge whether a short read is the end */
+    struct cfs_stripe stripes[CFS_STRIPES_MAX];
+    unsigned stripe_count;
+    unsigned stripes_coming;
+    uint64_t moved;     /* bytes of large reads and writes */
+    uint64_t stripe_at; /* how many of them make it worth to look for stripes */
+    bool not_to_stripe; /* what its path leads to may be another file */
     /* pool->lock */
     struct cfs_list link;
     char *path; /* absolute; follows renames */
@@ -97,10 +119,41 @@ static inline struct cfs_pool *cfs_pool_of(struct cfs_remote *remote)
     return cfs_container_of(remote, struct cfs_pool, remote);
 }
 
+/* Requests may be sent on it. */
+static inline bool cfs_lane_is_up(const struct cfs_lane *lane)
+{
+    return lane->client && !lane->doomed && lane->state == CFS_LANE_READY;
+}
+
 static inline bool cfs_pool_can(const struct cfs_pool *pool, enum cfs_sftp_extension extension)
 {
     return pool->extensions & extension;
 }
+
+/* --- sessions.c: on the loop's thread --- */
+
+/* Bulk data is moving: begins to open one more session, where that makes sense. */
+void cfs_sessions_want(struct cfs_pool *pool);
+/* The lane of a further session is ready, or was lost (its client waits to be freed). */
+void cfs_session_ready(struct cfs_lane *lane);
+void cfs_session_lost(struct cfs_lane *lane, const char *reason);
+/* It does not answer any more. */
+void cfs_session_stalled(struct cfs_lane *lane);
+/* After its client was freed. */
+void cfs_session_reaped(struct cfs_lane *lane);
+
+/* --- stripes.c: on the loop's thread --- */
+
+/* The lane and the handle for LENGTH bytes of FILE, which are to be read or written now, by the lane MUST_TAKE or
+ * (NULL) by any. The handle is the file's, good for this turn of the loop. NULL: the file's own lane is lost. */
+const struct cfs_sftp_handle *cfs_stripe_choose(struct cfs_remote_file *file, size_t length,
+                                                const struct cfs_lane *must_take, struct cfs_lane **ret_lane);
+bool cfs_stripe_is_up(const struct cfs_stripe *stripe);
+/* Takes a stripe that is up away from FILE, to be closed. False: that one is not. */
+CFS_CHECKED bool cfs_stripe_close(struct cfs_remote_file *file, unsigned number, struct cfs_lane **ret_lane,
+                                  struct cfs_sftp_handle *ret_handle);
+/* Closes all, without waiting for it. */
+void cfs_stripes_discard(struct cfs_remote_file *file);
 
 /* --- lane.c: on the loop's thread, but for choose --- */
 

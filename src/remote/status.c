@@ -6,7 +6,7 @@
 /* The lock is held. */
 static void add_lanes(const struct cfs_pool *pool, struct cfs_pool_status *status)
 {
-    for (unsigned i = 0; i < pool->lanes_wanted; i++) {
+    for (unsigned i = 0; i < CFS_LANES_MAX; i++) {
         const struct cfs_lane *lane = &pool->lanes[i];
         struct cfs_sftp_counters counters;
         status->lanes += lane->state == CFS_LANE_READY;
@@ -25,6 +25,7 @@ void cfs_pool_status(struct cfs_remote *remote, struct cfs_pool_status *ret_stat
     struct cfs_pool_status status = {.extensions = pool->extensions};
     pthread_mutex_lock(&pool->lock);
     status.connected = !pool->lost;
+    status.sessions = pool->sessions;
     status.in_flight = pool->in_flight;
     const struct cfs_operation *oldest = cfs_list_first(&pool->operations, struct cfs_operation, link);
     if (oldest)

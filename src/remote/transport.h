@@ -1,6 +1,9 @@
-/* Where a pool gets its streams from: an SSH session (transport_ssh.c), or a child process a stream (`sftp-server`
+/* Where a pool gets its streams from: SSH sessions (transport_ssh.c), or a child process a stream (`sftp-server`
  * itself, for tests without any SSH; `ssh -s HOST sftp` later). A transport owns the thread that runs the loop of its
- * streams. */
+ * streams, of all of its sessions.
+ *
+ * Session 0 is there from the beginning; more may be added, for bulk data: over distance one TCP connection is held to
+ * what its ends buffer. */
 #ifndef CFS_REMOTE_TRANSPORT_H
 #define CFS_REMOTE_TRANSPORT_H
 
@@ -11,14 +14,25 @@
 
 struct cfs_transport;
 
+enum { CFS_SESSIONS_MAX = 8 };
+
+/* NUMBER: of the new session; or -errno, and why in a sentence, gone when it returns. */
+typedef void cfs_transport_added(void *context, int number, const char *reason);
+
 struct cfs_transport_operations {
     struct cfs_loop *(*loop)(struct cfs_transport *transport);
-    /* A new stream to an SFTP server; on the loop's thread; NULL when memory is short or the transport has ended.
-     * Refusals show later, as the stream's error: see cfs_transport_stream_error. */
-    struct cfs_stream *(*open_stream)(struct cfs_transport *transport);
+    /* Begins to add a session; on the loop's thread; one at a time. `added` is called later, on that thread, unless the
+     * transport is freed before. -EPERM: a login needs somebody who answers, and nobody is asked again. -errno: `added`
+     * will not be called. */
+    int (*add_session)(struct cfs_transport *transport, cfs_transport_added *added, void *context);
+    /* Ends one that was added; its streams must have been closed. On the loop's thread. The number may come again. */
+    void (*drop_session)(struct cfs_transport *transport, unsigned session);
+    /* A new stream to an SFTP server, in a session; on the loop's thread; NULL when memory is short or the transport
+     * has ended. Refusals show later, as the stream's error: see cfs_transport_stream_error. */
+    struct cfs_stream *(*open_stream)(struct cfs_transport *transport, unsigned session);
     /* Why a stream failed, as a sentence with its kind. Fills ERROR; never fails. */
     void (*stream_error)(struct cfs_transport *transport, const struct cfs_stream *stream, struct cfs_error *error);
-    /* Facts for status; zeroed where there is no SSH. */
+    /* Facts of session 0, for status; zeroed where there is no SSH. */
     void (*facts)(struct cfs_transport *transport, struct cfs_ssh_facts *ret_facts);
     /* Ends it: streams must be closed (or be closed by tasks already posted). Joins the thread. */
     void (*free)(struct cfs_transport *transport);
@@ -28,7 +42,8 @@ struct cfs_transport {
     const struct cfs_transport_operations *operations;
 };
 
-/* Connects and logs in (blocking; see cfs_ssh_connect). */
+/* Connects and logs in (blocking; see cfs_ssh_connect). The profile must outlive the transport, which logs in again for
+ * more sessions; the prompter only the call. */
 CFS_CHECKED int cfs_transport_ssh_open(const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd,
                                        struct cfs_transport **ret_transport, struct cfs_error *error);
 /* Each stream is a child process: ARGV (NULL-terminated, copied) with SFTP on its stdin and stdout. */

@@ -12,6 +12,10 @@ struct command_transport {
     struct cfs_loop *loop;
     pthread_t thread;
     char **argv;
+    struct cfs_task add_task;
+    cfs_transport_added *added;
+    void *context;
+    bool present[CFS_SESSIONS_MAX];
 };
 
 static struct command_transport *of(struct cfs_transport *transport)
@@ -47,7 +51,36 @@ static struct cfs_loop *loop_of(struct cfs_transport *transport)
     return of(transport)->loop;
 }
 
-static struct cfs_stream *open_stream(struct cfs_transport *transport)
+/* --- sessions: nothing but numbers, since each stream is a program of its own --- */
+
+static void on_added(struct cfs_task *task)
+{
+    struct command_transport *self = cfs_container_of(task, struct command_transport, add_task);
+    for (int i = 1; i < CFS_SESSIONS_MAX; i++) {
+        if (self->present[i])
+            continue;
+        self->present[i] = true;
+        self->added(self->context, i, NULL);
+        return;
+    }
+    self->added(self->context, -EMFILE, "there are enough of them");
+}
+
+static int add_session(struct cfs_transport *transport, cfs_transport_added *added, void *context)
+{
+    struct command_transport *self = of(transport);
+    self->add_task.run = on_added;
+    self->added = added;
+    self->context = context;
+    return cfs_loop_post(self->loop, &self->add_task);
+}
+
+static void drop_session(struct cfs_transport *transport, unsigned session)
+{
+    of(transport)->present[session] = false;
+}
+
+static struct cfs_stream *open_stream(struct cfs_transport *transport, unsigned session)
 {
     struct cfs_stream *stream;
     return cfs_stream_spawn(of(transport)->loop, of(transport)->argv, &stream) ? NULL : stream;
@@ -77,6 +110,8 @@ static void free_transport(struct cfs_transport *transport)
 
 static const struct cfs_transport_operations operations = {
     .loop = loop_of,
+    .add_session = add_session,
+    .drop_session = drop_session,
     .open_stream = open_stream,
     .stream_error = stream_error,
     .facts = facts,

@@ -1,12 +1,35 @@
-/* Streams that are channels of one SSH session, on the session's own thread. */
+/* Streams that are channels of SSH sessions: of one at first, of more when the pool asks for them.
+ *
+ * All sessions work on the first one's thread: at 1 Gbit/s the ciphers need about a third of a core, and whoever uses
+ * the streams need not know of threads. What blocks, dialling and logging in, is done on a thread made for it
+ * (`login`), which leaves the new session under the lock and posts `login_task`. */
 #include "base/list.h"
+#include "base/thread.h"
 #include "remote/transport.h"
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { BULK_WINDOW = 4 * 1024 * 1024 };
 
 struct ssh_transport {
     struct cfs_transport transport;
-    struct cfs_ssh_session *session;
+    const struct cfs_profile *profile;
+    int cancel_fd; /* an eventfd: ends a login */
+    /* the loop's thread; and cfs_transport's free */
+    bool has_login; /* `login` is to be joined */
+    pthread_t login;
+    struct cfs_task login_task;
+    cfs_transport_added *added;
+    void *context;
+    pthread_mutex_t lock;
+    /* lock */
+    struct cfs_ssh_session *sessions[CFS_SESSIONS_MAX];
+    struct cfs_ssh_session *coming; /* logged in, not yet taken */
+    int login_result;
+    struct cfs_error login_error;
 };
 
 static struct ssh_transport *of(struct cfs_transport *transport)
@@ -16,12 +39,96 @@ static struct ssh_transport *of(struct cfs_transport *transport)
 
 static struct cfs_loop *loop_of(struct cfs_transport *transport)
 {
-    return cfs_ssh_session_loop(of(transport)->session);
+    return cfs_ssh_session_loop(of(transport)->sessions[0]);
 }
 
-static struct cfs_stream *open_stream(struct cfs_transport *transport)
+/* --- more sessions --- */
+
+static void *log_in(void *context)
 {
-    return cfs_ssh_open_subsystem(of(transport)->session, "sftp", 0);
+    struct ssh_transport *self = context;
+    struct cfs_ssh_session *session = NULL;
+    struct cfs_error error = {0};
+    int result = cfs_ssh_connect_beside(self->sessions[0], self->profile, self->cancel_fd, &session, &error);
+    pthread_mutex_lock(&self->lock);
+    self->coming = session;
+    self->login_result = result;
+    self->login_error = error;
+    pthread_mutex_unlock(&self->lock);
+    /* It fails when the transport is being freed: then nobody waits for it. */
+    (void)!cfs_loop_post(loop_of(&self->transport), &self->login_task);
+    return NULL;
+}
+
+static void join_login(struct ssh_transport *self)
+{
+    if (self->has_login)
+        pthread_join(self->login, NULL);
+    self->has_login = false;
+}
+
+/* The first free place; 0: there is none. */
+static unsigned place_for(const struct ssh_transport *self)
+{
+    for (unsigned i = 1; i < CFS_SESSIONS_MAX; i++) {
+        if (!self->sessions[i])
+            return i;
+    }
+    return 0;
+}
+
+static void on_logged_in(struct cfs_task *task)
+{
+    struct ssh_transport *self = cfs_container_of(task, struct ssh_transport, login_task);
+    struct cfs_error error;
+    unsigned place = 0;
+    pthread_mutex_lock(&self->lock);
+    int result = self->login_result;
+    error = self->login_error;
+    if (self->coming) {
+        place = place_for(self);
+        self->sessions[place] = CFS_TAKE(self->coming);
+    } else if (result == 0) {
+        result = -ECANCELED; /* free has taken it */
+    }
+    pthread_mutex_unlock(&self->lock);
+    if (result != -ECANCELED)
+        self->added(self->context, result ? result : (int)place, error.text);
+}
+
+static int add_session(struct cfs_transport *transport, cfs_transport_added *added, void *context)
+{
+    struct ssh_transport *self = of(transport);
+    struct cfs_ssh_facts facts;
+    cfs_ssh_session_facts(self->sessions[0], &facts);
+    if (facts.by_person)
+        return -EPERM;
+    if (place_for(self) == 0)
+        return -EMFILE;
+    join_login(self);
+    self->login_task.run = on_logged_in;
+    self->added = added;
+    self->context = context;
+    int error = cfs_thread_start(log_in, self, &self->login);
+    self->has_login = error == 0;
+    return error;
+}
+
+static void drop_session(struct cfs_transport *transport, unsigned number)
+{
+    struct ssh_transport *self = of(transport);
+    pthread_mutex_lock(&self->lock);
+    struct cfs_ssh_session *session = CFS_TAKE(self->sessions[number]);
+    pthread_mutex_unlock(&self->lock);
+    cfs_ssh_session_drop(session);
+}
+
+/* --- streams --- */
+
+static struct cfs_stream *open_stream(struct cfs_transport *transport, unsigned number)
+{
+    struct cfs_ssh_session *session = of(transport)->sessions[number];
+    return session ? cfs_ssh_open_subsystem(session, "sftp", number > 0 ? BULK_WINDOW : 0) : NULL;
 }
 
 static void stream_error(struct cfs_transport *transport, const struct cfs_stream *stream, struct cfs_error *error)
@@ -36,17 +143,38 @@ static void stream_error(struct cfs_transport *transport, const struct cfs_strea
 
 static void facts(struct cfs_transport *transport, struct cfs_ssh_facts *ret_facts)
 {
-    cfs_ssh_session_facts(of(transport)->session, ret_facts);
+    cfs_ssh_session_facts(of(transport)->sessions[0], ret_facts);
+}
+
+static void free_parts(struct ssh_transport *self)
+{
+    if (self->cancel_fd >= 0)
+        close(self->cancel_fd);
+    pthread_mutex_destroy(&self->lock);
+    free(self);
 }
 
 static void free_transport(struct cfs_transport *transport)
 {
-    cfs_ssh_session_free(of(transport)->session);
-    free(of(transport));
+    struct ssh_transport *self = of(transport);
+    struct cfs_ssh_session *added[CFS_SESSIONS_MAX];
+    (void)!eventfd_write(self->cancel_fd, 1);
+    join_login(self);
+    pthread_mutex_lock(&self->lock);
+    memcpy(added, self->sessions, sizeof(added));
+    memset(&self->sessions[1], 0, sizeof(added) - sizeof(added[0]));
+    struct cfs_ssh_session *coming = CFS_TAKE(self->coming);
+    pthread_mutex_unlock(&self->lock);
+    cfs_ssh_session_free(coming);
+    for (unsigned i = CFS_SESSIONS_MAX; i-- > 0;)
+        cfs_ssh_session_free(added[i]);
+    free_parts(self);
 }
 
 static const struct cfs_transport_operations operations = {
     .loop = loop_of,
+    .add_session = add_session,
+    .drop_session = drop_session,
     .open_stream = open_stream,
     .stream_error = stream_error,
     .facts = facts,
@@ -60,10 +188,14 @@ int cfs_transport_ssh_open(const struct cfs_profile *profile, struct cfs_prompte
     if (!self)
         return cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "Out of memory.");
     self->transport.operations = &operations;
+    self->profile = profile;
+    pthread_mutex_init(&self->lock, NULL);
+    self->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     /* The end of a session shows in its streams: no callback is needed. */
-    int result = cfs_ssh_connect(profile, prompter, cancel_fd, NULL, &self->session, error);
+    int result = self->cancel_fd < 0 ? cfs_error_set(error, errno, CFS_FAILURE_SYSTEM, "Too many open files.")
+                                     : cfs_ssh_connect(profile, prompter, cancel_fd, NULL, &self->sessions[0], error);
     if (result) {
-        free(self);
+        free_parts(self);
         return result;
     }
     *ret_transport = &self->transport;

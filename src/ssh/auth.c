@@ -5,6 +5,7 @@
  * again; if it has changed, the attempt was accepted, and what is wanted now is tried. */
 #include "ssh/auth_priv.h"
 
+#include "base/list.h"
 #include "base/text.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -263,19 +264,59 @@ static int authenticate(struct cfs_auth *auth)
     return result < 0 ? result : 0;
 }
 
+/* The prompter that the attempts see: it notes that somebody was asked. */
+struct noting_prompter {
+    struct cfs_prompter prompter;
+    struct cfs_prompter *real;
+    struct cfs_auth *auth;
+};
+
+static struct noting_prompter *noting(struct cfs_prompter *prompter)
+{
+    return cfs_container_of(prompter, struct noting_prompter, prompter);
+}
+
+static int note_and_ask(struct cfs_prompter *prompter, const char *text, bool echo, char **ret_answer)
+{
+    struct noting_prompter *self = noting(prompter);
+    self->auth->by_person = true;
+    return self->real->ask(self->real, text, echo, ret_answer);
+}
+
+static int confirm(struct cfs_prompter *prompter, const char *text)
+{
+    return noting(prompter)->real->confirm(noting(prompter)->real, text);
+}
+
+static bool can_ask(struct cfs_prompter *prompter)
+{
+    return noting(prompter)->real->can_ask(noting(prompter)->real);
+}
+
+static void tell(struct cfs_prompter *prompter, const char *text)
+{
+    struct cfs_prompter *real = noting(prompter)->real;
+    if (real->tell)
+        real->tell(real, text);
+}
+
 int cfs_ssh_authenticate(LIBSSH2_SESSION *session, const struct cfs_profile *profile, struct cfs_prompter *prompter,
                          struct cfs_ssh_waiter *waiter, char *login_method, size_t login_method_size,
-                         struct cfs_error *error)
+                         bool *ret_by_person, struct cfs_error *error)
 {
+    struct noting_prompter noting_prompter = {
+        .prompter = {.ask = note_and_ask, .confirm = confirm, .can_ask = can_ask, .tell = tell}, .real = prompter};
     struct cfs_auth auth = {.session = session,
                             .transport = cfs_ssh_transport_of(session),
                             .profile = profile,
-                            .prompter = prompter,
+                            .prompter = prompter ? &noting_prompter.prompter : NULL,
                             .waiter = waiter,
                             .error = error,
                             .login_method = login_method,
                             .login_method_size = login_method_size};
+    noting_prompter.auth = &auth;
     int result = authenticate(&auth);
+    *ret_by_person = auth.by_person;
     cfs_auth_offers_free(auth.offers);
     return result;
 }

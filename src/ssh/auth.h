@@ -1,5 +1,6 @@
-/* User authentication (RFC 4252) over a libssh2 session, non-blocking, on the connecting thread. The session's abstract pointer is
- * the transport's: a keyboard-interactive callback finds its context by cfs_ssh_transport_of(session)->auth_context. */
+/* User authentication (RFC 4252) over a libssh2 session, non-blocking, on the connecting thread. The session's abstract
+ * pointer is the transport's: a keyboard-interactive callback finds its context by
+ * cfs_ssh_transport_of(session)->auth_context. */
 #ifndef CFS_SSH_AUTH_H
 #define CFS_SSH_AUTH_H
 
@@ -21,10 +22,10 @@ struct cfs_ssh_waiter {
 /* Tries, in order: agent keys that match identity_files, other identity files, other agent keys (unless
  * identities_only), keyboard-interactive, password - each only when the server offers the method; a refused key is not
  * tried twice; the number of keys offered stays below the server's usual MaxAuthTries (6). Writes what worked to
- * LOGIN_METHOD. -errno with a sentence that says which keys were offered and why each was not taken (CFS_FAILURE_LOGIN,
- * CFS_FAILURE_KEY_FILE, ...). */
+ * LOGIN_METHOD, and whether somebody had to do something for it to RET_BY_PERSON. -errno with a sentence that says
+ * which keys were offered and why each was not taken (CFS_FAILURE_LOGIN, CFS_FAILURE_KEY_FILE, ...). */
 CFS_CHECKED int cfs_ssh_authenticate(LIBSSH2_SESSION *session, const struct cfs_profile *profile,
                                      struct cfs_prompter *prompter, struct cfs_ssh_waiter *waiter, char *login_method,
-                                     size_t login_method_size, struct cfs_error *error);
+                                     size_t login_method_size, bool *ret_by_person, struct cfs_error *error);
 
 #endif

@@ -34,6 +34,8 @@ struct cfs_auth {
     unsigned attempted; /* methods that were tried at the server; keys are counted below */
     bool partial;       /* a factor was accepted, and the server wants another */
     bool password_used;
+    bool by_person; /* a prompt was answered, a security key touched, or the agent asked somebody (by the time it took)
+                     */
 
     struct cfs_auth_offers *offers; /* made by the first attempt with a key */
     unsigned keys_offered;

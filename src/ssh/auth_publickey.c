@@ -4,6 +4,7 @@
 #include "ssh/auth_priv.h"
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "ssh/host_key.h"
 #include <errno.h>
@@ -11,6 +12,9 @@
 
 /* sshd's MaxAuthTries is 6, and each refused key counts. */
 enum { MAX_KEYS = 5 };
+
+/* An agent that takes so long has asked somebody (ssh-add -c). */
+enum { PERSONAL_MS = 2000 };
 
 struct signing {
     struct cfs_auth *auth;
@@ -76,12 +80,17 @@ static int sign_with_agent(struct signing *signing, const char *algorithm, const
     uint32_t flags = strcmp(algorithm, "rsa-sha2-512") == 0   ? CFS_AGENT_RSA_SHA2_512
                      : strcmp(algorithm, "rsa-sha2-256") == 0 ? CFS_AGENT_RSA_SHA2_256
                                                               : 0;
-    if (strncmp(algorithm, "sk-", 3) == 0)
+    int64_t begun_ms = cfs_clock_ms(&cfs_system_clock);
+    if (strncmp(algorithm, "sk-", 3) == 0) {
+        auth->by_person = true;
         cfs_auth_tell(auth, "Confirm the login on your security key.");
+    }
     auth->waiter->pause(auth->waiter);
     int result = cfs_agent_sign(auth->offers->agent, signing->offer->blob, signing->offer->blob_length, data, length,
                                 flags, (int)auth->profile->login_timeout_ms, ret_blob, ret_blob_length);
     auth->waiter->resume(auth->waiter);
+    if (cfs_clock_ms(&cfs_system_clock) - begun_ms >= PERSONAL_MS)
+        auth->by_person = true;
     return result;
 }
 

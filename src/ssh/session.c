@@ -82,18 +82,20 @@ static int log_in(const struct cfs_profile *profile, struct cfs_prompter *prompt
         return rc;
     waiter.deadline_ms = cfs_clock_ms(&cfs_system_clock) + profile->login_timeout_ms;
     return cfs_ssh_authenticate(transport->session, profile, prompter, &waiter.waiter, facts->login_method,
-                                sizeof(facts->login_method), error);
+                                sizeof(facts->login_method), &facts->by_person, error);
 }
 
 /* Without the thread. Leaves TRANSPORT alone when it fails. */
-static struct cfs_ssh_session *new_session(const struct cfs_profile *profile, struct cfs_ssh_transport *transport,
+static struct cfs_ssh_session *new_session(struct cfs_ssh_session *host, const struct cfs_profile *profile,
+                                           struct cfs_ssh_transport *transport,
                                            const struct cfs_ssh_callbacks *callbacks, const struct cfs_ssh_facts *facts)
 {
     struct cfs_ssh_session *session = calloc(1, sizeof(*session));
     if (!session)
         return NULL;
     cfs_list_init(&session->channels);
-    session->loop = cfs_loop_new();
+    session->is_guest = host;
+    session->loop = host ? host->loop : cfs_loop_new();
     session->host = strdup(profile->host);
     session->scratch = malloc(CFS_SSH_READ_SIZE);
     session->start_timeout_ms = profile->op_timeout_ms;
@@ -102,9 +104,11 @@ static struct cfs_ssh_session *new_session(const struct cfs_profile *profile, st
         session->callbacks = *callbacks;
     if (session->loop && session->host && session->scratch) {
         session->transport = transport;
+        sem_init(&session->left, 0, 0);
         return session;
     }
-    cfs_loop_free(session->loop);
+    if (!host)
+        cfs_loop_free(session->loop);
     free(session->host);
     free(session->scratch);
     free(session);
@@ -116,21 +120,25 @@ static void free_session(struct cfs_ssh_session *session)
 {
     cfs_ssh_channels_free(session);
     cfs_ssh_transport_close(session->transport);
-    cfs_loop_free(session->loop);
+    if (!session->is_guest)
+        cfs_loop_free(session->loop);
+    sem_destroy(&session->left);
     free(session->host);
     free(session->scratch);
     free(session);
 }
 
-int cfs_ssh_connect(const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd,
-                    const struct cfs_ssh_callbacks *callbacks, struct cfs_ssh_session **ret_session,
-                    struct cfs_error *error)
+/* DIALED is what is dialled, PROFILE all the rest; HOST as in cfs_ssh_connect_beside, or NULL. */
+static int make_session(struct cfs_ssh_session *host, const struct cfs_profile *dialed,
+                        const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd,
+                        const struct cfs_ssh_callbacks *callbacks, struct cfs_ssh_session **ret_session,
+                        struct cfs_error *error)
 {
     int64_t begun_ms = cfs_clock_ms(&cfs_system_clock);
     int64_t deadline_ms = begun_ms + profile->connect_timeout_ms;
     struct cfs_ssh_facts facts = {0};
     int fd = -1;
-    int rc = cfs_ssh_dial(profile, cancel_fd, deadline_ms, &fd, facts.address, error);
+    int rc = cfs_ssh_dial(dialed, cancel_fd, deadline_ms, &fd, facts.address, error);
     if (rc < 0)
         return rc;
     struct cfs_ssh_transport *transport CFS_CLEANUP(cfs_ssh_transport_close) = NULL;
@@ -140,7 +148,7 @@ int cfs_ssh_connect(const struct cfs_profile *profile, struct cfs_prompter *prom
     if (rc < 0)
         return rc;
     facts.connected_ms = cfs_clock_ms(&cfs_system_clock) - begun_ms;
-    struct cfs_ssh_session *session = new_session(profile, transport, callbacks, &facts);
+    struct cfs_ssh_session *session = new_session(host, profile, transport, callbacks, &facts);
     if (!session)
         return no_memory(error);
     transport = NULL; /* the session's now */
@@ -153,14 +161,65 @@ int cfs_ssh_connect(const struct cfs_profile *profile, struct cfs_prompter *prom
     return 0;
 }
 
+int cfs_ssh_connect(const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd,
+                    const struct cfs_ssh_callbacks *callbacks, struct cfs_ssh_session **ret_session,
+                    struct cfs_error *error)
+{
+    return make_session(NULL, profile, profile, prompter, cancel_fd, callbacks, ret_session, error);
+}
+
+/* "192.0.2.1:22", "[2001:db8::1]:22": without the port and the brackets. */
+static void address_alone(const char *address, char *alone, size_t size)
+{
+    size_t skip = address[0] == '[';
+    const char *colon = strrchr(address, ':');
+    size_t length = colon ? (size_t)(colon - address) : strlen(address);
+    snprintf(alone, size, "%.*s", (int)(length - 2 * skip), address + skip);
+}
+
+/* A name may lead to many machines that share neither files nor keys: the same address, and the key that was shown
+ * there, so that it is one server. */
+int cfs_ssh_connect_beside(struct cfs_ssh_session *host, const struct cfs_profile *profile, int cancel_fd,
+                           struct cfs_ssh_session **ret_session, struct cfs_error *error)
+{
+    char address[CFS_SSH_ADDRESS_TEXT];
+    struct cfs_profile dialed = *profile, pinned = *profile;
+    address_alone(host->facts.address, address, sizeof(address));
+    dialed.host = address;
+    pinned.host_key_fingerprint = host->facts.host_key_fingerprint;
+    return make_session(host, &dialed, &pinned, NULL, cancel_fd, NULL, ret_session, error);
+}
+
 /* The thread stops itself: everything in the session is the thread's. */
 void cfs_ssh_session_free(struct cfs_ssh_session *session)
 {
     if (!session)
         return;
-    if (cfs_loop_post(session->loop, &session->stop_task) == 0)
-        pthread_join(session->thread, NULL);
+    if (cfs_loop_post(session->loop, &session->stop_task) == 0) {
+        if (!session->is_guest)
+            pthread_join(session->thread, NULL);
+        else
+            while (sem_wait(&session->left) < 0 && errno == EINTR)
+                ;
+    }
     free_session(session);
+}
+
+void cfs_ssh_session_drop(struct cfs_ssh_session *session)
+{
+    if (!session)
+        return;
+    session->dropped = true;
+    if (cfs_loop_post(session->loop, &session->stop_task) < 0)
+        free_session(session);
+}
+
+void cfs_ssh_session_left(struct cfs_ssh_session *session)
+{
+    if (session->dropped)
+        free_session(session);
+    else
+        sem_post(&session->left);
 }
 
 struct cfs_loop *cfs_ssh_session_loop(struct cfs_ssh_session *session)

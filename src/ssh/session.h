@@ -37,11 +37,19 @@ CFS_CHECKED int cfs_ssh_connect(const struct cfs_profile *profile, struct cfs_pr
                                 const struct cfs_ssh_callbacks *callbacks, struct cfs_ssh_session **ret_session,
                                 struct cfs_error *error);
 
-/* Disconnects, stops and joins the thread; streams that are still open fail first with -ESHUTDOWN (their owners must
- * have closed them, or close them in tasks that are already posted to the loop). Not on the session's own thread. NULL
- * is fine. */
+/* One more session with the server that HOST is connected to (its address, its host key), on HOST's loop and thread:
+ * several TCP connections carry more than one over distance. Nobody is asked anything: what the profile, its files and
+ * the agent cannot answer fails. Blocks as above, on any thread but HOST's. Must be freed before HOST. */
+CFS_CHECKED int cfs_ssh_connect_beside(struct cfs_ssh_session *host, const struct cfs_profile *profile, int cancel_fd,
+                                       struct cfs_ssh_session **ret_session, struct cfs_error *error);
+
+/* Disconnects, stops and joins the thread (or, of one beside another, waits until its work there has ended); streams
+ * that are still open fail first with -ESHUTDOWN (their owners must have closed them, or close them in tasks that are
+ * already posted to the loop). Not on the session's own thread. NULL is fine. */
 void cfs_ssh_session_free(struct cfs_ssh_session *session);
 CFS_DEFINE_CLEANUP(struct cfs_ssh_session, cfs_ssh_session_free)
+/* The same for one beside another, on that thread, without waiting. NULL is fine. */
+void cfs_ssh_session_drop(struct cfs_ssh_session *session);
 
 /* The session's loop, for posting work to its thread. Lives as long as the session. */
 struct cfs_loop *cfs_ssh_session_loop(struct cfs_ssh_session *session);
@@ -68,6 +76,7 @@ struct cfs_ssh_facts {
     char host_key_fingerprint[64]; /* "SHA256:..." */
     char login_method[160];        /* "publickey /home/a/.ssh/id_ed25519" */
     int64_t connected_ms;          /* how long dialling and login took */
+    bool by_person;                /* somebody had to answer or touch something for it */
 };
 void cfs_ssh_session_facts(const struct cfs_ssh_session *session, struct cfs_ssh_facts *ret_facts);
 

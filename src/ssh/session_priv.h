@@ -13,6 +13,7 @@
 #include "ssh/session.h"
 #include "ssh/transport.h"
 #include <pthread.h>
+#include <semaphore.h>
 
 enum {
     CFS_SSH_READ_SIZE = 256 * 1024, /* of every libssh2 read: the length must not change while a read is unfinished */
@@ -73,6 +74,9 @@ struct cfs_ssh_channel {
 struct cfs_ssh_session {
     struct cfs_loop *loop;
     pthread_t thread;
+    bool is_guest;                       /* loop and thread are another session's */
+    bool dropped;                        /* a guest that frees itself */
+    sem_t left;                          /* a guest's: nothing of it is on the loop any more */
     struct cfs_ssh_transport *transport; /* NULL once the session has ended */
     struct cfs_ssh_callbacks callbacks;
     struct cfs_ssh_facts facts;
@@ -96,9 +100,12 @@ struct cfs_ssh_session {
     uint8_t gather[CFS_SSH_WRITE_SIZE];
 };
 
+/* session.c: nothing of it is on the loop any more. */
+void cfs_ssh_session_left(struct cfs_ssh_session *session);
+
 /* session_thread.c */
 
-/* Starts the thread. The session is complete but for it. -errno. */
+/* Starts the thread; a guest begins on its host's. The session is complete but for it. -errno. */
 CFS_CHECKED int cfs_ssh_session_start(struct cfs_ssh_session *session);
 /* Asks for a turn after the tasks that are queued now. */
 void cfs_ssh_session_schedule(struct cfs_ssh_session *session);

@@ -146,6 +146,13 @@ static void socket_ready(struct cfs_watch *watch, uint32_t events)
     take_turn(session);
 }
 
+/* The loop goes on without a guest: its last turn, which may be queued, must have been before its memory goes. */
+static void leave(struct cfs_ssh_session *session)
+{
+    if (!session->turn_posted || cfs_loop_post(session->loop, &session->stop_task) < 0)
+        cfs_ssh_session_left(session);
+}
+
 static void stop(struct cfs_task *task)
 {
     struct cfs_ssh_session *session = cfs_container_of(task, struct cfs_ssh_session, stop_task);
@@ -155,7 +162,10 @@ static void stop(struct cfs_task *task)
         session->failure_number = ESHUTDOWN;
         end(session);
     }
-    cfs_loop_stop(session->loop);
+    if (session->is_guest)
+        leave(session);
+    else
+        cfs_loop_stop(session->loop);
 }
 
 static void begin(struct cfs_task *task)
@@ -180,7 +190,7 @@ int cfs_ssh_session_start(struct cfs_ssh_session *session)
     session->turn_posted = true;
     session->stop_task.run = stop;
     int rc = cfs_loop_post(session->loop, &session->turn_task);
-    if (rc < 0)
+    if (rc < 0 || session->is_guest)
         return rc;
     return cfs_thread_start(run_thread, session, &session->thread);
 }

@@ -31,6 +31,7 @@ static const struct row {
     {"address_family", "any", "inet6", "inet6", "ipv6", "must be any, inet or inet6"},
     {"bind_address", "", "10.0.0.1", "10.0.0.1", "a b", HOST_RULE},
     {"channels", "auto", "10", "10", "11", "must be " NUMBER("1", "10") ", or auto"},
+    {"connections", "auto", "8", "8", "9", "must be " NUMBER("1", "8") ", or auto"},
     {"compression", "no", "on", "yes", "maybe", "must be yes or no"},
     {"ciphers", "", "aes128-gcm@openssh.com,aes128-ctr", "aes128-gcm@openssh.com,aes128-ctr", "aes128-ctr,,x",
      "must be names of algorithms, separated by commas, such as aes128-ctr,aes256-ctr"},

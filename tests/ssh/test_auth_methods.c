@@ -201,6 +201,7 @@ static struct cfs_profile profile;
 static struct fake_prompter fake;
 static struct cfs_error error;
 static char method[160];
+static bool by_person;
 static char *identity_paths[8];
 static struct cfs_buffer public_keys[7];
 
@@ -271,7 +272,7 @@ static void add_identity(const char *type, const char *passphrase, const char *f
 static int log_in(void)
 {
     int result = cfs_ssh_authenticate(server.transport->session, &profile, &fake.prompter, &waiter, method,
-                                      sizeof(method), &error);
+                                      sizeof(method), &by_person, &error);
     assert_true((result == 0) == (error.failure == CFS_FAILURE_NONE));
     assert_null(server.transport->auth_context);
     libssh2_free(server.transport->session, server.list);

@@ -1,0 +1,129 @@
+/* More than one session, for bulk data.
+ *
+ * Over distance one TCP connection is held to what its sender buffers (about 64 MB/s at 40 ms with Linux's usual
+ * limits), and one libssh2 session to less. So while large files move, further sessions are opened: one after another,
+ * since servers count logins that are not through (MaxStartups), and only where a login needs nobody to answer. What
+ * the server refuses is a cap that was learned: it is logged once, and nothing is tried again. A session that is lost
+ * later is no loss: what was under way on it goes again by the files' own lanes (ops_data.c), and after a while another
+ * may be opened.
+ *
+ * Each has one lane, which carries stripes of files (stripes.c) and nothing else. Names, attributes, and each file's
+ * own handle stay in session 0. */
+#include "base/log.h"
+#include "remote/pool_priv.h"
+#include "remote/transport.h"
+#include <errno.h>
+#include <string.h>
+
+enum {
+    FAR_MS = 2,           /* a shorter round trip is not worth another login: one session fills the link */
+    AGAIN_MS = 30 * 1000, /* after a loss */
+};
+
+static struct cfs_lane *free_lane(struct cfs_pool *pool)
+{
+    for (unsigned i = pool->lanes_wanted; i < CFS_LANES_MAX; i++) {
+        if (!pool->lanes[i].client)
+            return &pool->lanes[i];
+    }
+    return NULL;
+}
+
+static void cap(struct cfs_pool *pool, const char *reason)
+{
+    pool->session_coming = false;
+    pool->sessions_capped = true;
+    cfs_log_info("pool", "%u session%s carry the data; no more: %s", pool->sessions, pool->sessions == 1 ? "" : "s",
+                 reason);
+}
+
+static void on_added(void *context, int number, const char *reason)
+{
+    struct cfs_pool *pool = context;
+    struct cfs_lane *lane = number > 0 ? free_lane(pool) : NULL;
+    if (pool->closing || pool->lost)
+        return; /* the transport ends it */
+    if (!lane) {
+        if (number > 0)
+            pool->transport->operations->drop_session(pool->transport, (unsigned)number);
+        cap(pool, number > 0 ? "there are too many lanes" : reason);
+        return;
+    }
+    lane->session = (unsigned)number;
+    cfs_lane_start(lane);
+}
+
+static bool makes_sense(struct cfs_pool *pool)
+{
+    if (pool->session_coming || pool->sessions_capped || pool->closing || pool->sessions >= pool->sessions_wanted)
+        return false;
+    if (pool->session_lost_ms && cfs_loop_now_ms(pool->loop) - pool->session_lost_ms < AGAIN_MS)
+        return false;
+    pthread_mutex_lock(&pool->lock);
+    bool is_far = pool->round_trip_ms > FAR_MS, lost = pool->lost;
+    pthread_mutex_unlock(&pool->lock);
+    return !lost && (is_far || !pool->sessions_far_only);
+}
+
+void cfs_sessions_want(struct cfs_pool *pool)
+{
+    if (!makes_sense(pool))
+        return;
+    pool->session_coming = true;
+    int error = pool->transport->operations->add_session(pool->transport, on_added, pool);
+    if (error == -EPERM)
+        cap(pool, "the login asks for an answer");
+    else if (error)
+        cap(pool, strerror(-error));
+}
+
+static void count_sessions(struct cfs_pool *pool, int change)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->sessions += (unsigned)change;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void cfs_session_ready(struct cfs_lane *lane)
+{
+    struct cfs_pool *pool = lane->pool;
+    pool->session_coming = false;
+    count_sessions(pool, 1);
+    cfs_log_info("pool", "session %u carries data, too", lane->session);
+}
+
+/* A lane that never was ready belongs to a server that lets in, but gives no channel: not tried again. */
+void cfs_session_lost(struct cfs_lane *lane, const char *reason)
+{
+    struct cfs_pool *pool = lane->pool;
+    lane->doomed = true;
+    if (lane->state != CFS_LANE_READY) {
+        if (lane->state == CFS_LANE_STARTING)
+            cap(pool, reason);
+        if (!lane->client)
+            cfs_session_reaped(lane);
+        return;
+    }
+    pthread_mutex_lock(&pool->lock);
+    lane->state = CFS_LANE_CLOSED;
+    pthread_mutex_unlock(&pool->lock);
+    count_sessions(pool, -1);
+    pool->session_lost_ms = cfs_loop_now_ms(pool->loop);
+    cfs_log_info("pool", "session %u is lost: %s", lane->session, reason);
+}
+
+void cfs_session_stalled(struct cfs_lane *lane)
+{
+    if (!lane->doomed)
+        cfs_pool_lane_lost(lane, -ETIMEDOUT, "it does not answer any more");
+}
+
+void cfs_session_reaped(struct cfs_lane *lane)
+{
+    struct cfs_pool *pool = lane->pool;
+    pool->transport->operations->drop_session(pool->transport, lane->session);
+    pthread_mutex_lock(&pool->lock);
+    lane->session = 0;
+    lane->open_files = 0;
+    pthread_mutex_unlock(&pool->lock);
+}

@@ -1,0 +1,367 @@
+/* Stripes: further handles of a large file, each on the lane of a further session (sessions.c), so that its bytes
+ * travel by several connections. A part goes to the stripe whose lane has the fewest bytes in flight; gate.c keeps the
+ * order where it matters.
+ *
+ * A stripe is opened by path, while bytes already move, and that is its danger: the name may lead to another file by
+ * now, and parts of two files must never be mixed. SFTP tells no inode numbers. What tells is compared:
+ *
+ * - A file that is written: at rest (everything acknowledged, nothing sent), size, mtime, mode and owner must be the
+ *   same by both handles. In the middle of writing, size and mtime are our own doing a moment ago: no other file has
+ *   them.
+ * - A file that is only read: the same, and what both handles read at two places, one of them random. And the mtime
+ * must not be of the last seconds: two versions of one file in one second have the same.
+ *
+ * In doubt a file is not striped, and is read and written by its own handle alone.
+ *
+ * With two or more stripes the file's own handle carries no more bulk data: its session has the names and attributes,
+ * for which somebody waits. */
+#include "base/log.h"
+#include "remote/pool_priv.h"
+#include "sftp/protocol.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* In pieces of bulk data: */
+enum {
+    ENOUGH = 64, /* so many must have moved, */
+    FEW = 16,    /* or a few, of a file that is known */
+    LARGE = 128, /* to be so large */
+};
+
+enum {
+    RECENT_S = 3, /* an mtime that could come again */
+    SAMPLE = 4096,
+    SAMPLES = 2,
+};
+
+enum { OWN, OTHER, SIDES };
+
+struct opening {
+    struct cfs_operation operation;
+    struct cfs_remote_file *file;
+    struct cfs_lane *lane;
+    unsigned generation;
+    bool has_handle; /* and the file does not have it */
+    struct cfs_sftp_handle handle;
+    /* The comparison. */
+    struct cfs_step asked[SIDES][1 + SAMPLES];
+    unsigned waiting;
+    struct cfs_remote_attributes attributes[SIDES];
+    uint64_t offset[SAMPLES];
+    size_t length[SIDES][SAMPLES];
+    uint8_t bytes[SIDES][SAMPLES][SAMPLE];
+};
+
+static struct opening *of(struct cfs_operation *operation)
+{
+    return cfs_container_of(operation, struct opening, operation);
+}
+
+static bool is_written(const struct cfs_remote_file *file)
+{
+    return (file->flags & O_ACCMODE) != O_RDONLY;
+}
+
+static bool is_up(const struct cfs_lane *lane, unsigned generation)
+{
+    return cfs_lane_is_up(lane) && lane->generation == generation;
+}
+
+bool cfs_stripe_is_up(const struct cfs_stripe *stripe)
+{
+    return stripe->lane && is_up(stripe->lane, stripe->generation);
+}
+
+/* --- comparing --- */
+
+static bool is_same_file(const struct opening *self)
+{
+    const struct cfs_remote_attributes *own = &self->attributes[OWN], *other = &self->attributes[OTHER];
+    const unsigned needed = CFS_REMOTE_SIZE | CFS_REMOTE_TIMES | CFS_REMOTE_MODE | CFS_REMOTE_OWNER;
+    if ((own->valid & other->valid & needed) != needed || !S_ISREG(own->mode))
+        return false;
+    if (own->size != other->size || own->mtime != other->mtime || own->mode != other->mode || own->uid != other->uid ||
+        own->gid != other->gid)
+        return false;
+    for (int i = 0; i < SAMPLES; i++) {
+        if (self->length[OWN][i] != self->length[OTHER][i] ||
+            memcmp(self->bytes[OWN][i], self->bytes[OTHER][i], self->length[OWN][i]) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* By our clock; the server's need not agree: what is left then are the samples. */
+static bool is_recent(const struct opening *self)
+{
+    return !is_written(self->file) && self->attributes[OWN].mtime + RECENT_S > time(NULL);
+}
+
+static void adopt(struct opening *self)
+{
+    struct cfs_remote_file *file = self->file;
+    struct cfs_stripe *stripe = file->stripes;
+    while (stripe < file->stripes + file->stripe_count && cfs_stripe_is_up(stripe))
+        stripe++;
+    if (stripe == file->stripes + CFS_STRIPES_MAX)
+        return;
+    file->stripe_count += stripe == file->stripes + file->stripe_count;
+    *stripe = (struct cfs_stripe){.lane = self->lane, .generation = self->generation, .handle = self->handle};
+    self->has_handle = false;
+    file->gate.striped = true;
+    pthread_mutex_lock(&file->pool->lock);
+    self->lane->open_files++;
+    pthread_mutex_unlock(&file->pool->lock);
+}
+
+static void judge(struct opening *self)
+{
+    struct cfs_remote_file *file = self->file;
+    bool same = is_same_file(self);
+    if (same && is_recent(self)) {
+        file->stripe_at = 2 * file->moved;
+    } else if (same) {
+        adopt(self);
+    } else {
+        file->not_to_stripe = true;
+        cfs_log_debug("pool", "what a path leads to may be another file by now: it is not striped");
+    }
+    cfs_operation_finish(&self->operation, 0);
+}
+
+static void on_compared(struct cfs_operation *operation, struct cfs_step *step, const struct cfs_sftp_reply *reply)
+{
+    struct opening *self = of(operation);
+    int side = step >= self->asked[OTHER] ? OTHER : OWN;
+    long what = step - self->asked[side];
+    if (reply->attributes)
+        cfs_attributes_from_wire(reply->attributes, &self->attributes[side]);
+    if (what > 0)
+        self->length[side][what - 1] = reply->error ? 0 : reply->data_length;
+    if (--self->waiting == 0)
+        judge(self);
+}
+
+/* By one of the two handles. False: the operation has ended. */
+static bool ask(struct opening *self, int side, struct cfs_lane *lane, const struct cfs_sftp_handle *handle)
+{
+    struct cfs_operation *operation = &self->operation;
+    struct cfs_step *step = self->asked[side];
+    struct cfs_sftp_request *armed = cfs_step_arm_on(&step[0], operation, lane, on_compared);
+    self->waiting++;
+    if (!cfs_step_sent(&step[0], cfs_sftp_fstat(lane->client, armed, handle)))
+        return false;
+    for (int i = 0; i < SAMPLES && !is_written(self->file); i++) {
+        armed = cfs_step_arm_on(&step[1 + i], operation, lane, on_compared);
+        armed->destination = self->bytes[side][i];
+        self->waiting++;
+        if (!cfs_step_sent(&step[1 + i], cfs_sftp_read(lane->client, armed, handle, self->offset[i], SAMPLE)))
+            return false;
+    }
+    return true;
+}
+
+static void start_comparison(struct cfs_operation *operation)
+{
+    struct opening *self = of(operation);
+    struct cfs_remote_file *file = self->file;
+    uint64_t random = 0, size = file->size_known && file->size > SAMPLE ? file->size : SAMPLE;
+    if (!cfs_lane_is_up(file->lane) || !is_up(self->lane, self->generation) ||
+        getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0) {
+        cfs_operation_finish(operation, -EAGAIN);
+        return;
+    }
+    self->offset[0] = random % size;
+    self->offset[1] = size - SAMPLE;
+    if (ask(self, OWN, file->lane, &file->handle))
+        (void)!ask(self, OTHER, self->lane, &self->handle);
+}
+
+/* --- opening --- */
+
+static void on_opened(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    struct opening *self = of(operation);
+    struct cfs_remote_file *file = self->file;
+    if (reply->error) {
+        file->not_to_stripe = true;
+        cfs_operation_finish(operation, reply->error);
+        return;
+    }
+    self->handle = *reply->handle;
+    self->has_handle = true;
+    if (!is_written(file))
+        start_comparison(operation);
+    else if (!cfs_operation_queue_again(operation, file, CFS_TICKET_EXCLUSIVE, start_comparison))
+        cfs_operation_finish(operation, -EBUSY);
+}
+
+static void start_opening(struct cfs_operation *operation)
+{
+    static const uint32_t access[] = {
+        [O_RDONLY] = SSH_FXF_READ, [O_WRONLY] = SSH_FXF_WRITE, [O_RDWR] = SSH_FXF_READ | SSH_FXF_WRITE};
+    static const struct cfs_sftp_attributes none;
+    struct cfs_step *step = &operation->step[0];
+    int flags = of(operation)->file->flags & O_ACCMODE;
+    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_opened);
+    (void)!cfs_step_sent(step, cfs_sftp_open(cfs_operation_client(operation), armed, operation->path,
+                                             access[flags == O_ACCMODE ? O_RDWR : flags], &none));
+}
+
+static void dispose(struct cfs_operation *operation)
+{
+    struct opening *self = of(operation);
+    if (self->has_handle && is_up(self->lane, self->generation))
+        cfs_lane_discard(self->lane, &self->handle);
+}
+
+static void on_end(struct cfs_operation *operation)
+{
+    of(operation)->file->stripes_coming--;
+}
+
+static void on_done(struct cfs_remote_call *call)
+{
+    free(call);
+}
+
+static void open_stripe(struct cfs_remote_file *file, struct cfs_lane *lane)
+{
+    struct cfs_remote_call *call = calloc(1, sizeof(*call));
+    char *path = cfs_file_path(file);
+    if (!call || !path) {
+        free(call);
+        free(path);
+        return;
+    }
+    call->done = on_done;
+    struct opening *self = cfs_operation_new(file->pool, call, sizeof(*self), CFS_DIAGNOSE_OPEN, start_opening);
+    if (!self) {
+        free(path);
+        return;
+    }
+    self->file = file;
+    self->lane = lane;
+    self->generation = lane->generation;
+    self->operation.path = path;
+    self->operation.dispose = dispose;
+    self->operation.ending = on_end;
+    file->stripes_coming++;
+    cfs_operation_use_file(&self->operation, file, CFS_TICKET_ASIDE);
+    cfs_operation_submit(&self->operation, lane, 0);
+}
+
+/* --- which lanes --- */
+
+static bool has_stripe_on(const struct cfs_remote_file *file, const struct cfs_lane *lane)
+{
+    for (unsigned i = 0; i < file->stripe_count; i++) {
+        if (file->stripes[i].lane == lane && cfs_stripe_is_up(&file->stripes[i]))
+            return true;
+    }
+    return false;
+}
+
+static unsigned count_stripes(const struct cfs_remote_file *file)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < file->stripe_count; i++)
+        count += cfs_stripe_is_up(&file->stripes[i]);
+    return count;
+}
+
+/* Is it worth while, and is there anything to be had? */
+static void consider(struct cfs_remote_file *file)
+{
+    const size_t piece = file->pool->bulk_piece;
+    bool is_large = !is_written(file) && file->size_known && file->size >= LARGE * piece;
+    uint64_t worth = (is_large ? FEW : ENOUGH) * piece;
+    if (file->not_to_stripe || file->stripes_coming > 0 || file->moved < file->stripe_at || file->moved < worth)
+        return;
+    unsigned count = count_stripes(file);
+    if (count == CFS_STRIPES_MAX)
+        return;
+    cfs_sessions_want(file->pool);
+    for (unsigned i = file->pool->lanes_wanted; i < CFS_LANES_MAX && count < CFS_STRIPES_MAX; i++) {
+        struct cfs_lane *lane = &file->pool->lanes[i];
+        if (!is_up(lane, lane->generation) || has_stripe_on(file, lane))
+            continue;
+        open_stripe(file, lane);
+        count++;
+    }
+}
+
+/* --- which handle --- */
+
+/* The stripe with the fewest bytes in flight, or the one that must be taken; NULL: the file's own handle. */
+static struct cfs_stripe *choose_stripe(struct cfs_remote_file *file, size_t length, const struct cfs_lane *must_take)
+{
+    struct cfs_stripe *best = NULL;
+    size_t least = SIZE_MAX;
+    /* What is to be sent is counted there already. */
+    if (!must_take && count_stripes(file) < 2)
+        least = file->lane->bytes_in_flight - length;
+    for (unsigned i = 0; i < file->stripe_count; i++) {
+        struct cfs_stripe *stripe = &file->stripes[i];
+        if (!cfs_stripe_is_up(stripe) || (must_take && must_take != stripe->lane) ||
+            stripe->lane->bytes_in_flight >= least)
+            continue;
+        least = stripe->lane->bytes_in_flight;
+        best = stripe;
+    }
+    return best;
+}
+
+const struct cfs_sftp_handle *cfs_stripe_choose(struct cfs_remote_file *file, size_t length,
+                                                const struct cfs_lane *must_take, struct cfs_lane **ret_lane)
+{
+    struct cfs_pool *pool = file->pool;
+    struct cfs_stripe *stripe = NULL;
+    if (length >= pool->bulk_piece) {
+        file->moved += length;
+        consider(file);
+    }
+    if (file->stripe_count > 0 && must_take != file->lane && (must_take || length >= pool->bulk_piece)) {
+        pthread_mutex_lock(&pool->lock);
+        stripe = choose_stripe(file, length, must_take);
+        pthread_mutex_unlock(&pool->lock);
+    }
+    *ret_lane = stripe ? stripe->lane : file->lane;
+    if (stripe)
+        return &stripe->handle;
+    return cfs_lane_is_up(file->lane) ? &file->handle : NULL;
+}
+
+static void forget(struct cfs_remote_file *file, struct cfs_stripe *stripe)
+{
+    pthread_mutex_lock(&file->pool->lock);
+    stripe->lane->open_files--;
+    pthread_mutex_unlock(&file->pool->lock);
+    stripe->lane = NULL;
+}
+
+bool cfs_stripe_close(struct cfs_remote_file *file, unsigned number, struct cfs_lane **ret_lane,
+                      struct cfs_sftp_handle *ret_handle)
+{
+    struct cfs_stripe *stripe = &file->stripes[number];
+    if (number >= file->stripe_count || !cfs_stripe_is_up(stripe))
+        return false;
+    *ret_lane = stripe->lane;
+    *ret_handle = stripe->handle;
+    forget(file, stripe);
+    return true;
+}
+
+void cfs_stripes_discard(struct cfs_remote_file *file)
+{
+    struct cfs_lane *lane;
+    struct cfs_sftp_handle handle;
+    for (unsigned i = 0; i < file->stripe_count; i++) {
+        if (cfs_stripe_close(file, i, &lane, &handle))
+            cfs_lane_discard(lane, &handle);
+    }
+}
