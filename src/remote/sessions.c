@@ -33,8 +33,8 @@ static void cap(struct cfs_pool *pool, const char *reason)
 {
     pool->session_coming = false;
     pool->sessions_capped = true;
-    cfs_log_info("pool", "%u session%s carry the data; no more: %s", pool->sessions, pool->sessions == 1 ? "" : "s",
-                 reason);
+    cfs_log_info("pool", "%u session%s the data; no more: %s", pool->sessions,
+                 pool->sessions == 1 ? " carries" : "s carry", reason);
 }
 
 static void on_added(void *context, int number, const char *reason)

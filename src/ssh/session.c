@@ -168,13 +168,11 @@ int cfs_ssh_connect(const struct cfs_profile *profile, struct cfs_prompter *prom
     return make_session(NULL, profile, profile, prompter, cancel_fd, callbacks, ret_session, error);
 }
 
-/* "192.0.2.1:22", "[2001:db8::1]:22": without the port and the brackets. */
+/* "192.0.2.1 port 22": without the port. */
 static void address_alone(const char *address, char *alone, size_t size)
 {
-    size_t skip = address[0] == '[';
-    const char *colon = strrchr(address, ':');
-    size_t length = colon ? (size_t)(colon - address) : strlen(address);
-    snprintf(alone, size, "%.*s", (int)(length - 2 * skip), address + skip);
+    const char *port = strstr(address, " port ");
+    snprintf(alone, size, "%.*s", (int)(port ? (size_t)(port - address) : strlen(address)), address);
 }
 
 /* A name may lead to many machines that share neither files nor keys: the same address, and the key that was shown
