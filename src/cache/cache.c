@@ -124,10 +124,13 @@ static void free_cache(struct cfs_cache *cache)
     cfs_contents_free(cache->contents);
     if (cache->keeps_names) {
         cfs_walk_stop(cache);
+        cfs_neighbours_stop(cache);
         cfs_names_fini(&cache->names);
         cfs_hash_fini(&cache->looks);
     }
     pthread_mutex_destroy(&cache->names_lock);
+    if (cache->loop)
+        cfs_aheads_fini(cache);
     if (cache->own_loop)
         cfs_loop_free(cache->loop);
     cfs_cache_calls_fini(cache);
@@ -144,6 +147,7 @@ int cfs_cache_new(struct cfs_remote *lower, const struct cfs_cache_options *opti
     cache->options = *options;
     cache->clock = options->clock ? options->clock : &cfs_system_clock;
     cfs_list_init(&cache->fetches);
+    cfs_aheads_init(cache);
     cfs_cache_calls_init(cache);
     pthread_mutex_init(&cache->names_lock, NULL);
     cache->own_loop = !options->loop;
@@ -151,6 +155,7 @@ int cfs_cache_new(struct cfs_remote *lower, const struct cfs_cache_options *opti
     int error = cache->loop ? init_names(cache) : -ENOMEM;
     if (error == 0)
         error = init_contents(cache);
+    cfs_neighbours_init(cache);
     if (error == 0 && cache->own_loop)
         error = start_thread(cache);
     if (error < 0) {
@@ -166,6 +171,7 @@ void cfs_cache_free(struct cfs_remote *remote)
     if (!remote)
         return;
     struct cfs_cache *cache = cfs_cache_of(remote);
+    cfs_aheads_stop(cache);
     cfs_cache_calls_wait(cache);
     cfs_contents_free(CFS_TAKE(cache->contents));
     if (cache->own_loop) {
@@ -188,5 +194,8 @@ void cfs_cache_status(struct cfs_remote *remote, struct cfs_cache_status *ret_st
         ret_status->names = cfs_names_count(&cache->names);
     ret_status->name_hits = cache->name_hits;
     ret_status->name_misses = cache->name_misses;
+    ret_status->prefetched_files = cache->aheads.opened;
+    ret_status->prefetch_used_files = cache->aheads.used;
+    ret_status->prefetch_wasted_files = cache->aheads.wasted;
     pthread_mutex_unlock(&cache->names_lock);
 }

@@ -27,7 +27,10 @@ struct cfs_cache_options {
      * Only dirty_limit 0: a write completes when it is on the server. */
     uint64_t cache_size, dirty_limit;
     enum cfs_durability durability;
-    bool prefetch; /* contents ahead of who reads in order, listings ahead of who walks a tree */
+    bool prefetch; /* contents ahead of who reads in order, files and listings ahead of who walks a tree */
+    /* The number that programs are told of the file at PATH (st_ino), by which some sort; NULL: not known. Pure, any
+     * thread. */
+    uint64_t (*number)(const char *path);
     /* Told when the remote's side of something that the kernel may have cached was found changed. Called on a thread of
      * the cache's or of the remote's, without locks; must not block and may submit calls. PATH is relative to the root.
      * May be NULL. */
@@ -51,6 +54,8 @@ struct cfs_cache_status {
     uint64_t clean_bytes, dirty_bytes;
     uint64_t read_hits, read_misses; /* bytes */
     uint64_t prefetched_bytes, prefetch_wasted_bytes;
+    /* Files opened ahead of programs (neighbours.h); which took some, and for nothing. */
+    uint64_t prefetched_files, prefetch_used_files, prefetch_wasted_files;
     uint64_t calls; /* handed to the remote below */
 };
 void cfs_cache_status(struct cfs_remote *cache, struct cfs_cache_status *ret_status);

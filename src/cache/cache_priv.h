@@ -4,8 +4,10 @@
 
 #include "base/list.h"
 #include "base/loop.h"
+#include "cache/ahead.h"
 #include "cache/cache.h"
 #include "cache/names.h"
+#include "cache/neighbours.h"
 #include "cache/walk.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -40,6 +42,8 @@ struct cfs_cache {
     struct cfs_hash looks;   /* looks.c */
     struct cfs_list fetches; /* fetch.c: of folders that are being listed */
     struct cfs_walk walk;
+    struct cfs_aheads aheads;         /* ahead.c */
+    struct cfs_neighbours neighbours; /* neighbours.c */
     uint64_t name_hits, name_misses;
 };
 

@@ -15,6 +15,7 @@ int cfs_change_begin_place(struct cfs_names *names, struct cfs_change *change, c
     if (!name)
         return -ENOMEM;
     *change = (struct cfs_change){.name = name, .folder = name->parent, .moves = true};
+    cfs_ahead_drop(name->ahead);
     cfs_name_change_begin(names, name, true);
     if (change->folder) {
         cfs_name_get(names, change->folder);
@@ -36,6 +37,7 @@ int cfs_change_begin_attributes(struct cfs_names *names, struct cfs_change *chan
 void cfs_change_begin_name(struct cfs_names *names, struct cfs_change *change, struct cfs_name *name)
 {
     *change = (struct cfs_change){.name = name};
+    cfs_ahead_drop(name->ahead);
     cfs_name_get(names, name);
     cfs_name_change_begin(names, name, false);
 }

@@ -25,6 +25,13 @@ CFS_CHECKED int cfs_contents_new(struct cfs_remote *lower, const struct cfs_cach
  */
 void cfs_contents_free(struct cfs_remote *contents);
 
+/* FILE, of the contents, was opened ahead of a program: the first LENGTH bytes are fetched as the link has room. No
+ * other call on it may be in flight. Any thread. */
+void cfs_contents_fetch_ahead(struct cfs_remote *contents, struct cfs_remote_file *file, uint64_t length);
+/* How many bytes of such files should be on their way or unused at most: a share of the cache and of what the link
+ * carries. Any thread. */
+uint64_t cfs_contents_ahead_budget(struct cfs_remote *contents);
+
 /* Fills what it knows: clean and dirty bytes, hits and misses, prefetches; adds to `calls`. Any thread. */
 void cfs_contents_status(struct cfs_remote *contents, struct cfs_cache_status *status);
 

@@ -397,8 +397,10 @@ static void batch_read(struct cfs_cache_call *call)
         (void)cfs_name_learn_complete(&cache->names, fetch->folder, fetch->stamp, fetch->begun_ms);
     cfs_cache_hold(cache);
     proceed_and_unlock(fetch);
-    if (ended)
+    if (ended) {
         cfs_walk_on(cache);
+        cfs_neighbours_on(cache);
+    }
     cfs_cache_release(cache);
 }
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 static void free_file(struct cfs_cached_file *file)
@@ -80,6 +81,8 @@ struct opening {
     struct cfs_change change;     /* with O_CREAT or O_TRUNC */
     uint64_t stamp;
     int64_t asked_ms;
+    struct cfs_ahead_waiter waiter; /* for reading: for a file opened ahead */
+    char *path;                     /* while it waits for one */
 };
 
 static struct opening *opening_of(struct cfs_cache_call *call)
@@ -90,6 +93,7 @@ static struct opening *opening_of(struct cfs_cache_call *call)
 static void release_opening(struct cfs_cache_call *call)
 {
     struct opening *opening = opening_of(call);
+    free(opening->path);
     if (opening->file)
         free_file(opening->file);
 }
@@ -176,6 +180,75 @@ static void opened(struct cfs_cache_call *call)
     cfs_cache_call_finish(call, error);
 }
 
+/* --- a file that was opened ahead --- */
+
+/* As if it had been opened for us, when it was. */
+static void take_over(struct opening *opening)
+{
+    struct cfs_remote_result *result = &opening->call.lower.result;
+    const struct cfs_ahead_waiter *waiter = &opening->waiter;
+    *result = (struct cfs_remote_result){.file = waiter->file, .attributes = waiter->attributes};
+    opening->call.lower.error = 0;
+    opening->stamp = waiter->stamp;
+    opening->asked_ms = waiter->asked_ms;
+    cfs_cache_call_post(&opening->call, opened);
+}
+
+static void open_below(struct cfs_cache_call *call)
+{
+    struct opening *opening = opening_of(call);
+    struct cfs_cache *cache = call->cache;
+    pthread_mutex_lock(&cache->names_lock);
+    opening->stamp = cfs_names_stamp(&cache->names);
+    opening->asked_ms = cfs_clock_ms(cache->clock);
+    pthread_mutex_unlock(&cache->names_lock);
+    cfs_cache_call_submit(call, opened, open, opening->path, opening->file->flags, 0);
+}
+
+static void ahead_ready(struct cfs_ahead_waiter *waiter, bool taken)
+{
+    struct opening *opening = cfs_container_of(waiter, struct opening, waiter);
+    if (taken)
+        take_over(opening);
+    else
+        cfs_cache_call_post(&opening->call, open_below);
+}
+
+static void leave_ahead(struct cfs_cache_call *call)
+{
+    struct opening *opening = opening_of(call);
+    struct cfs_cache *cache = call->cache;
+    pthread_mutex_lock(&cache->names_lock);
+    bool waits = !cfs_list_empty(&opening->waiter.link);
+    cfs_list_remove(&opening->waiter.link);
+    pthread_mutex_unlock(&cache->names_lock);
+    if (waits)
+        cfs_cache_call_finish_later(call, -EINTR);
+}
+
+/* True if a file that was opened ahead is, or will be, ours. */
+static bool open_from_ahead(struct opening *opening, const char *path)
+{
+    struct cfs_cache *cache = opening->call.cache;
+    bool waits = false;
+    opening->path = strdup(path);
+    if (!opening->path)
+        return false;
+    opening->waiter.ready = ahead_ready;
+    cfs_cache_call_lock(&opening->call);
+    pthread_mutex_lock(&cache->names_lock);
+    bool is_ours = cfs_neighbours_open(cache, opening->file->name, &opening->waiter, &waits);
+    if (waits)
+        opening->call.cancel_wait = leave_ahead;
+    else if (is_ours)
+        take_over(opening);
+    pthread_mutex_unlock(&cache->names_lock);
+    cfs_cache_call_unlock(&opening->call);
+    return is_ours;
+}
+
+/* --- asking for an open --- */
+
 /* Enters the name, and begins what the open changes. */
 static int begin_open(struct opening *opening, const char *path)
 {
@@ -208,10 +281,15 @@ void cfs_cache_open(struct cfs_remote *remote, struct cfs_remote_call *upper, co
         *opening->file = (struct cfs_cached_file){.cache = cache, .flags = flags};
         error = cache->keeps_names ? begin_open(opening, path) : 0;
     }
+    bool only_reads = (flags & (O_ACCMODE | O_CREAT | O_TRUNC)) == O_RDONLY;
+    cfs_cache_hold(cache);
     if (error < 0)
         cfs_cache_call_finish_later(&opening->call, error);
-    else
+    else if (!only_reads || !opening->file->name || !open_from_ahead(opening, path))
         cfs_cache_call_submit(&opening->call, opened, open, path, flags, mode);
+    if (only_reads)
+        cfs_neighbours_on(cache);
+    cfs_cache_release(cache);
 }
 
 /* --- reading and writing --- */

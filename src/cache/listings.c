@@ -105,6 +105,7 @@ static int set_up_reader(struct cfs_reader *reader, struct cfs_cache *cache, con
     if (!folder)
         return -ENOMEM;
     cfs_walk_opened(cache, folder);
+    cfs_neighbours_listed(cache, folder);
     reader->fetch = fetch_for(cache, folder, ret_is_new);
     cfs_name_put(&cache->names, folder);
     if (!reader->fetch)
@@ -147,6 +148,7 @@ void cfs_cache_open_listing(struct cfs_remote *remote, struct cfs_remote_call *u
     if (is_new)
         cfs_fetch_begin(fetch, path); /* has its own reference until it has ended */
     cfs_walk_on(cache);
+    cfs_neighbours_on(cache);
     cfs_cache_release(cache);
 }
 

@@ -3,6 +3,8 @@
 
 noinst_LIBRARIES += src/cache/libcache.a
 src_cache_libcache_a_SOURCES = \
+	src/cache/ahead.c \
+	src/cache/ahead.h \
 	src/cache/attributes.c \
 	src/cache/blocks.c \
 	src/cache/blocks.h \
@@ -38,6 +40,10 @@ src_cache_libcache_a_SOURCES = \
 	src/cache/names.h \
 	src/cache/names_change.c \
 	src/cache/names_known.c \
+	src/cache/neighbours.c \
+	src/cache/neighbours.h \
+	src/cache/order.c \
+	src/cache/order.h \
 	src/cache/reader.c \
 	src/cache/trackers.c \
 	src/cache/trackers.h \

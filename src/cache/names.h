@@ -21,6 +21,8 @@
 #include "base/list.h"
 #include "remote/remote.h"
 
+struct cfs_ahead;
+
 enum cfs_presence { CFS_NAME_UNKNOWN, CFS_NAME_PRESENT, CFS_NAME_ABSENT };
 
 /* When something was learned, and how long it may be told. ttl_ms 0: not at all. */
@@ -45,6 +47,9 @@ struct cfs_name {
     int64_t seen_changed_ms; /* when the remote's side was last seen changed; 0: never */
     int64_t listed_ms;       /* walk.c: when a program last listed it; 0: never */
     bool fetched_ahead;      /* walk.c: and no program has listed it since */
+    uint64_t expanded_by;    /* neighbours.c: the course that has taken what is in it into its queue */
+    int64_t opened_ahead_ms; /* ahead.c: when it was last opened ahead; 0: never */
+    struct cfs_ahead *ahead; /* ahead.c: open, or being opened, and to be claimed; NULL: not */
     char *target;            /* of a link; NULL: not known */
     struct cfs_freshness target_freshness;
     uint64_t lost_at; /* stamp: when a child was last evicted */

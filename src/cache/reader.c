@@ -353,6 +353,29 @@ void cfs_readers_look_ahead(struct cfs_contents *contents)
     }
 }
 
+void cfs_contents_fetch_ahead(struct cfs_remote *remote, struct cfs_remote_file *remote_file, uint64_t length)
+{
+    struct cfs_contents *contents = cfs_contents_of(remote);
+    struct cfs_content_file *file = cfs_content_file_of(remote_file);
+    if (length == 0 || !contents->looks_ahead)
+        return;
+    pthread_mutex_lock(&contents->lock);
+    file->trackers = (struct cfs_trackers){.of = {{.window = length, .used = 1}}, .stamp = 1};
+    cfs_list_push_back(&contents->hungry, &file->hungry);
+    cfs_readers_look_ahead(contents);
+    pthread_mutex_unlock(&contents->lock);
+}
+
+uint64_t cfs_contents_ahead_budget(struct cfs_remote *remote)
+{
+    enum { LEAST = 4 << 20, SHARE_OF_CACHE = 8 };
+    struct cfs_contents *contents = cfs_contents_of(remote);
+    pthread_mutex_lock(&contents->lock);
+    uint64_t link = cfs_link_limit(&contents->down), share = contents->core.options.cache_size / SHARE_OF_CACHE;
+    pthread_mutex_unlock(&contents->lock);
+    return smaller(link > LEAST ? link : (uint64_t)LEAST, share);
+}
+
 void cfs_reader_forget(struct cfs_content_file *file)
 {
     cfs_list_remove(&file->hungry);

@@ -13,9 +13,14 @@ enum {
     PAUSE_MS = 2000,
 };
 
-static bool was_listed(const struct cfs_cache *cache, const struct cfs_name *folder)
+bool cfs_walk_was_listed(const struct cfs_cache *cache, const struct cfs_name *folder)
 {
     return folder->listed_ms > 0 && cfs_clock_ms(cache->clock) - folder->listed_ms < WALK_MS;
+}
+
+bool cfs_walk_is_on(const struct cfs_cache *cache)
+{
+    return cache->walk.at && cfs_clock_ms(cache->clock) - cache->walk.at_ms < WALK_MS;
 }
 
 void cfs_walk_stop(struct cfs_cache *cache)
@@ -30,7 +35,7 @@ void cfs_walk_opened(struct cfs_cache *cache, struct cfs_name *folder)
 {
     struct cfs_walk *walk = &cache->walk;
     int64_t now = cfs_clock_ms(cache->clock);
-    bool walks = cache->options.prefetch && folder->parent && was_listed(cache, folder->parent);
+    bool walks = cache->options.prefetch && folder->parent && cfs_walk_was_listed(cache, folder->parent);
     if (!walks || (walk->at && now - walk->at_ms > WALK_MS))
         cfs_walk_stop(cache);
     folder->listed_ms = now > 0 ? now : 1;
@@ -67,7 +72,7 @@ static struct cfs_name *next_name(const struct cfs_cache *cache, struct cfs_name
         const struct cfs_name *folder = name->parent;
         if (name->sibling.next != &folder->children)
             return cfs_container_of(name->sibling.next, struct cfs_name, sibling);
-        if (!folder->fetched_ahead && !was_listed(cache, folder))
+        if (!folder->fetched_ahead && !cfs_walk_was_listed(cache, folder))
             return NULL;
     }
     return NULL;
@@ -77,7 +82,7 @@ static bool is_wanted(struct cfs_cache *cache, const struct cfs_name *name)
 {
     const struct cfs_remote_attributes *attributes = &name->attributes;
     return name->presence == CFS_NAME_PRESENT && attributes->valid & CFS_REMOTE_MODE && S_ISDIR(attributes->mode) &&
-           name->changing == 0 && !name->fetched_ahead && !was_listed(cache, name) &&
+           name->changing == 0 && !name->fetched_ahead && !cfs_walk_was_listed(cache, name) &&
            !cfs_name_is_listed(&cache->names, name) && !cfs_fetch_find(cache, name);
 }
 
@@ -100,6 +105,15 @@ static bool add(struct cfs_cache *cache, struct cfs_name *name, struct plan *ret
     cache->walk.unused++;
     *ret_plan = (struct plan){fetch, path};
     return true;
+}
+
+struct cfs_fetch *cfs_walk_fetch(struct cfs_cache *cache, struct cfs_name *folder, char **ret_path)
+{
+    struct plan plan;
+    if (cache->walk.unused >= UNUSED_LIMIT || !add(cache, folder, &plan))
+        return NULL;
+    *ret_path = plan.path;
+    return plan.fetch;
 }
 
 static size_t make_plans(struct cfs_cache *cache, struct plan *plans)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 struct cfs_cache;
+struct cfs_fetch;
 
 struct cfs_walk {
     struct cfs_name *at; /* the folder that was listed last: referenced; NULL: no walk */
@@ -23,6 +24,13 @@ struct cfs_walk {
 void cfs_walk_opened(struct cfs_cache *cache, struct cfs_name *folder);
 /* A listing of FOLDER that was fetched ahead has ended. Under names_lock. */
 void cfs_walk_ended(struct cfs_cache *cache, struct cfs_name *folder, int error);
+/* Whether a walk is going on. Under names_lock. */
+bool cfs_walk_is_on(const struct cfs_cache *cache);
+/* Whether a program has listed FOLDER lately. Under names_lock. */
+bool cfs_walk_was_listed(const struct cfs_cache *cache, const struct cfs_name *folder);
+/* A fetch of FOLDER on account of the walk, to be begun at *RET_PATH, which the caller frees. NULL: too many were for
+ * nothing, or without memory. Under names_lock. */
+CFS_CHECKED struct cfs_fetch *cfs_walk_fetch(struct cfs_cache *cache, struct cfs_name *folder, char **ret_path);
 /* Fetches what is to be fetched now. Without locks. */
 void cfs_walk_on(struct cfs_cache *cache);
 /* Under names_lock. */

@@ -108,6 +108,7 @@ static int open_cache(struct mount *mount, struct cfs_error *error)
         .dirty_limit = profile->dirty_limit < size ? profile->dirty_limit : size,
         .durability = CFS_DURABILITY_CLOSE,
         .prefetch = profile->prefetch,
+        .number = cfs_fs_usual_number,
     };
     if (!profile->cache)
         return 0;

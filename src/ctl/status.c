@@ -124,6 +124,9 @@ static void json_cache(struct cfs_json *json, const struct cfs_cache_status *cac
     cfs_json_number(json, "read_misses", cache->read_misses);
     cfs_json_number(json, "prefetched_bytes", cache->prefetched_bytes);
     cfs_json_number(json, "prefetch_wasted_bytes", cache->prefetch_wasted_bytes);
+    cfs_json_number(json, "prefetched_files", cache->prefetched_files);
+    cfs_json_number(json, "prefetch_used_files", cache->prefetch_used_files);
+    cfs_json_number(json, "prefetch_wasted_files", cache->prefetch_wasted_files);
     cfs_json_close_object(json);
 }
 

@@ -135,6 +135,9 @@ void cfs_fs_rename(struct cfs_fs *fs, struct cfs_request *request, uint64_t pare
 void cfs_fs_link(struct cfs_fs *fs, struct cfs_request *request, uint64_t node, uint64_t new_parent,
                  const char *new_name);
 
+/* The inode number that the file at PATH is shown with, as a rule: one that was renamed keeps the one it had. Pure. */
+uint64_t cfs_fs_usual_number(const char *path);
+
 /* FLAGS as open(2). */
 void cfs_fs_open(struct cfs_fs *fs, struct cfs_request *request, uint64_t node, int flags);
 void cfs_fs_create(struct cfs_fs *fs, struct cfs_request *request, uint64_t parent, const char *name, mode_t mode,

@@ -5,6 +5,7 @@
  * tools compare them over remounts. A number that another living node has (a renamed node keeps its own, a new file at
  * the old path gets another; or the hashes really collide) is hashed on until it is free. */
 #include "fs/node.h"
+#include "fs/fs.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -113,13 +114,23 @@ struct cfs_node *cfs_tree_child(const struct cfs_tree *tree, const struct cfs_no
     return link ? cfs_container_of(link, struct cfs_node, by_name) : NULL;
 }
 
-static uint64_t free_ino(const struct cfs_tree *tree, const char *path)
+static uint64_t hash_of_ino(const void *bytes, size_t length)
 {
     /* Arbitrary, and never to change. */
     const uint64_t key[2] = {0x636c757374657266, 0x73696e6f64657321};
-    uint64_t ino = cfs_siphash(key[0], key[1], path, strlen(path));
+    return cfs_siphash(key[0], key[1], bytes, length);
+}
+
+uint64_t cfs_fs_usual_number(const char *path)
+{
+    return hash_of_ino(path, strlen(path));
+}
+
+static uint64_t free_ino(const struct cfs_tree *tree, const char *path)
+{
+    uint64_t ino = cfs_fs_usual_number(path);
     while (ino <= ROOT_ID || cfs_hash_find(&tree->by_ino, cfs_hash_number(ino), has_ino, &ino))
-        ino = cfs_siphash(key[0], key[1], &ino, sizeof(ino));
+        ino = hash_of_ino(&ino, sizeof(ino));
     return ino;
 }
 
