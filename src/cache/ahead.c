@@ -262,7 +262,7 @@ static void fetch_beginning(struct cfs_ahead *ahead)
     if (!ahead->lower || !(attributes->valid & CFS_REMOTE_SIZE))
         return;
     uint64_t size = attributes->size;
-    cfs_contents_fetch_ahead(ahead->cache->contents, ahead->lower,
+    cfs_contents_fetch_ahead(ahead->cache->contents, cfs_cache_file_below(ahead->cache, ahead->lower),
                              size <= CFS_AHEAD_WHOLE ? size : (uint64_t)CFS_AHEAD_BEGINNING);
 }
 

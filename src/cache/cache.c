@@ -11,6 +11,7 @@
  * Locks, in this order: a stripe (call.h), a room's lock, the loop's. No lock is held while `done` runs. The remote
  * below is called under a stripe at most. */
 #include "cache/cache.h"
+#include "cache/behind.h"
 #include "cache/cache_priv.h"
 #include "cache/call.h"
 #include "cache/contents.h"
@@ -42,6 +43,18 @@ static void id_names(struct cfs_remote *remote, struct cfs_remote_call *upper, c
         cfs_cache_call_submit(call, cfs_cache_call_pass, id_names, uids, uid_count, gids, gid_count);
 }
 
+static void submit_sync(struct cfs_remote *remote, struct cfs_remote_call *upper)
+{
+    struct cfs_cache *cache = cfs_cache_of(remote);
+    struct cfs_cache_call *call = cfs_cache_call_new(cache, upper, sizeof(*call), NULL);
+    if (!call)
+        return;
+    if (cache->lower->operations->sync)
+        cfs_cache_call_submit(call, cfs_cache_call_pass, sync);
+    else
+        cfs_cache_call_finish_later(call, 0);
+}
+
 static const struct cfs_remote_operations operations = {
     .facts = facts,
     .cancel = cfs_cache_cancel,
@@ -69,7 +82,19 @@ static const struct cfs_remote_operations operations = {
     .read_listing = cfs_cache_read_listing,
     .close_listing = cfs_cache_close_listing,
     .id_names = id_names,
+    .sync = submit_sync,
 };
+
+struct cfs_remote *cfs_cache_below(const struct cfs_cache_call *call, bool vouched)
+{
+    const struct cfs_cache *cache = call->cache;
+    return vouched && cache->behind ? cfs_behind_vouched(cache->behind) : cache->lower;
+}
+
+struct cfs_remote_file *cfs_cache_file_below(const struct cfs_cache *cache, struct cfs_remote_file *file)
+{
+    return cache->behind ? cfs_behind_below(file) : file;
+}
 
 /* --- life --- */
 
@@ -119,8 +144,38 @@ static int init_contents(struct cfs_cache *cache)
     return error;
 }
 
+/* What is at PATH is not what was told. */
+static void doubt(void *context, const char *path, bool failed)
+{
+    struct cfs_cache *cache = context;
+    if (cache->keeps_names) {
+        pthread_mutex_lock(&cache->names_lock);
+        struct cfs_name *name = cfs_names_enter(&cache->names, path);
+        if (name && failed)
+            cfs_name_doubt(&cache->names, name);
+        else if (name)
+            cfs_name_touched(&cache->names, name);
+        cfs_name_put(&cache->names, name);
+        pthread_mutex_unlock(&cache->names_lock);
+    }
+    if (cache->options.changed)
+        cache->options.changed(cache->options.context, path);
+}
+
+static int init_behind(struct cfs_cache *cache)
+{
+    const struct cfs_cache_options *options = &cache->options;
+    if (!cache->contents || options->dirty_limit == 0)
+        return 0;
+    int error = cfs_behind_new(cache->contents, options, cache->loop, doubt, cache, &cache->behind);
+    if (error == 0)
+        cache->lower = cache->behind;
+    return error;
+}
+
 static void free_cache(struct cfs_cache *cache)
 {
+    cfs_behind_free(cache->behind);
     cfs_contents_free(cache->contents);
     if (cache->keeps_names) {
         cfs_walk_stop(cache);
@@ -156,6 +211,8 @@ int cfs_cache_new(struct cfs_remote *lower, const struct cfs_cache_options *opti
     if (error == 0)
         error = init_contents(cache);
     cfs_neighbours_init(cache);
+    if (error == 0)
+        error = init_behind(cache);
     if (error == 0 && cache->own_loop)
         error = start_thread(cache);
     if (error < 0) {
@@ -166,14 +223,24 @@ int cfs_cache_new(struct cfs_remote *lower, const struct cfs_cache_options *opti
     return 0;
 }
 
+void cfs_cache_finish(struct cfs_remote *remote, struct cfs_cache_failures *ret_failures)
+{
+    struct cfs_cache *cache = cfs_cache_of(remote);
+    *ret_failures = (struct cfs_cache_failures){.count = 0};
+    cfs_aheads_stop(cache);
+    cfs_cache_calls_wait(cache);
+    if (cache->behind)
+        cfs_behind_finish(cache->behind, ret_failures);
+}
+
 void cfs_cache_free(struct cfs_remote *remote)
 {
     if (!remote)
         return;
     struct cfs_cache *cache = cfs_cache_of(remote);
-    cfs_aheads_stop(cache);
-    cfs_cache_calls_wait(cache);
-    cfs_contents_free(CFS_TAKE(cache->contents));
+    struct cfs_cache_failures failures;
+    cfs_cache_finish(remote, &failures);
+    cfs_contents_wait(cache->contents);
     if (cache->own_loop) {
         cfs_loop_stop(cache->loop);
         pthread_join(cache->thread, NULL);

@@ -44,6 +44,15 @@ struct cfs_cache_options {
 /* LOWER stays the caller's and must outlive the cache. -ENOMEM. */
 CFS_CHECKED int cfs_cache_new(struct cfs_remote *lower, const struct cfs_cache_options *options,
                               struct cfs_remote **ret_cache);
+/* What was told to be done and could not be: how many files and folders, and a sentence on the first. */
+struct cfs_cache_failures {
+    uint64_t count;
+    char first[512];
+};
+/* Files and listings must have been closed, and no call may be submitted any more but cfs_cache_free. Waits until all
+ * that was told to be done is done or has failed (bounded by the deadlines of the remote below). Not on a thread of the
+ * remote's or the cache's. */
+void cfs_cache_finish(struct cfs_remote *cache, struct cfs_cache_failures *ret_failures);
 /* Files and listings must have been closed. Waits until what was written behind is on the server or has failed (bounded
  * by the deadlines of the remote below). Not on a thread of the remote's. NULL is fine. */
 void cfs_cache_free(struct cfs_remote *cache);

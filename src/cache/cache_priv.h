@@ -14,10 +14,13 @@
 
 enum { CFS_CACHE_STRIPES = 32 };
 
+struct cfs_cache_call;
+
 struct cfs_cache {
     struct cfs_remote remote;
     struct cfs_remote *lower;         /* what the names are in front of: the contents, or the remote below */
     struct cfs_remote *contents;      /* NULL: nothing is kept of contents, and writes go through */
+    struct cfs_remote *behind;        /* in front of the contents (behind.h); NULL: nothing is finished behind */
     struct cfs_cache_options options; /* defaults filled in */
     const struct cfs_clock *clock;
 
@@ -57,6 +60,12 @@ static inline struct cfs_cache *cfs_cache_of(struct cfs_remote *remote)
 {
     return cfs_container_of(remote, struct cfs_cache, remote);
 }
+
+/* The remote below, by its face for what is vouched for (behind.h). */
+struct cfs_remote *cfs_cache_below(const struct cfs_cache_call *call, bool vouched);
+
+/* FILE, of the remote below, that was opened for reading, as the contents know it. */
+struct cfs_remote_file *cfs_cache_file_below(const struct cfs_cache *cache, struct cfs_remote_file *file);
 
 /* call.c. The cache is not freed while it is held: each call holds it; so does who goes on after a call of his may have
  * ended. */

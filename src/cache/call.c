@@ -132,7 +132,7 @@ static void lower_done(struct cfs_remote_call *lower)
     call->finished(call);
 }
 
-struct cfs_remote *cfs_cache_call_begin(struct cfs_cache_call *call, void (*finished)(struct cfs_cache_call *call))
+void cfs_cache_call_begin(struct cfs_cache_call *call, void (*finished)(struct cfs_cache_call *call))
 {
     atomic_fetch_add_explicit(&call->cache->calls_below, 1, memory_order_relaxed);
     pthread_mutex_lock(call->stripe);
@@ -140,11 +140,11 @@ struct cfs_remote *cfs_cache_call_begin(struct cfs_cache_call *call, void (*fini
     call->cancel_wait = NULL;
     call->lower.done = lower_done;
     call->in_lower = true;
-    return call->cache->lower;
 }
 
-void cfs_cache_call_handed_down(struct cfs_cache_call *call, struct cfs_remote *lower)
+void cfs_cache_call_handed_down(struct cfs_cache_call *call)
 {
+    struct cfs_remote *lower = call->cache->lower;
     if (call->cancelled)
         lower->operations->cancel(lower, &call->lower);
 }

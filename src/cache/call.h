@@ -53,16 +53,20 @@ void cfs_cache_call_init(struct cfs_cache_call *call, struct cfs_cache *cache, s
  * remote's when it is done; `call->lower` has the outcome. A call that was cancelled is cancelled below as soon as it
  * was handed down. */
 #define cfs_cache_call_submit(call, then, operation, ...)                                                              \
+    cfs_cache_call_submit_to(call, (call)->cache->lower, then, operation, ##__VA_ARGS__)
+/* The same by another face of it. */
+#define cfs_cache_call_submit_to(call, face, then, operation, ...)                                                     \
     do {                                                                                                               \
         struct cfs_cache_call *cfs_call = (call);                                                                      \
-        struct cfs_remote *cfs_lower = cfs_cache_call_begin(cfs_call, (then));                                         \
+        struct cfs_remote *cfs_lower = (face);                                                                         \
+        cfs_cache_call_begin(cfs_call, (then));                                                                        \
         pthread_mutex_t *cfs_stripe = cfs_call->stripe;                                                                \
         cfs_lower->operations->operation(cfs_lower, &cfs_call->lower, ##__VA_ARGS__);                                  \
-        cfs_cache_call_handed_down(cfs_call, cfs_lower);                                                               \
+        cfs_cache_call_handed_down(cfs_call);                                                                          \
         pthread_mutex_unlock(cfs_stripe);                                                                              \
     } while (0)
-struct cfs_remote *cfs_cache_call_begin(struct cfs_cache_call *call, void (*finished)(struct cfs_cache_call *call));
-void cfs_cache_call_handed_down(struct cfs_cache_call *call, struct cfs_remote *lower);
+void cfs_cache_call_begin(struct cfs_cache_call *call, void (*finished)(struct cfs_cache_call *call));
+void cfs_cache_call_handed_down(struct cfs_cache_call *call);
 
 /* Goes on with THEN on the cache's thread. */
 void cfs_cache_call_post(struct cfs_cache_call *call, void (*then)(struct cfs_cache_call *call));

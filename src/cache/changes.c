@@ -70,6 +70,7 @@ struct changing {
     struct cfs_remote_attributes attributes; /* setattr */
     mode_t type;                             /* of what was made */
     bool keeps;                              /* setattr: a failure leaves the name what it was */
+    bool vouched;                            /* nothing that is known stands against it */
 };
 
 static void enter_outcome(struct cfs_names *names, struct changing *changing, int error)
@@ -115,6 +116,7 @@ static struct changing *begin(struct cfs_remote *remote, struct cfs_remote_call 
         return changing;
     changing->enter = enter;
     pthread_mutex_lock(&cache->names_lock);
+    changing->vouched = is_place && cfs_names_vouch(&cache->names, path, second);
     int error = is_place ? cfs_change_begin_place(&cache->names, &changing->change, path)
                          : cfs_change_begin_attributes(&cache->names, &changing->change, path);
     if (error == 0 && second) {
@@ -147,7 +149,8 @@ void cfs_cache_mkdir(struct cfs_remote *remote, struct cfs_remote_call *upper, c
     if (!changing)
         return;
     changing->type = S_IFDIR;
-    cfs_cache_call_submit(&changing->call, changed, mkdir, path, mode);
+    cfs_cache_call_submit_to(&changing->call, cfs_cache_below(&changing->call, changing->vouched), changed, mkdir, path,
+                             mode);
 }
 
 void cfs_cache_symlink(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *target, const char *path)
@@ -215,8 +218,11 @@ void cfs_cache_rename(struct cfs_remote *remote, struct cfs_remote_call *upper, 
                       enum cfs_remote_rename how)
 {
     struct changing *changing = begin(remote, upper, from, to, true, enter_renamed);
-    if (changing)
-        cfs_cache_call_submit(&changing->call, changed, rename, from, to, how);
+    if (!changing)
+        return;
+    bool vouched = changing->vouched && how == CFS_REMOTE_RENAME_REPLACE;
+    cfs_cache_call_submit_to(&changing->call, cfs_cache_below(&changing->call, vouched), changed, rename, from, to,
+                             how);
 }
 
 static void enter_set(struct cfs_names *names, struct changing *changing)

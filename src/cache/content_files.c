@@ -436,10 +436,7 @@ void cfs_contents_flush(struct cfs_remote *remote, struct cfs_remote_call *upper
     if (!call)
         return;
     call->then = flush_drained;
-    if (cfs_contents_of(remote)->core.options.durability == CFS_DURABILITY_FSYNC)
-        cfs_cache_call_post(&call->call, flush_drained);
-    else
-        cfs_content_call_enter(call, CFS_TURN_DRAIN, cfs_content_call_drain);
+    cfs_content_call_enter(call, CFS_TURN_DRAIN, cfs_content_call_drain);
 }
 
 static void fsync_drained(struct cfs_cache_call *base)

@@ -105,13 +105,18 @@ int cfs_contents_new(struct cfs_remote *lower, const struct cfs_cache_options *o
     return 0;
 }
 
+void cfs_contents_wait(struct cfs_remote *remote)
+{
+    if (remote)
+        cfs_cache_calls_wait(&cfs_contents_of(remote)->core);
+}
+
 void cfs_contents_free(struct cfs_remote *remote)
 {
     if (!remote)
         return;
-    struct cfs_contents *contents = cfs_contents_of(remote);
-    cfs_cache_calls_wait(&contents->core);
-    free_contents(contents);
+    cfs_contents_wait(remote);
+    free_contents(cfs_contents_of(remote));
 }
 
 void cfs_contents_status(struct cfs_remote *remote, struct cfs_cache_status *status)

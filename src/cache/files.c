@@ -79,6 +79,7 @@ struct opening {
     struct cfs_cache_call call;
     struct cfs_cached_file *file; /* until it is the file system's */
     struct cfs_change change;     /* with O_CREAT or O_TRUNC */
+    bool vouched;                 /* O_CREAT, of a name that is known to be absent */
     uint64_t stamp;
     int64_t asked_ms;
     struct cfs_ahead_waiter waiter; /* for reading: for a file opened ahead */
@@ -256,6 +257,7 @@ static int begin_open(struct opening *opening, const char *path)
     struct cfs_cached_file *file = opening->file;
     int error = 0;
     pthread_mutex_lock(&cache->names_lock);
+    opening->vouched = file->flags & O_CREAT && cfs_names_vouch(&cache->names, path, NULL);
     file->name = cfs_names_enter(&cache->names, path);
     if (!file->name)
         error = -ENOMEM;
@@ -286,7 +288,8 @@ void cfs_cache_open(struct cfs_remote *remote, struct cfs_remote_call *upper, co
     if (error < 0)
         cfs_cache_call_finish_later(&opening->call, error);
     else if (!only_reads || !opening->file->name || !open_from_ahead(opening, path))
-        cfs_cache_call_submit(&opening->call, opened, open, path, flags, mode);
+        cfs_cache_call_submit_to(&opening->call, cfs_cache_below(&opening->call, opening->vouched), opened, open, path,
+                                 flags, mode);
     if (only_reads)
         cfs_neighbours_on(cache);
     cfs_cache_release(cache);

@@ -6,6 +6,11 @@ src_cache_libcache_a_SOURCES = \
 	src/cache/ahead.c \
 	src/cache/ahead.h \
 	src/cache/attributes.c \
+	src/cache/behind.c \
+	src/cache/behind.h \
+	src/cache/behind_files.c \
+	src/cache/behind_paths.c \
+	src/cache/behind_priv.h \
 	src/cache/blocks.c \
 	src/cache/blocks.h \
 	src/cache/cache.c \
@@ -28,9 +33,11 @@ src_cache_libcache_a_SOURCES = \
 	src/cache/contents_priv.h \
 	src/cache/extents.c \
 	src/cache/extents.h \
+	src/cache/failures.c \
 	src/cache/fetch.c \
 	src/cache/fetch.h \
 	src/cache/files.c \
+	src/cache/jobs.c \
 	src/cache/link.c \
 	src/cache/link.h \
 	src/cache/listings.c \
@@ -44,6 +51,8 @@ src_cache_libcache_a_SOURCES = \
 	src/cache/neighbours.h \
 	src/cache/order.c \
 	src/cache/order.h \
+	src/cache/own.c \
+	src/cache/own.h \
 	src/cache/reader.c \
 	src/cache/trackers.c \
 	src/cache/trackers.h \

@@ -128,6 +128,19 @@ enum cfs_names_answer cfs_names_look(struct cfs_names *names, const char *path, 
     return answer;
 }
 
+bool cfs_names_vouch(struct cfs_names *names, const char *from, const char *to)
+{
+    struct cfs_name *name;
+    uint32_t keep_ms;
+    if (!to)
+        return cfs_names_look(names, from, &name, &keep_ms) == CFS_NAMES_ABSENT;
+    name = cfs_names_find(names, from);
+    if (!name || name->presence != CFS_NAME_PRESENT || is_unsettled(name))
+        return false;
+    enum cfs_names_answer answer = cfs_names_look(names, to, &name, &keep_ms);
+    return answer == CFS_NAMES_ABSENT || (answer == CFS_NAMES_PRESENT && !S_ISDIR(name->attributes.mode));
+}
+
 bool cfs_name_is_listed(const struct cfs_names *names, const struct cfs_name *folder)
 {
     if (!folder->complete || cfs_names_left_ms(names, &folder->completeness) == 0)

@@ -184,6 +184,10 @@ struct cfs_remote_operations {
     void (*read_listing)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_listing *listing);
     void (*close_listing)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_listing *listing);
 
+    /* All that was told to be done before it has been done by the server: 0; or an error of what could not be done that
+     * no other sync has told. NULL: nothing is ever told before the server has done it. */
+    void (*sync)(struct cfs_remote *remote, struct cfs_remote_call *call);
+
     /* Names for numeric ids (users-groups-by-id@openssh.com). */
     void (*id_names)(struct cfs_remote *remote, struct cfs_remote_call *call, const uint32_t *uids, size_t uid_count,
                      const uint32_t *gids, size_t gid_count);

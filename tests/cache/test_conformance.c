@@ -22,6 +22,7 @@ struct in_memory {
 
 static struct memory_remote_options options;
 static uint64_t content_size; /* of blocks, and of dirty bytes */
+static enum cfs_durability durability;
 
 static bool turn(void *context)
 {
@@ -39,6 +40,7 @@ static int setup_in_memory(void **state)
     cache_fixture_init(&memory->fixture, &options);
     memory->fixture.options.attr_ttl_ms = attr_ttl_ms;
     memory->fixture.options.cache_size = memory->fixture.options.dirty_limit = content_size;
+    memory->fixture.options.durability = durability;
     memory->fixture.options.prefetch = true;
     cache_fixture_start(&memory->fixture);
     memory->driver = (struct remote_driver){.remote = memory->fixture.cache, .turn = turn, .context = memory};
@@ -74,8 +76,11 @@ static int setup_over_pool(void **state)
     assert_int_equal(cfs_transport_command_open(server, &transport), 0);
     free(server[0]);
     assert_int_equal(cfs_pool_open(transport, &pool, &over->pool, &error), 0);
-    struct cfs_cache_options cache = {
-        .attr_ttl_ms = attr_ttl_ms, .cache_size = content_size, .dirty_limit = content_size, .prefetch = true};
+    struct cfs_cache_options cache = {.attr_ttl_ms = attr_ttl_ms,
+                                      .cache_size = content_size,
+                                      .dirty_limit = content_size,
+                                      .durability = durability,
+                                      .prefetch = true};
     assert_int_equal(cfs_cache_new(over->pool, &cache, &over->driver.remote), 0);
     *state = &over->driver;
     return 0;
@@ -95,9 +100,10 @@ int main(void)
 {
     static const int32_t ttls_ms[] = {-1, 60000, 0};
     int failures = 0;
-    for (size_t i = 0; i < 2 * CFS_COUNT(ttls_ms); i++) {
-        attr_ttl_ms = ttls_ms[i / 2];
-        content_size = i % 2 ? 4 << 20 : 0;
+    for (size_t i = 0; i < 3 * CFS_COUNT(ttls_ms); i++) {
+        attr_ttl_ms = ttls_ms[i / 3];
+        content_size = i % 3 ? 4 << 20 : 0;
+        durability = i % 3 == 2 ? CFS_DURABILITY_FSYNC : CFS_DURABILITY_CLOSE;
         for (uint64_t seed = 0; seed < 4; seed++) {
             options = (struct memory_remote_options){
                 .seed = seed, .latency_ms = seed % 2 ? 0 : 40, .jitter_ms = 10 * (uint32_t)(seed / 2)};

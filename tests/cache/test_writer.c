@@ -136,31 +136,6 @@ static void test_flush_fsync_and_close_wait_for_the_server(void **state)
     contents_fixture_fini(&fixture);
 }
 
-static void test_when_fsync_is_the_promise_close_does_not_wait(void **state)
-{
-    struct cfs_cache_options cache = {.cache_size = M, .dirty_limit = M, .durability = CFS_DURABILITY_FSYNC};
-    struct contents_fixture fixture;
-    struct sync_call call;
-    contents_fixture_init(&fixture, NULL, &cache);
-    struct cfs_remote_file *file = contents_open(&fixture, "file", O_WRONLY | O_CREAT);
-    memory_remote_hold(fixture.memory, MEMORY_WRITE);
-    write_behind(&fixture, file, 0, "data", 4);
-    sync_init(&call);
-    fixture.contents->operations->flush(fixture.contents, &call.call, file);
-    contents_turn(&fixture);
-    assert_true(sync_is_done(&call));
-    sync_fini(&call);
-    sync_init(&call);
-    fixture.contents->operations->fsync(fixture.contents, &call.call, file);
-    contents_run(&fixture);
-    assert_false(sync_is_done(&call));
-    memory_remote_release(fixture.memory, MEMORY_WRITE);
-    assert_int_equal(sync_wait(&fixture.driver, &call), 0);
-    sync_fini(&call);
-    assert_int_equal(sync_close(&fixture.driver, file), 0);
-    contents_fixture_fini(&fixture);
-}
-
 static void test_a_write_beyond_the_budget_waits_for_room(void **state)
 {
     struct cfs_cache_options cache = {.cache_size = M, .dirty_limit = 512 * K};
@@ -403,7 +378,6 @@ int main(void)
         cmocka_unit_test(test_a_slow_writer_waits_for_no_timer),
         cmocka_unit_test(test_reads_and_attributes_see_what_is_not_yet_written),
         cmocka_unit_test(test_flush_fsync_and_close_wait_for_the_server),
-        cmocka_unit_test(test_when_fsync_is_the_promise_close_does_not_wait),
         cmocka_unit_test(test_a_write_beyond_the_budget_waits_for_room),
         cmocka_unit_test(test_an_error_is_told_once_to_each_file_and_by_whatever_asks_first),
         cmocka_unit_test(test_a_full_disk_is_told_by_close),

@@ -59,6 +59,8 @@ ssize_t cache_read(struct cache_fixture *fixture, struct cfs_remote_file *file, 
                    void *buffer);
 int cache_write(struct cache_fixture *fixture, struct cfs_remote_file *file, uint64_t offset, size_t length,
                 const void *data);
+/* And what nobody waits for has ended. */
+int cache_sync(struct cache_fixture *fixture);
 int cache_fstat(struct cache_fixture *fixture, struct cfs_remote_file *file,
                 struct cfs_remote_attributes *ret_attributes);
 int cache_fsetattr(struct cache_fixture *fixture, struct cfs_remote_file *file,

@@ -1,0 +1,459 @@
+/* Operations on names, and what is known of what they made. */
+#include "cache/behind_priv.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const unsigned ALL = CFS_REMOTE_SIZE | CFS_REMOTE_OWNER | CFS_REMOTE_MODE | CFS_REMOTE_TIMES;
+
+/* An error after which the change may have been made all the same. */
+static bool is_unknown(int error)
+{
+    return error == -ETIMEDOUT || error == -EINTR || error == -EIO || error == -ENOTCONN;
+}
+
+/* --- mkdir --- */
+
+static void run_mkdir(struct cfs_job *job)
+{
+    cfs_job_hand_down(job, mkdir, job->path, job->mode);
+}
+
+static void enter_folder(struct cfs_job *job, const struct cfs_remote_attributes *made)
+{
+    struct cfs_own_table *table = &job->behind->own;
+    cfs_own_forget(table, job->path);
+    struct cfs_own *own = (made->valid & ALL) == ALL ? cfs_own_enter(table, job->path) : NULL;
+    if (!own)
+        return;
+    own->made = own->makes = true;
+    own->attributes = *made;
+    own->uid = made->uid;
+    own->gid = made->gid;
+    if (job->early)
+        cfs_job_own(job, own);
+}
+
+static void settle_mkdir(struct cfs_job *job, int error)
+{
+    struct cfs_behind *behind = job->behind;
+    const struct cfs_remote_attributes *made = &job->call.result.attributes;
+    if (error == 0) {
+        cfs_own_saw_made(&behind->own, job->path, made);
+        if (!job->early)
+            enter_folder(job, made);
+        else if (job->own && cfs_own_learn(job->own, made) && job->own->path)
+            cfs_behind_tell(behind, job->own->path, false);
+    } else if (job->early) {
+        cfs_own_forget(&behind->own, job->path);
+        cfs_failure_note(behind, job->path, "the folder could not be made", error);
+        cfs_behind_tell(behind, job->path, true);
+    }
+}
+
+static enum cfs_job_answer how_to_mkdir(struct cfs_job *job)
+{
+    struct cfs_behind *behind = job->behind;
+    const struct cfs_own *folder = cfs_own_folder_of(&behind->own, job->path);
+    if (!behind->closes_at_once || !job->vouched || !folder)
+        return CFS_JOB_WAITS;
+    struct cfs_remote_attributes foreseen;
+    cfs_own_foresee(&behind->own, folder, S_IFDIR | job->mode, &foreseen);
+    job->early = true;
+    enter_folder(job, &foreseen);
+    job->early = job->own != NULL;
+    if (!job->own)
+        return CFS_JOB_WAITS;
+    job->waiting->call.upper->result.attributes = foreseen;
+    return CFS_JOB_EARLY;
+}
+
+const struct cfs_job_actions cfs_mkdir_actions = {.run = run_mkdir, .settle = settle_mkdir};
+
+static void submit_mkdir(struct cfs_behind *behind, struct cfs_remote_call *upper, const char *path, mode_t mode,
+                         bool vouched)
+{
+    struct cfs_job *job = cfs_job_new(behind, upper, CFS_JOB_MKDIR, path, NULL);
+    if (!job)
+        return;
+    job->mode = mode;
+    job->vouched = vouched;
+    cfs_job_enter(job, how_to_mkdir);
+}
+
+void cfs_behind_mkdir(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *path, mode_t mode)
+{
+    submit_mkdir(cfs_behind_of(remote), upper, path, mode, false);
+}
+
+void cfs_behind_mkdir_vouched(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *path, mode_t mode)
+{
+    submit_mkdir(cfs_behind_of(cfs_behind_main(remote)), upper, path, mode, true);
+}
+
+/* --- symlink, link, unlink, rmdir: they wait for the server --- */
+
+static void run_symlink(struct cfs_job *job)
+{
+    cfs_job_hand_down(job, symlink, job->target, job->path);
+}
+
+static void settle_symlink(struct cfs_job *job, int error)
+{
+    cfs_own_forget(&job->behind->own, job->path);
+    if (error == 0)
+        cfs_own_saw_made(&job->behind->own, job->path, &job->call.result.attributes);
+}
+
+const struct cfs_job_actions cfs_symlink_actions = {.run = run_symlink, .settle = settle_symlink};
+
+void cfs_behind_symlink(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *target, const char *path)
+{
+    struct cfs_job *job = cfs_job_new(cfs_behind_of(remote), upper, CFS_JOB_SYMLINK, path, NULL);
+    if (!job)
+        return;
+    job->target = strdup(target);
+    if (job->target) {
+        cfs_job_enter(job, NULL);
+    } else {
+        cfs_cache_call_finish_later(&CFS_TAKE(job->waiting)->call, -ENOMEM);
+        cfs_job_free(job);
+    }
+}
+
+static void run_link(struct cfs_job *job)
+{
+    cfs_job_hand_down(job, link, job->path, job->other);
+}
+
+/* Changes of one name then show under the other, too. */
+static void settle_link(struct cfs_job *job, int error)
+{
+    (void)error;
+    cfs_own_forget(&job->behind->own, job->path);
+    cfs_own_forget(&job->behind->own, job->other);
+}
+
+const struct cfs_job_actions cfs_link_actions = {.run = run_link, .settle = settle_link};
+
+void cfs_behind_link(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *from, const char *to)
+{
+    struct cfs_job *job = cfs_job_new(cfs_behind_of(remote), upper, CFS_JOB_LINK, from, to);
+    if (job)
+        cfs_job_enter(job, NULL);
+}
+
+static void run_unlink(struct cfs_job *job)
+{
+    cfs_job_hand_down(job, unlink, job->path);
+}
+
+static void run_rmdir(struct cfs_job *job)
+{
+    cfs_job_hand_down(job, rmdir, job->path);
+}
+
+static void settle_removed(struct cfs_job *job, int error)
+{
+    struct cfs_behind *behind = job->behind;
+    if (error < 0 && error != -ENOENT && !is_unknown(error))
+        return;
+    cfs_own_forget(&behind->own, job->path);
+    cfs_failure_forget(behind, job->path);
+    cfs_behind_files_renamed(behind, job->path, NULL);
+}
+
+const struct cfs_job_actions cfs_unlink_actions = {.run = run_unlink, .settle = settle_removed};
+const struct cfs_job_actions cfs_rmdir_actions = {.run = run_rmdir, .settle = settle_removed};
+
+void cfs_behind_unlink(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *path)
+{
+    struct cfs_job *job = cfs_job_new(cfs_behind_of(remote), upper, CFS_JOB_UNLINK, path, NULL);
+    if (job)
+        cfs_job_enter(job, NULL);
+}
+
+void cfs_behind_rmdir(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *path)
+{
+    struct cfs_job *job = cfs_job_new(cfs_behind_of(remote), upper, CFS_JOB_RMDIR, path, NULL);
+    if (job)
+        cfs_job_enter(job, NULL);
+}
+
+/* --- rename --- */
+
+static void run_rename(struct cfs_job *job)
+{
+    cfs_job_hand_down(job, rename, job->path, job->other, job->how);
+}
+
+static void moved(struct cfs_job *job)
+{
+    struct cfs_behind *behind = job->behind;
+    if (strcmp(job->path, job->other) == 0)
+        return;
+    cfs_own_move(&behind->own, job->path, job->other);
+    cfs_behind_files_renamed(behind, job->path, job->other);
+}
+
+static void settle_rename(struct cfs_job *job, int error)
+{
+    struct cfs_behind *behind = job->behind;
+    if (error == 0 && !job->early) {
+        moved(job);
+    } else if (error < 0 && job->early) {
+        cfs_own_forget(&behind->own, job->path);
+        cfs_own_forget(&behind->own, job->other);
+        cfs_failure_note(behind, job->other, "the renamed file could not take its place", error);
+        cfs_behind_tell(behind, job->path, true);
+        cfs_behind_tell(behind, job->other, true);
+    } else if (is_unknown(error)) {
+        cfs_own_forget(&behind->own, job->path);
+        cfs_own_forget(&behind->own, job->other);
+    }
+}
+
+const struct cfs_job_actions cfs_rename_actions = {.run = run_rename, .settle = settle_rename};
+
+static enum cfs_job_answer how_to_rename(struct cfs_job *job)
+{
+    struct cfs_behind *behind = job->behind;
+    struct cfs_own *own = cfs_own_find(&behind->own, job->path);
+    bool promises = behind->closes_at_once && job->vouched && own && own->made && S_ISREG(own->attributes.mode) &&
+                    cfs_own_folder_of(&behind->own, job->path) && cfs_own_folder_of(&behind->own, job->other);
+    job->answer = cfs_failure_tell(behind, job->path);
+    if (job->answer < 0)
+        return CFS_JOB_DONE;
+    if (!promises)
+        return CFS_JOB_WAITS;
+    cfs_job_own(job, own);
+    moved(job);
+    return own->path ? CFS_JOB_EARLY : CFS_JOB_WAITS;
+}
+
+static void submit_rename(struct cfs_behind *behind, struct cfs_remote_call *upper, const char *from, const char *to,
+                          enum cfs_remote_rename how, bool vouched)
+{
+    struct cfs_job *job = cfs_job_new(behind, upper, CFS_JOB_RENAME, from, to);
+    if (!job)
+        return;
+    job->how = how;
+    job->vouched = vouched;
+    cfs_job_enter(job, how_to_rename);
+}
+
+void cfs_behind_rename(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *from, const char *to,
+                       enum cfs_remote_rename how)
+{
+    submit_rename(cfs_behind_of(remote), upper, from, to, how, false);
+}
+
+void cfs_behind_rename_vouched(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *from,
+                               const char *to, enum cfs_remote_rename how)
+{
+    submit_rename(cfs_behind_of(cfs_behind_main(remote)), upper, from, to, how, true);
+}
+
+/* --- setattr, by path or by file --- */
+
+static void run_setattr(struct cfs_job *job)
+{
+    if (job->file && job->file->ready)
+        cfs_job_hand_down(job, fsetattr, job->file->lower, &job->attributes);
+    else if (job->path)
+        cfs_job_hand_down(job, setattr, job->path, job->mode, &job->attributes);
+    else
+        cfs_job_end(job, job->file && job->file->error ? job->file->error : -ESTALE);
+}
+
+static void settle_setattr(struct cfs_job *job, int error)
+{
+    struct cfs_behind *behind = job->behind;
+    if (!job->early) {
+        struct cfs_own *own = job->file ? job->file->own : cfs_own_find(&behind->own, job->path);
+        if (own && error == 0)
+            cfs_own_set(own, &job->attributes);
+        else if (own && own->path && is_unknown(error))
+            cfs_own_forget(&behind->own, own->path);
+    } else if (error < 0) {
+        const char *path = job->own && job->own->path ? job->own->path : job->path;
+        if (job->file)
+            job->file->error = error;
+        cfs_failure_note(behind, path, "mode or times could not be set", error);
+        if (path)
+            cfs_behind_tell(behind, path, false);
+        if (job->own && job->own->path)
+            cfs_own_forget(&behind->own, job->own->path);
+    }
+}
+
+const struct cfs_job_actions cfs_setattr_actions = {.run = run_setattr, .settle = settle_setattr};
+
+/* What was written comes first: it would change the times. So it is flushed while others may join. */
+static bool flush_first(struct cfs_behind_file *file)
+{
+    if (!file || !file->written)
+        return true;
+    struct cfs_job *flush = cfs_job_new(file->behind, NULL, CFS_JOB_FLUSH, file->path, NULL);
+    if (!flush)
+        return false;
+    flush->file = file;
+    file->written = false;
+    cfs_job_enter_locked(flush);
+    return true;
+}
+
+static void join(struct cfs_job *waiting, const struct cfs_remote_attributes *set)
+{
+    waiting->attributes.valid |= set->valid;
+    if (set->valid & CFS_REMOTE_MODE)
+        waiting->attributes.mode = set->mode;
+    if (set->valid & CFS_REMOTE_TIMES) {
+        waiting->attributes.atime = set->atime;
+        waiting->attributes.mtime = set->mtime;
+    }
+}
+
+enum cfs_job_answer cfs_setattr_how(struct cfs_job *job)
+{
+    struct cfs_behind *behind = job->behind;
+    struct cfs_own *own = job->file ? job->file->own : cfs_own_find(&behind->own, job->path);
+    job->answer = job->path ? cfs_failure_tell(behind, job->path) : 0;
+    if (job->answer < 0)
+        return CFS_JOB_DONE;
+    if (!own || !cfs_own_may_set(own, &job->attributes) || !flush_first(job->file))
+        return CFS_JOB_WAITS;
+    job->attributes.valid &= ~(unsigned)CFS_REMOTE_OWNER; /* it has it */
+    cfs_own_set(own, &job->attributes);
+    job->waiting->call.upper->result.attributes = own->attributes;
+    if (job->attributes.valid == 0)
+        return CFS_JOB_DONE;
+    cfs_job_own(job, own);
+    struct cfs_job *waiting = cfs_jobs_to_join(behind, job);
+    if (!waiting) {
+        job->plugged = true;
+        return CFS_JOB_EARLY;
+    }
+    join(waiting, &job->attributes);
+    own->pending--;
+    cfs_own_unpin(&behind->own, CFS_TAKE(job->own));
+    return CFS_JOB_DONE;
+}
+
+void cfs_behind_setattr(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *path,
+                        mode_t expected_type, const struct cfs_remote_attributes *attributes)
+{
+    struct cfs_job *job = cfs_job_new(cfs_behind_of(remote), upper, CFS_JOB_SETATTR, path, NULL);
+    if (!job)
+        return;
+    job->mode = expected_type;
+    job->attributes = *attributes;
+    cfs_job_enter(job, cfs_setattr_how);
+}
+
+/* --- looking: lstat, readlink, listings --- */
+
+static void run_lstat(struct cfs_job *job)
+{
+    cfs_job_hand_down(job, lstat, job->path);
+}
+
+static void run_readlink(struct cfs_job *job)
+{
+    cfs_job_hand_down(job, readlink, job->path);
+}
+
+static void run_list(struct cfs_job *job)
+{
+    cfs_job_hand_down(job, open_listing, job->path);
+}
+
+const struct cfs_job_actions cfs_lstat_actions = {.run = run_lstat};
+const struct cfs_job_actions cfs_readlink_actions = {.run = run_readlink};
+const struct cfs_job_actions cfs_list_actions = {.run = run_list};
+
+/* Whether a look at PATH goes straight down. If not, it waits for what is on its way; *RET_KNOWN (may be NULL) may
+ * answer it: valid is not 0 then. */
+static bool is_free(struct cfs_behind *behind, const char *path, bool and_below,
+                    struct cfs_remote_attributes *ret_known)
+{
+    pthread_mutex_lock(&behind->lock);
+    const struct cfs_own *own = ret_known ? cfs_own_find(&behind->own, path) : NULL;
+    bool foreseen = own && own->made && (own->pending > 0 || own->filling > 0);
+    if (foreseen)
+        *ret_known = own->attributes;
+    bool free = !foreseen && !cfs_jobs_concern(behind, path, and_below);
+    pthread_mutex_unlock(&behind->lock);
+    return free;
+}
+
+static void wait_to_look(struct cfs_behind *behind, struct cfs_remote_call *upper, enum cfs_job_kind kind,
+                         const char *path)
+{
+    struct cfs_job *job = cfs_job_new(behind, upper, kind, path, NULL);
+    if (job)
+        cfs_job_enter(job, NULL);
+}
+
+void cfs_behind_lstat(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *path)
+{
+    struct cfs_behind *behind = cfs_behind_of(remote);
+    struct cfs_remote_attributes known = {.valid = 0};
+    bool free = is_free(behind, path, false, &known);
+    if (!free && !known.valid) {
+        wait_to_look(behind, upper, CFS_JOB_LSTAT, path);
+        return;
+    }
+    struct cfs_cache_call *call = cfs_cache_call_new(&behind->core, upper, sizeof(*call), NULL);
+    if (!call)
+        return;
+    if (free) {
+        cfs_cache_call_submit(call, cfs_cache_call_pass, lstat, path);
+    } else {
+        upper->result.attributes = known;
+        cfs_cache_call_finish_later(call, 0);
+    }
+}
+
+void cfs_behind_readlink(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *path)
+{
+    struct cfs_behind *behind = cfs_behind_of(remote);
+    if (!is_free(behind, path, false, NULL)) {
+        wait_to_look(behind, upper, CFS_JOB_READLINK, path);
+        return;
+    }
+    struct cfs_cache_call *call = cfs_cache_call_new(&behind->core, upper, sizeof(*call), NULL);
+    if (call)
+        cfs_cache_call_submit(call, cfs_cache_call_pass, readlink, path);
+}
+
+void cfs_behind_open_listing(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *path)
+{
+    struct cfs_behind *behind = cfs_behind_of(remote);
+    if (!is_free(behind, path, true, NULL)) {
+        wait_to_look(behind, upper, CFS_JOB_LIST, path);
+        return;
+    }
+    struct cfs_cache_call *call = cfs_cache_call_new(&behind->core, upper, sizeof(*call), NULL);
+    if (call)
+        cfs_cache_call_submit(call, cfs_cache_call_pass, open_listing, path);
+}
+
+/* --- sync --- */
+
+static void run_sync(struct cfs_job *job)
+{
+    struct cfs_behind *behind = job->behind;
+    bool is_news = behind->failed.count > behind->failures_synced;
+    behind->failures_synced = behind->failed.count;
+    cfs_job_end(job, is_news ? behind->last_error : 0);
+}
+
+const struct cfs_job_actions cfs_sync_actions = {.run = run_sync};
+
+void cfs_behind_sync(struct cfs_remote *remote, struct cfs_remote_call *upper)
+{
+    struct cfs_job *job = cfs_job_new(cfs_behind_of(remote), upper, CFS_JOB_SYNC, NULL, NULL);
+    if (job)
+        cfs_job_enter(job, NULL);
+}

@@ -1,0 +1,245 @@
+/* What the rooms of behind share: behind.c is its life, jobs.c the order of what is on its way, behind_paths.c and
+ * behind_files.c have the operations, failures.c remembers what went wrong.
+ *
+ * One lock, behind->lock, for all that stands here. Order: a call's stripe (call.h), this lock, the locks of the remote
+ * below and of the loop. Jobs are handed to the remote below under it, which never calls back from a submitting
+ * function. */
+#ifndef CFS_CACHE_BEHIND_PRIV_H
+#define CFS_CACHE_BEHIND_PRIV_H
+
+#include "cache/behind.h"
+#include "cache/cache_priv.h"
+#include "cache/call.h"
+#include "cache/own.h"
+
+struct cfs_behind {
+    struct cfs_cache core; /* what call.c works on: lower, loop, stripes. Its names are not used */
+    struct cfs_remote vouched;
+    void (*told)(void *context, const char *path, bool failed);
+    void *context;
+    bool closes_at_once; /* durability = fsync */
+    pthread_mutex_t lock;
+    struct cfs_list jobs, ready; /* in the order of their arrival; those that can start */
+    size_t job_count;
+    bool starting;          /* `ready` is being worked off */
+    uint64_t waiting_bytes; /* of writes to files that are being made */
+    struct cfs_list files;
+    struct cfs_own_table own;
+    struct cfs_timer plug; /* the loop's thread */
+    bool plugged;          /* it runs, or will */
+    struct cfs_list failures;
+    size_t failure_count; /* in the list */
+    struct cfs_cache_failures failed;
+    uint64_t failures_synced; /* of them, how many a sync has told */
+    int last_error;
+};
+
+enum cfs_job_kind {
+    CFS_JOB_OPEN,
+    CFS_JOB_MKDIR,
+    CFS_JOB_SYMLINK,
+    CFS_JOB_LINK,
+    CFS_JOB_UNLINK,
+    CFS_JOB_RMDIR,
+    CFS_JOB_RENAME,
+    CFS_JOB_SETATTR, /* by path, or by file */
+    CFS_JOB_FLUSH,
+    CFS_JOB_FSYNC,
+    CFS_JOB_LSTAT,
+    CFS_JOB_READLINK,
+    CFS_JOB_LIST,
+    CFS_JOB_SYNC,
+};
+
+/* An open file; to who is above it is a `struct cfs_remote_file`. */
+struct cfs_behind_file {
+    struct cfs_behind *behind;
+    struct cfs_list link; /* of all */
+    struct cfs_remote_file *lower;
+    int flags;
+    char *path;          /* NULL: the name is gone */
+    struct cfs_own *own; /* what it is, if we made it: pinned; or NULL */
+    /* Being made: calls are deferred. Ready: they go to `lower`. Neither: it could not be made, `error` says why. */
+    bool being_made, ready;
+    struct cfs_list deferred;
+    int error;        /* of what completed early; sticky where it was not made, else told once */
+    bool written;     /* and not flushed */
+    unsigned uses;    /* by jobs, and by writes that were told to be done */
+    unsigned callers; /* whose calls have not completed: close completes after them */
+    bool closing, answering;
+    unsigned parts;                             /* of close, that have not ended */
+    struct cfs_cache_call close, answer, drain; /* so that they cannot fail */
+};
+
+struct cfs_waiting;
+
+/* Something that is on its way, or will be. */
+struct cfs_job {
+    struct cfs_list link, ready_link;
+    struct cfs_behind *behind;
+    enum cfs_job_kind kind;
+    uint64_t number;
+    char *path, *other; /* as they were when it came; NULL: none */
+    unsigned waits_for; /* how many before it */
+    bool early;         /* its call has been told that it is done */
+    bool plugged;       /* may wait for others to join it */
+    bool started;
+    bool tried;                  /* open: as if it were not there */
+    int failed;                  /* what it depends on has: it is not done */
+    int answer;                  /* early: the error that its call is told */
+    struct cfs_waiting *waiting; /* whom to answer when it has ended, or NULL */
+    struct cfs_remote_call call;
+    struct cfs_behind_file *file; /* a use; or NULL */
+    struct cfs_own *own;          /* pinned and pending; or NULL */
+    struct cfs_own *folders[2];   /* whose times change with it: pinned and filling; or NULL */
+    /* arguments */
+    struct cfs_remote_attributes attributes;
+    mode_t mode;
+    int flags;
+    char *target;
+    enum cfs_remote_rename how;
+    bool vouched;
+};
+
+/* The call of who waits for a job, or waited. */
+struct cfs_waiting {
+    struct cfs_cache_call call;
+    struct cfs_job *job;          /* NULL: it has ended */
+    struct cfs_behind_file *file; /* on which it is, a caller; or NULL */
+};
+
+static inline struct cfs_behind *cfs_behind_of_core(struct cfs_cache *core)
+{
+    return cfs_container_of(core, struct cfs_behind, core);
+}
+
+static inline struct cfs_behind_file *cfs_behind_file_of(struct cfs_remote_file *file)
+{
+    return (struct cfs_behind_file *)(void *)file;
+}
+
+/* The same remote by its face for what is vouched for. */
+static inline struct cfs_remote *cfs_behind_main(struct cfs_remote *vouched)
+{
+    return &cfs_container_of(vouched, struct cfs_behind, vouched)->core.remote;
+}
+
+static inline struct cfs_behind *cfs_behind_of(struct cfs_remote *remote)
+{
+    return cfs_behind_of_core(cfs_cache_of(remote));
+}
+
+/* All below: under the lock, if nothing else is said. */
+
+/* --- jobs.c --- */
+
+/* A job for UPPER (NULL: of our own); PATH and OTHER are copied. NULL: answered; of our own: no memory. With or without
+ * the lock. */
+struct cfs_job *cfs_job_new(struct cfs_behind *behind, struct cfs_remote_call *upper, enum cfs_job_kind kind,
+                            const char *path, const char *other);
+enum cfs_job_answer {
+    CFS_JOB_WAITS, /* its call waits for it */
+    CFS_JOB_EARLY, /* its call completes now, with job->answer and what was put into the call's result */
+    CFS_JOB_DONE,  /* the same, and there is nothing left to do for it */
+};
+/* The job takes its place. HOW, under the lock, may be NULL: waits. It is called only where there is room for more that
+ * is done behind. Without the lock. */
+void cfs_job_enter(struct cfs_job *job, enum cfs_job_answer (*how)(struct cfs_job *job));
+/* The same for one of our own, under the lock. */
+void cfs_job_enter_locked(struct cfs_job *job);
+/* One that was not entered. */
+void cfs_job_free(struct cfs_job *job);
+/* The job changes what is known of OWN until it has ended; with `own` set already it is nothing. */
+void cfs_job_own(struct cfs_job *job, struct cfs_own *own);
+/* It has ended. Who waits for it is answered later, on the loop. */
+void cfs_job_end(struct cfs_job *job, int error);
+/* Whether something on its way concerns PATH, or (AND_BELOW) something below. */
+bool cfs_jobs_concern(const struct cfs_behind *behind, const char *path, bool and_below);
+/* Those that wait to be joined start. */
+void cfs_jobs_unplug(struct cfs_behind *behind);
+/* Starts what can. */
+void cfs_jobs_start(struct cfs_behind *behind);
+/* One that waits to be joined and changes the attributes of what JOB does, with nothing in between. NULL: none. */
+struct cfs_job *cfs_jobs_to_join(const struct cfs_behind *behind, const struct cfs_job *job);
+/* `done` of a job's call. Takes the lock. */
+void cfs_job_done(struct cfs_remote_call *call);
+/* Hands a job to the remote below: cfs_job_hand_down(job, lstat, path). */
+#define cfs_job_hand_down(job, operation, ...)                                                                         \
+    do {                                                                                                               \
+        struct cfs_remote *cfs_lower = (job)->behind->core.lower;                                                      \
+        (job)->call.done = cfs_job_done;                                                                               \
+        cfs_lower->operations->operation(cfs_lower, &(job)->call, ##__VA_ARGS__);                                      \
+    } while (0)
+
+/* What a job of a kind does. `run` hands it down; `ended` has seen the outcome in job->call: true if it goes on.
+ * `settle` when it has ended with ERROR, sent or not. */
+struct cfs_job_actions {
+    void (*run)(struct cfs_job *job);
+    bool (*ended)(struct cfs_job *job);
+    void (*settle)(struct cfs_job *job, int error);
+};
+const struct cfs_job_actions *cfs_job_actions_of(enum cfs_job_kind kind); /* behind.c has the table */
+
+/* --- failures.c --- */
+
+/* JOB, or what was written to PATH, has failed after it was promised. */
+void cfs_failure_note(struct cfs_behind *behind, const char *path, const char *what, int error);
+/* The error that the next use of PATH is to be told: 0 or -errno; it is told then. */
+int cfs_failure_tell(struct cfs_behind *behind, const char *path);
+/* It does not matter any more. */
+void cfs_failure_forget(struct cfs_behind *behind, const char *path);
+void cfs_failures_fini(struct cfs_behind *behind);
+/* Tells who is above, on the loop, that PATH is not what was promised. */
+void cfs_behind_tell(struct cfs_behind *behind, const char *path, bool failed);
+
+/* --- behind_files.c --- */
+
+extern const struct cfs_job_actions cfs_open_actions, cfs_flush_actions, cfs_fsync_actions;
+/* A job has ended that used it. */
+void cfs_behind_file_put(struct cfs_behind_file *file);
+/* The call of a caller has completed. Takes the lock. */
+void cfs_behind_file_called(struct cfs_behind_file *file);
+/* FROM, and what lies below, is called TO (NULL: is gone). */
+void cfs_behind_files_renamed(struct cfs_behind *behind, const char *from, const char *to);
+void cfs_behind_open(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, int flags, mode_t mode);
+void cfs_behind_open_vouched(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, int flags,
+                             mode_t mode);
+void cfs_behind_read(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
+                     uint64_t offset, size_t length, void *destination);
+void cfs_behind_write(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
+                      uint64_t offset, size_t length, const void *data);
+void cfs_behind_fstat(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+void cfs_behind_find_end(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+void cfs_behind_fsetattr(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
+                         const struct cfs_remote_attributes *attributes);
+void cfs_behind_flush(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+void cfs_behind_fsync(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+void cfs_behind_copy(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *from,
+                     uint64_t from_offset, struct cfs_remote_file *to, uint64_t to_offset, size_t length);
+void cfs_behind_close(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+
+/* --- behind_paths.c --- */
+
+extern const struct cfs_job_actions cfs_mkdir_actions, cfs_symlink_actions, cfs_link_actions, cfs_unlink_actions,
+    cfs_rmdir_actions, cfs_rename_actions, cfs_setattr_actions, cfs_lstat_actions, cfs_readlink_actions,
+    cfs_list_actions, cfs_sync_actions;
+/* How a change of attributes is answered: what we own shows it at once, and it joins one that waits for others. */
+enum cfs_job_answer cfs_setattr_how(struct cfs_job *job);
+void cfs_behind_lstat(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+void cfs_behind_setattr(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, mode_t expected_type,
+                        const struct cfs_remote_attributes *attributes);
+void cfs_behind_readlink(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+void cfs_behind_mkdir(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, mode_t mode);
+void cfs_behind_mkdir_vouched(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, mode_t mode);
+void cfs_behind_rmdir(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+void cfs_behind_unlink(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+void cfs_behind_symlink(struct cfs_remote *remote, struct cfs_remote_call *call, const char *target, const char *path);
+void cfs_behind_link(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to);
+void cfs_behind_rename(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to,
+                       enum cfs_remote_rename how);
+void cfs_behind_rename_vouched(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from,
+                               const char *to, enum cfs_remote_rename how);
+void cfs_behind_open_listing(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
+void cfs_behind_sync(struct cfs_remote *remote, struct cfs_remote_call *call);
+
+#endif

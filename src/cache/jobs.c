@@ -1,0 +1,408 @@
+/* The order of what is on its way. Jobs stand in a list in the order of their arrival; each counts those before it that
+ * it must wait for, and starts when the last of them has ended. Which those are follows from the paths alone, as they
+ * were when the job came, and from the open file: so it can be asked again when one ends.
+ *
+ * Changes of attributes that were told early are plugged: they wait a moment for others to join them, until a job
+ * comes that waits for them, or a timer is over. */
+#include "cache/behind_priv.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+enum { MOST_JOBS = 512, PLUG_MS = 10 };
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+static bool is_at_or_below(const char *path, const char *top)
+{
+    return path && top && cfs_path_is_at_or_below(path, top);
+}
+
+/* --- who waits for whom --- */
+
+static bool only_looks(const struct cfs_job *job)
+{
+    return job->kind >= CFS_JOB_LSTAT;
+}
+
+static bool paths_meet(const struct cfs_job *earlier, const char *path, bool and_below)
+{
+    const char *const its[] = {earlier->path, earlier->other};
+    for (size_t i = 0; i < CFS_COUNT(its); i++) {
+        if (is_at_or_below(path, its[i]) || (and_below && is_at_or_below(its[i], path)))
+            return true;
+    }
+    return false;
+}
+
+/* Names come or go. */
+static bool changes_folders(const struct cfs_job *job)
+{
+    return job->kind < CFS_JOB_SETATTR && (job->kind != CFS_JOB_OPEN || job->flags & O_CREAT);
+}
+
+static bool is_in_folder(const char *path, const char *folder)
+{
+    size_t length = folder ? strlen(folder) : 0;
+    if (!path || !*path || !folder || !cfs_path_is_at_or_below(path, folder) || path[length] == '\0')
+        return false;
+    return !strchr(path + length + (length > 0), '/');
+}
+
+/* The folder at PATH will have other times when JOB is done. */
+static bool changes_folder(const struct cfs_job *job, const char *path)
+{
+    return changes_folders(job) && (is_in_folder(job->path, path) || is_in_folder(job->other, path));
+}
+
+static bool must_wait(const struct cfs_job *job, const struct cfs_job *earlier)
+{
+    bool sees_below = job->kind != CFS_JOB_LSTAT && job->kind != CFS_JOB_READLINK;
+    if (only_looks(earlier))
+        return false;
+    if (job->kind == CFS_JOB_LSTAT && changes_folder(earlier, job->path))
+        return true;
+    return job->kind == CFS_JOB_SYNC || (job->file && job->file == earlier->file) ||
+           paths_meet(earlier, job->path, sees_below) || paths_meet(earlier, job->other, sees_below);
+}
+
+bool cfs_jobs_concern(const struct cfs_behind *behind, const char *path, bool and_below)
+{
+    struct cfs_list *link;
+    cfs_list_each (link, &behind->jobs) {
+        const struct cfs_job *job = cfs_container_of(link, const struct cfs_job, link);
+        if (!only_looks(job) && (paths_meet(job, path, and_below) || changes_folder(job, path)))
+            return true;
+    }
+    return false;
+}
+
+struct cfs_job *cfs_jobs_to_join(const struct cfs_behind *behind, const struct cfs_job *job)
+{
+    struct cfs_job *found = NULL;
+    struct cfs_list *link;
+    cfs_list_each (link, &behind->jobs) {
+        struct cfs_job *earlier = cfs_container_of(link, struct cfs_job, link);
+        if (earlier->plugged && earlier->kind == CFS_JOB_SETATTR && earlier->own && earlier->own == job->own)
+            found = earlier;
+        else if (found && must_wait(job, earlier))
+            found = NULL;
+    }
+    return found;
+}
+
+/* FAILED was not done: is JOB, which waits for it, in vain? What was not yet promised finds out by itself, but a file
+ * that is not what it should be must not take another's place. */
+static bool is_in_vain(const struct cfs_job *job, const struct cfs_job *failed)
+{
+    bool makes = job->kind == CFS_JOB_OPEN || job->kind == CFS_JOB_MKDIR || job->kind == CFS_JOB_SYMLINK;
+    if (!job->early && job->kind != CFS_JOB_RENAME)
+        return false;
+    switch (failed->kind) {
+    case CFS_JOB_OPEN:
+    case CFS_JOB_MKDIR:
+    case CFS_JOB_SYMLINK:
+        if (job->file && job->file == failed->file)
+            return true;
+        return is_at_or_below(job->path, failed->path) && !(makes && is_same_text(job->path, failed->path));
+    case CFS_JOB_RENAME:
+        return is_at_or_below(job->path, failed->other) && !(makes && is_same_text(job->path, failed->other));
+    case CFS_JOB_FLUSH:
+        return !makes && (is_same_text(job->path, failed->path) || (job->file && job->file == failed->file));
+    default:
+        return false;
+    }
+}
+
+/* --- life --- */
+
+void cfs_job_free(struct cfs_job *job)
+{
+    struct cfs_behind *behind = job->behind;
+    free(job->path);
+    free(job->other);
+    free(job->target);
+    free(job);
+    cfs_cache_release(&behind->core);
+}
+
+static void release_waiting(struct cfs_cache_call *call)
+{
+    struct cfs_behind_file *file = cfs_container_of(call, struct cfs_waiting, call)->file;
+    if (file)
+        cfs_behind_file_called(file);
+}
+
+struct cfs_job *cfs_job_new(struct cfs_behind *behind, struct cfs_remote_call *upper, enum cfs_job_kind kind,
+                            const char *path, const char *other)
+{
+    struct cfs_job *job = calloc(1, sizeof(*job));
+    struct cfs_waiting *waiting = NULL;
+    if (upper) {
+        waiting = cfs_cache_call_new(&behind->core, upper, sizeof(*waiting), release_waiting);
+        if (!waiting) {
+            free(job);
+            return NULL;
+        }
+    }
+    bool has_all = job && (!path || (job->path = strdup(path))) && (!other || (job->other = strdup(other)));
+    if (!has_all) {
+        if (job)
+            free(job->path);
+        free(job);
+        if (waiting)
+            cfs_cache_call_finish_later(&waiting->call, -ENOMEM);
+        return NULL;
+    }
+    cfs_cache_hold(&behind->core);
+    job->behind = behind;
+    job->kind = kind;
+    job->waiting = waiting;
+    cfs_list_init(&job->link);
+    cfs_list_init(&job->ready_link);
+    return job;
+}
+
+void cfs_job_own(struct cfs_job *job, struct cfs_own *own)
+{
+    if (job->own)
+        return;
+    job->own = own;
+    cfs_own_pin(own);
+    own->pending++;
+}
+
+static void begin_filling(struct cfs_job *job)
+{
+    const char *const paths[] = {job->path, job->other};
+    struct cfs_own_table *table = &job->behind->own;
+    for (size_t i = 0; i < CFS_COUNT(paths); i++) {
+        struct cfs_own *folder = paths[i] && changes_folders(job) ? cfs_own_made_folder_of(table, paths[i]) : NULL;
+        if (!folder)
+            continue;
+        job->folders[i] = folder;
+        folder->filling++;
+        cfs_own_pin(folder);
+        cfs_own_written(table, folder, 0);
+    }
+}
+
+static void end_filling(struct cfs_job *job)
+{
+    for (size_t i = 0; i < CFS_COUNT(job->folders); i++) {
+        if (!job->folders[i])
+            continue;
+        job->folders[i]->filling--;
+        cfs_own_unpin(&job->behind->own, CFS_TAKE(job->folders[i]));
+    }
+}
+
+/* --- starting and ending --- */
+
+static void make_ready(struct cfs_job *job)
+{
+    if (job->waits_for == 0 && !job->plugged)
+        cfs_list_push_back(&job->behind->ready, &job->ready_link);
+}
+
+void cfs_jobs_start(struct cfs_behind *behind)
+{
+    struct cfs_list *link;
+    if (behind->starting)
+        return;
+    behind->starting = true;
+    while ((link = cfs_list_pop_front(&behind->ready))) {
+        struct cfs_job *job = cfs_container_of(link, struct cfs_job, ready_link);
+        job->started = true;
+        if (job->failed)
+            cfs_job_end(job, job->failed);
+        else
+            cfs_job_actions_of(job->kind)->run(job);
+    }
+    behind->starting = false;
+}
+
+/* Those that waited for JOB. */
+static void let_go_on(struct cfs_job *job, int error)
+{
+    struct cfs_behind *behind = job->behind;
+    struct cfs_list *link;
+    for (link = job->link.next; link != &behind->jobs; link = link->next) {
+        struct cfs_job *later = cfs_container_of(link, struct cfs_job, link);
+        if (!must_wait(later, job))
+            continue;
+        if (error < 0 && !later->failed && is_in_vain(later, job))
+            later->failed = error;
+        later->waits_for--;
+        make_ready(later);
+    }
+}
+
+/* Ends all but the call of who waits for it, which is given back. */
+static struct cfs_waiting *end(struct cfs_job *job, int error)
+{
+    struct cfs_behind *behind = job->behind;
+    const struct cfs_job_actions *actions = cfs_job_actions_of(job->kind);
+    struct cfs_waiting *waiting = CFS_TAKE(job->waiting);
+    if (waiting)
+        waiting->job = NULL;
+    if (job->own)
+        job->own->pending--;
+    if (actions->settle)
+        actions->settle(job, error);
+    let_go_on(job, error);
+    cfs_list_remove(&job->link);
+    cfs_list_remove(&job->ready_link);
+    behind->job_count--;
+    cfs_own_unpin(&behind->own, job->own);
+    end_filling(job);
+    if (job->file)
+        cfs_behind_file_put(job->file);
+    cfs_job_free(job);
+    return waiting;
+}
+
+void cfs_job_end(struct cfs_job *job, int error)
+{
+    struct cfs_behind *behind = job->behind;
+    struct cfs_waiting *waiting = end(job, error);
+    if (waiting)
+        cfs_cache_call_finish_later(&waiting->call, error);
+    cfs_jobs_start(behind);
+}
+
+void cfs_job_done(struct cfs_remote_call *call)
+{
+    struct cfs_job *job = cfs_container_of(call, struct cfs_job, call);
+    struct cfs_behind *behind = job->behind;
+    struct cfs_cache *core = &behind->core;
+    bool (*ended)(struct cfs_job *) = cfs_job_actions_of(job->kind)->ended;
+    struct cfs_waiting *waiting = NULL;
+    cfs_cache_hold(core);
+    pthread_mutex_lock(&behind->lock);
+    bool goes_on = ended && ended(job);
+    int error = 0;
+    if (!goes_on) {
+        struct cfs_remote_result result = call->result;
+        error = call->error;
+        waiting = end(job, error);
+        if (waiting)
+            waiting->call.upper->result = result;
+    }
+    cfs_jobs_start(behind);
+    pthread_mutex_unlock(&behind->lock);
+    if (waiting)
+        cfs_cache_call_finish(&waiting->call, error);
+    cfs_cache_release(core);
+}
+
+/* --- the plug --- */
+
+void cfs_jobs_unplug(struct cfs_behind *behind)
+{
+    struct cfs_list *link;
+    cfs_list_each (link, &behind->jobs) {
+        struct cfs_job *job = cfs_container_of(link, struct cfs_job, link);
+        if (!job->plugged)
+            continue;
+        job->plugged = false;
+        make_ready(job);
+    }
+    cfs_jobs_start(behind);
+}
+
+static void start_timer(struct cfs_cache_call *call)
+{
+    struct cfs_behind *behind = cfs_behind_of_core(call->cache);
+    cfs_loop_start_timer(behind->core.loop, &behind->plug, PLUG_MS);
+    cfs_cache_call_finish(call, 0);
+}
+
+/* False: nothing would end the plug. */
+static bool arm(struct cfs_behind *behind)
+{
+    struct cfs_cache_call *call;
+    if (behind->plugged)
+        return true;
+    call = cfs_cache_call_new(&behind->core, NULL, sizeof(*call), NULL);
+    if (!call)
+        return false;
+    behind->plugged = true;
+    cfs_cache_call_post(call, start_timer);
+    return true;
+}
+
+/* --- entering --- */
+
+void cfs_job_enter_locked(struct cfs_job *job)
+{
+    struct cfs_behind *behind = job->behind;
+    struct cfs_list *link;
+    cfs_list_each (link, &behind->jobs) {
+        struct cfs_job *earlier = cfs_container_of(link, struct cfs_job, link);
+        if (!must_wait(job, earlier))
+            continue;
+        job->waits_for++;
+        if (!earlier->plugged)
+            continue;
+        earlier->plugged = false;
+        make_ready(earlier);
+    }
+    begin_filling(job);
+    cfs_list_push_back(&behind->jobs, &job->link);
+    behind->job_count++;
+    if (job->file)
+        job->file->uses++;
+    job->plugged = job->plugged && arm(behind);
+    make_ready(job);
+    cfs_jobs_start(behind);
+}
+
+/* Who waits is cancelled: what was not handed down yet is not done. */
+static void withdraw(const struct cfs_waiting *waiting)
+{
+    struct cfs_job *job = waiting->job;
+    if (job && job->started)
+        job->behind->core.lower->operations->cancel(job->behind->core.lower, &job->call);
+    else if (job)
+        cfs_job_end(job, -EINTR);
+}
+
+static void cancel_wait(struct cfs_cache_call *call)
+{
+    struct cfs_behind *behind = cfs_behind_of_core(call->cache);
+    pthread_mutex_lock(&behind->lock);
+    withdraw(cfs_container_of(call, struct cfs_waiting, call));
+    pthread_mutex_unlock(&behind->lock);
+}
+
+void cfs_job_enter(struct cfs_job *job, enum cfs_job_answer (*how)(struct cfs_job *job))
+{
+    struct cfs_behind *behind = job->behind;
+    struct cfs_waiting *waiting = job->waiting;
+    enum cfs_job_answer answer = CFS_JOB_WAITS;
+    cfs_cache_call_lock(&waiting->call);
+    pthread_mutex_lock(&behind->lock);
+    if (how && behind->job_count < MOST_JOBS)
+        answer = how(job);
+    if (answer == CFS_JOB_WAITS) {
+        waiting->job = job;
+        waiting->call.cancel_wait = cancel_wait;
+        cfs_job_enter_locked(job);
+        if (waiting->call.cancelled)
+            withdraw(waiting);
+    } else {
+        job->waiting = NULL;
+        job->early = true;
+        cfs_cache_call_finish_later(&waiting->call, job->answer);
+        if (answer == CFS_JOB_EARLY)
+            cfs_job_enter_locked(job);
+        else
+            cfs_job_free(job);
+    }
+    pthread_mutex_unlock(&behind->lock);
+    cfs_cache_call_unlock(&waiting->call);
+}
