@@ -11,6 +11,7 @@
 #include "fuse/session.h"
 #include "remote/pool.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -106,7 +107,7 @@ static int open_cache(struct mount *mount, struct cfs_error *error)
         .attr_ttl_ms = profile->attr_ttl_ms == CFS_ATTR_TTL_AUTO ? -1 : (int32_t)profile->attr_ttl_ms,
         .cache_size = size,
         .dirty_limit = profile->dirty_limit < size ? profile->dirty_limit : size,
-        .durability = CFS_DURABILITY_CLOSE,
+        .durability = profile->durability == CFS_DURABLE_AT_FSYNC ? CFS_DURABILITY_FSYNC : CFS_DURABILITY_CLOSE,
         .prefetch = profile->prefetch,
         .number = cfs_fs_usual_number,
     };
@@ -198,16 +199,39 @@ static int serve_until_end(struct mount *mount, bool background, struct cfs_erro
 
 /* --- the way back --- */
 
-static void close_all(struct mount *mount)
+/* What programs were told to be done is done now, or it must be told what is not. */
+static int finish_cache(struct mount *mount, struct cfs_error *ret_error)
+{
+    struct cfs_cache_failures failures;
+    struct cfs_error error = {0};
+    if (!mount->cache)
+        return 0;
+    cfs_cache_finish(mount->cache, &failures);
+    if (failures.count == 0)
+        return 0;
+    cfs_error_set(&error, EIO, CFS_FAILURE_DATA,
+                  "%" PRIu64 " %s on %s could not be finished on the server%s %s.\nThe log has a line for each.",
+                  failures.count, failures.count == 1 ? "change" : "changes", mount->mountpoint,
+                  failures.count == 1 ? ":" : "; the first:", failures.first);
+    cfs_log_error("mount", "%s", error.text);
+    cfs_control_server_tell(mount->control, error.text);
+    if (ret_error)
+        *ret_error = error;
+    return -EIO;
+}
+
+static int close_all(struct mount *mount, struct cfs_error *error)
 {
     /* The control server asks all the others: it falls silent first. `umount` waits for the end of its connection to
      * it: that comes last, when all else is done. */
     cfs_control_server_stop(mount->control);
     cfs_fuse_session_free(mount->session);
     cfs_fs_free(mount->fs);
+    int result = finish_cache(mount, error);
     cfs_cache_free(mount->cache);
     cfs_pool_free(mount->remote);
     cfs_control_server_free(mount->control);
+    return result;
 }
 
 int cfs_serve(const struct cfs_profile *profile, const char *mountpoint, bool background, struct cfs_error *error)
@@ -224,7 +248,7 @@ int cfs_serve(const struct cfs_profile *profile, const char *mountpoint, bool ba
     if (!result)
         result = serve_until_end(&mount, background, error);
     release_signals();
-    close_all(&mount);
+    int unfinished = close_all(&mount, result ? NULL : error);
     cfs_ssh_library_fini();
-    return result;
+    return result ? result : unfinished;
 }

@@ -24,6 +24,16 @@ static int watch_process(const char *mountpoint, uid_t uid)
     return error ? error : cfs_control_connect(path, ASK_LIMIT_MS);
 }
 
+/* What the mount could not finish. */
+static int tell_last_words(int fd, struct cfs_error *error)
+{
+    struct cfs_buffer words CFS_AUTO_BUFFER;
+    cfs_buffer_init(&words);
+    if (cfs_control_read_end(fd, &words) < 0 || words.length == 0)
+        return 0;
+    return cfs_error_set(error, EIO, CFS_FAILURE_DATA, "%s", (const char *)words.bytes);
+}
+
 static int unmount(const struct cfs_mounted *mounted, const struct options *options, struct cfs_error *error)
 {
     int fd CFS_AUTO_CLOSE = watch_process(mounted->mountpoint, mounted->uid);
@@ -40,7 +50,7 @@ static int unmount(const struct cfs_mounted *mounted, const struct options *opti
                              "%s is unmounted, but its process has not ended within %d s: it still works in the "
                              "background.",
                              mounted->mountpoint, options->timeout_ms / 1000);
-    return 0;
+    return tell_last_words(fd, error);
 }
 
 static int find_and_unmount(const char *path, const struct options *options, struct cfs_error *error)

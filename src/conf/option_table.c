@@ -114,8 +114,7 @@ const struct cfs_option cfs_options[] = {
              "is 1s for what changed just now, up to 1m for what is old; for names that are not there at most 10s. "
              "Without cache, auto is 1s."},
     {"cache", CFS_OPTIONS_MOUNT, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(cache), .default_text = "yes",
-     .help = "Keep names and contents in memory, read ahead, and write behind: close and fsync wait for the server, "
-             "and tell its errors."},
+     .help = "Keep names and contents in memory, read ahead, and write behind."},
     {"cache_size", CFS_OPTIONS_MOUNT, CFS_OPTION_SIZE, CFS_OPTION_ANYWHERE, FIELD(cache_size),
      RANGE(1 * MEBIBYTE, 1024 * GIBIBYTE), WORDS({"auto", 0}), .default_text = "auto", .placeholder = "SIZE",
      .help = "How much of what was read is kept in memory; auto is an eighth of the machine's memory, at most 1G."},
@@ -123,6 +122,14 @@ const struct cfs_option cfs_options[] = {
      RANGE(0, 64 * GIBIBYTE), .default_text = "64M", .placeholder = "SIZE",
      .help = "How much may have been written without the server having acknowledged it, at most cache_size. "
              "With 0 each write waits for the server."},
+    {"durability", CFS_OPTIONS_MOUNT, CFS_OPTION_CHOICE, CFS_OPTION_ANYWHERE, FIELD(durability),
+     WORDS({"close", CFS_DURABLE_AT_CLOSE}, {"fsync", CFS_DURABLE_AT_FSYNC}), .default_text = "close",
+     .placeholder = "WHEN",
+     .help = "When a program is told that what it wrote is on the server. With close, close and fsync wait for the "
+             "server, and tell its errors. With fsync, only fsync waits: close, and making files and folders, return "
+             "at once where nothing seems to stand in the way, and the rest is finished behind. Many small files are "
+             "then made as fast as the link carries them. What fails afterwards is logged, told to the next use of "
+             "the file, and told by clusterfs umount, which waits until all is written."},
     {"prefetch", CFS_OPTIONS_MOUNT, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(prefetch), .default_text = "yes",
      .help = "Fetch ahead what a program that reads a file in order, or lists folder after folder, will want next. "
              "With cache only."},

@@ -78,6 +78,26 @@ int cfs_control_ask(int fd, const char *request, struct cfs_buffer *out)
     return make_printable(out, start);
 }
 
+int cfs_control_read_end(int fd, struct cfs_buffer *out)
+{
+    size_t start = out->length;
+    for (;;) {
+        uint8_t *room = cfs_buffer_reserve(out, 4096);
+        if (!room)
+            return -ENOMEM;
+        ssize_t length = recv(fd, room, 4096, 0);
+        if (length < 0 && errno == EINTR)
+            continue;
+        if (length < 0 && errno != ECONNRESET)
+            return errno == EAGAIN ? -ETIMEDOUT : -errno;
+        if (length <= 0)
+            return make_printable(out, start);
+        out->length += (size_t)length;
+        if (out->length - start > ANSWER_LIMIT)
+            return -EMSGSIZE;
+    }
+}
+
 int cfs_control_wait_end(int fd, int timeout_ms)
 {
     struct pollfd polled = {.fd = fd, .events = POLLIN | POLLRDHUP};

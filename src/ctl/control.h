@@ -22,6 +22,8 @@ CFS_CHECKED int cfs_control_serve(const char *path, const struct cfs_ctl_source 
 /* Removes the socket (unless another mount has replaced it) and answers nobody from now on, so that SOURCE may go;
  * connections stay open: their end, in free, tells `umount` that all is done. NULL is fine. */
 void cfs_control_server_stop(struct cfs_control_server *server);
+/* After stop: TEXT is the last that is said on every connection (cfs_control_read_end). NULL is fine. */
+void cfs_control_server_tell(struct cfs_control_server *server, const char *text);
 /* Stops, and closes every connection. NULL is fine. */
 void cfs_control_server_free(struct cfs_control_server *server);
 
@@ -33,5 +35,8 @@ CFS_CHECKED int cfs_control_connect(const char *path, int timeout_ms);
 CFS_CHECKED int cfs_control_ask(int fd, const char *request, struct cfs_buffer *out);
 /* Client: waits until the server has gone: 0, or -ETIMEDOUT. TIMEOUT_MS -1 waits without end. */
 CFS_CHECKED int cfs_control_wait_end(int fd, int timeout_ms);
+/* Client: after that, appends what the server had to say at the end to OUT, fit for a terminal; mostly nothing. -errno.
+ */
+CFS_CHECKED int cfs_control_read_end(int fd, struct cfs_buffer *out);
 
 #endif

@@ -229,6 +229,18 @@ void cfs_control_server_stop(struct cfs_control_server *server)
     }
 }
 
+void cfs_control_server_tell(struct cfs_control_server *server, const char *text)
+{
+    struct cfs_list *link;
+    if (!server)
+        return;
+    cfs_list_each (link, &server->clients) {
+        const struct client *client = cfs_container_of(link, const struct client, link);
+        /* One that does not read misses it; the log has it, too. */
+        (void)!send(client->watch.fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+}
+
 void cfs_control_server_free(struct cfs_control_server *server)
 {
     if (!server)

@@ -471,9 +471,13 @@ void cfs_fs_release_folder(struct cfs_fs *fs, struct cfs_request *request, struc
     cfs_turn_take(&reading->step, &folder->turn, release_in_turn);
 }
 
-/* SFTP has nothing that makes a name durable. */
+/* SFTP has nothing that makes a name durable; but what was told to be done is done on the server then, all of it. */
 void cfs_fs_fsync_folder(struct cfs_fs *fs, struct cfs_request *request, struct cfs_open_folder *folder)
 {
     (void)folder;
-    cfs_request_reply(fs, request, 0);
+    struct cfs_step *step = fs->remote->operations->sync ? cfs_step_new(fs, request, sizeof(*step), NULL) : NULL;
+    if (step)
+        cfs_step_call(step, cfs_step_reply, sync);
+    else if (!fs->remote->operations->sync)
+        cfs_request_reply(fs, request, 0);
 }

@@ -21,6 +21,12 @@ expect_content()
     expect_equal "content of $1" "$2" "$(cat -- "$mnt/$1")"
 }
 
+# What programs were told to be done is done on the server.
+settle()
+{
+    must sync "$mnt"
+}
+
 # cp -a onto the mount. What an old server cannot do is told, and nothing else.
 copy_all()
 {
@@ -34,6 +40,7 @@ copy_all()
 copies()
 {
     copy_all "$tree" "$mnt/copied"
+    settle
     expect_same_descriptions "$tree" "$remote/copied"
     expect_same_trees "$tree" "$remote/copied"
     must cp -a "$mnt/copied" "$sandbox/copied_back"
@@ -57,6 +64,7 @@ synchronises()
 {
     must rsync -a "$tree/" "$mnt/rsync"
     expect_same_trees "$tree" "$remote/rsync"
+    settle
     expect_same_descriptions "$tree" "$remote/rsync"
     expect_equal "what a second rsync has to do" "" "$(rsync_again)"
     must rsync -a "$mnt/rsync/" "$sandbox/rsync_back"
@@ -74,6 +82,7 @@ archives()
     must tar -C "$tree" -cf "$mnt/tree.tar" .
     must tar -C "$mnt/tar" -xpf "$mnt/tree.tar"
     expect_same_trees "$tree" "$remote/tar"
+    settle
     expect_same_descriptions "$tree" "$remote/tar"
     must tar -C "$mnt/tar" -df "$remote/tree.tar"
     tar -C "$mnt/tar" -cf - . | tar -C "$sandbox/tar_back" -xpf - || fail "tar out"
@@ -171,14 +180,19 @@ sets_attributes()
 {
     local file=$mnt/attributes
     must touch -d @1500000000 "$file"
+    settle
     expect_equal "times on the server" "1500000000 1500000000" "$(stat -c '%X %Y' "$remote/attributes")"
     must touch -a -d @1400000000 "$file"
+    settle
     expect_equal "times after touch -a" "1400000000 1500000000" "$(stat -c '%X %Y' "$remote/attributes")"
     must touch -m -d @1300000000 "$file"
+    settle
     expect_equal "times after touch -m" "1400000000 1300000000" "$(stat -c '%X %Y' "$remote/attributes")"
     must chmod 0751 "$file"
+    settle
     expect_equal "mode on the server" 751 "$(stat -c %a "$remote/attributes")"
     must chmod u+s,g-x,o= "$file"
+    settle
     expect_equal "mode on the server" 4740 "$(stat -c %a "$remote/attributes")"
     expect_equal "mode" 4740 "$(stat -c %a "$file")"
     must chgrp "$(id -g)" "$file"

@@ -45,7 +45,15 @@ class Place:
         return os.path.join(self.mount, name)
 
     def on_server(self, name):
+        if "CLUSTERFS_TEST_SETTLE" in os.environ:
+            self.settle()
         return os.path.join(self.server, name)
+
+    def settle(self):
+        """What programs were told to be done is done on the server."""
+        folder = os.open(self.mount, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
 
     def write(self, name, data):
         with open(self(name), "wb") as file:

@@ -3,12 +3,14 @@
 # Real programs and single system calls, on a mount in good order.
 MOUNT_TESTS += \
 	tests/mount/cache.sh \
+	tests/mount/durability.sh \
 	tests/mount/fio.sh \
 	tests/mount/git.sh \
 	tests/mount/growing.sh \
 	tests/mount/large-folder.sh \
 	tests/mount/old-server.sh \
 	tests/mount/programs.sh \
+	tests/mount/semantics-behind.sh \
 	tests/mount/semantics.sh \
 	tests/mount/sqlite.sh \
 	tests/mount/without-cache.sh
