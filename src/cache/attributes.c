@@ -49,10 +49,13 @@ void cfs_cache_lstat(struct cfs_remote *remote, struct cfs_remote_call *upper, c
     }
     struct cfs_name *name;
     uint32_t keep_ms = 0;
+    bool missed = false, goes_on = false;
+    cfs_cache_hold(cache);
     lock(&waiter->call);
     switch (cfs_names_look(&cache->names, path, &name, &keep_ms)) {
     case CFS_NAMES_PRESENT:
         upper->result.attributes = name->attributes;
+        goes_on = cfs_walk_looked(cache, name);
         answer(&waiter->call, 0, keep_ms);
         break;
     case CFS_NAMES_ABSENT:
@@ -61,7 +64,13 @@ void cfs_cache_lstat(struct cfs_remote *remote, struct cfs_remote_call *upper, c
     default:
         cache->name_misses++;
         cfs_look_begin(waiter, path, CFS_LOOK_ATTRIBUTES);
+        missed = true;
     }
+    if (missed)
+        cfs_walk_missed(cache, path);
+    if (goes_on)
+        cfs_walk_on(cache);
+    cfs_cache_release(cache);
 }
 
 /* A copy of the target for WAITER, if it may be told. */

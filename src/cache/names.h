@@ -43,14 +43,17 @@ struct cfs_name {
     struct cfs_remote_attributes attributes; /* valid = 0: present, no more is known */
     struct cfs_freshness freshness;          /* of the attributes, or of the absence */
     struct cfs_freshness completeness;
-    int64_t proven_ms;       /* the last time that the remote itself proved the completeness */
-    int64_t seen_changed_ms; /* when the remote's side was last seen changed; 0: never */
-    int64_t listed_ms;       /* walk.c: when a program last listed it; 0: never */
-    bool fetched_ahead;      /* walk.c: and no program has listed it since */
-    uint64_t expanded_by;    /* neighbours.c: the course that has taken what is in it into its queue */
-    int64_t opened_ahead_ms; /* ahead.c: when it was last opened ahead; 0: never */
-    struct cfs_ahead *ahead; /* ahead.c: open, or being opened, and to be claimed; NULL: not */
-    char *target;            /* of a link; NULL: not known */
+    int64_t proven_ms;        /* the last time that the remote itself proved the completeness */
+    int64_t seen_changed_ms;  /* when the remote's side was last seen changed; 0: never */
+    int64_t listed_ms;        /* walk.c: when a program last listed it; 0: never */
+    int64_t unknown_ms;       /* walk.c: when a name in it was last asked for of which nothing was known, */
+    unsigned unknown;         /* how many were, */
+    const void *unknown_last; /* and which was the last: to compare with, it may be gone */
+    bool fetched_ahead;       /* walk.c: and no program has listed it since */
+    uint64_t expanded_by;     /* neighbours.c: the course that has taken what is in it into its queue */
+    int64_t opened_ahead_ms;  /* ahead.c: when it was last opened ahead; 0: never */
+    struct cfs_ahead *ahead;  /* ahead.c: open, or being opened, and to be claimed; NULL: not */
+    char *target;             /* of a link; NULL: not known */
     struct cfs_freshness target_freshness;
     uint64_t lost_at; /* stamp: when a child was last evicted */
 

@@ -199,6 +199,7 @@ static void came(struct cfs_cache *cache, struct cfs_course *course, struct cfs_
         order != course->order)
         start(cache, course, name, order);
     set_at(cache, course, name);
+    cfs_walk_goes_on(cache);
 }
 
 /* One that it did not. */

@@ -11,16 +11,33 @@ enum {
     SCAN_LIMIT = 2000, /* names looked at in one go */
     WALK_MS = 10000,   /* a folder is part of a walk if its parent was listed so recently */
     PAUSE_MS = 2000,
+    UNKNOWN_LIMIT = 3, /* names that were not known: so many in a folder, and it is as good as listed */
 };
-
-bool cfs_walk_was_listed(const struct cfs_cache *cache, const struct cfs_name *folder)
-{
-    return folder->listed_ms > 0 && cfs_clock_ms(cache->clock) - folder->listed_ms < WALK_MS;
-}
 
 bool cfs_walk_is_on(const struct cfs_cache *cache)
 {
     return cache->walk.at && cfs_clock_ms(cache->clock) - cache->walk.at_ms < WALK_MS;
+}
+
+/* A long walk has listed the folders above it long ago. */
+static bool is_above_walk(const struct cfs_cache *cache, const struct cfs_name *folder)
+{
+    const struct cfs_name *name = cfs_walk_is_on(cache) ? cache->walk.at : NULL;
+    while (name && name != folder)
+        name = name->parent;
+    return name;
+}
+
+bool cfs_walk_was_listed(const struct cfs_cache *cache, const struct cfs_name *folder)
+{
+    return folder->listed_ms > 0 &&
+           (cfs_clock_ms(cache->clock) - folder->listed_ms < WALK_MS || is_above_walk(cache, folder));
+}
+
+void cfs_walk_goes_on(struct cfs_cache *cache)
+{
+    if (cfs_walk_is_on(cache))
+        cache->walk.at_ms = cfs_clock_ms(cache->clock);
 }
 
 void cfs_walk_stop(struct cfs_cache *cache)
@@ -52,6 +69,52 @@ void cfs_walk_opened(struct cfs_cache *cache, struct cfs_name *folder)
         cfs_name_put(&cache->names, before);
     }
 }
+
+/* --- names that are looked at, one after another --- */
+
+bool cfs_walk_looked(struct cfs_cache *cache, const struct cfs_name *name)
+{
+    struct cfs_name *folder = name->parent;
+    if (!folder || !folder->fetched_ahead)
+        return false;
+    cfs_walk_opened(cache, folder);
+    return true;
+}
+
+/* Whether the program seems to go through FOLDER: it looks at NAME, of which nothing was known. */
+static bool is_search(struct cfs_cache *cache, struct cfs_name *folder, const struct cfs_name *name)
+{
+    int64_t now = cfs_clock_ms(cache->clock);
+    if (now - folder->unknown_ms >= WALK_MS)
+        folder->unknown = 0;
+    folder->unknown_ms = now;
+    folder->unknown += folder->unknown < UNKNOWN_LIMIT && folder->unknown_last != name;
+    folder->unknown_last = name;
+    return folder->unknown == UNKNOWN_LIMIT && !cfs_walk_was_listed(cache, folder) &&
+           !cfs_name_is_listed(&cache->names, folder) && !folder->fetched_ahead && !cfs_fetch_find(cache, folder);
+}
+
+void cfs_walk_missed(struct cfs_cache *cache, const char *path)
+{
+    struct cfs_fetch *fetch = NULL;
+    char *folder_path CFS_AUTO_FREE = NULL;
+    if (!cache->options.prefetch)
+        return;
+    pthread_mutex_lock(&cache->names_lock);
+    struct cfs_name *name = cfs_names_find(&cache->names, path);
+    struct cfs_name *folder = name && name->presence == CFS_NAME_UNKNOWN ? name->parent : NULL;
+    if (folder && is_search(cache, folder, name)) {
+        cfs_walk_opened(cache, folder);
+        fetch = cfs_walk_fetch(cache, folder, &folder_path);
+        if (fetch) /* it is wanted already */
+            cfs_walk_opened(cache, folder);
+    }
+    pthread_mutex_unlock(&cache->names_lock);
+    if (fetch)
+        cfs_fetch_begin(fetch, folder_path);
+}
+
+/* --- what comes next --- */
 
 void cfs_walk_ended(struct cfs_cache *cache, struct cfs_name *folder, int error)
 {

@@ -250,6 +250,54 @@ static void test_it_is_off_without_prefetch(void **state)
     end(&fixture);
 }
 
+/* As git does with what it has in its index, file after file, by name, with no listing. */
+static void test_who_looks_at_file_after_file_gets_the_listings_of_the_tree(void **state)
+{
+    enum { FOLDERS = 20, IN_EACH = 10 };
+    struct cache_fixture fixture;
+    int64_t time = 0;
+    begin(&fixture, LATENCY_MS);
+    memory_remote_poke_mkdir(fixture.memory, "tree");
+    for (int i = 0; i < FOLDERS; i++) {
+        char *folder = cfs_text_format("tree/folder%02d", i);
+        make_folder(&fixture, folder, IN_EACH);
+        free(folder);
+    }
+    for (int i = 0; i < 3; i++) {
+        char *path = path_of("tree", i);
+        poke(&fixture, path, 10);
+        assert_int_equal(cache_lstat(&fixture, path, NULL), 0);
+        free(path);
+    }
+    since(&fixture, &time);
+    for (int i = 0; i < FOLDERS; i++) {
+        char *folder = cfs_text_format("tree/folder%02d", i);
+        assert_int_equal(cache_lstat(&fixture, folder, NULL), 0);
+        for (int j = 0; j < IN_EACH; j++) {
+            char *path = path_of(folder, j);
+            assert_int_equal(cache_lstat(&fixture, path, NULL), 0);
+            free(path);
+        }
+        free(folder);
+    }
+    assert_in_range(since(&fixture, &time), 1, 30); /* 220 without it */
+    assert_true(memory_remote_count(fixture.memory, MEMORY_OPEN_LISTING) <= FOLDERS + 1);
+    end(&fixture);
+}
+
+static void test_who_looks_at_one_file_again_and_again_gets_no_listing(void **state)
+{
+    struct cache_fixture fixture;
+    begin(&fixture, 0);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(cache_lstat(&fixture, "folder/file01", NULL), 0);
+        assert_int_equal(cache_lstat(&fixture, "folder/file02", NULL), 0);
+        memory_remote_advance(fixture.memory, 61000);
+    }
+    assert_int_equal(memory_remote_count(fixture.memory, MEMORY_OPEN_LISTING), 0);
+    end(&fixture);
+}
+
 /* --- what nobody wants --- */
 
 static void test_what_nobody_takes_is_closed_soon_and_it_stops(void **state)
@@ -509,6 +557,8 @@ int main(void)
         cmocka_unit_test(test_of_a_large_file_only_the_beginning_is_fetched),
         cmocka_unit_test(test_who_opens_here_and_there_gets_nothing_ahead),
         cmocka_unit_test(test_it_is_off_without_prefetch),
+        cmocka_unit_test(test_who_looks_at_file_after_file_gets_the_listings_of_the_tree),
+        cmocka_unit_test(test_who_looks_at_one_file_again_and_again_gets_no_listing),
         cmocka_unit_test(test_what_nobody_takes_is_closed_soon_and_it_stops),
         cmocka_unit_test(test_files_ahead_stay_within_their_number_and_bytes),
         cmocka_unit_test(test_a_change_on_the_server_is_seen_a_second_later),
