@@ -57,7 +57,7 @@ uint64_t cfs_link_limit(const struct cfs_link *link)
 {
     uint64_t rate = link->rate > link->last_rate ? link->rate : link->last_rate;
     uint64_t product = rate / 1000 * (uint64_t)(link->round_trip_ms > 0 ? link->round_trip_ms : 1);
-    uint64_t limit = product + product / 2;
+    uint64_t limit = 2 * product;
     if (limit < CFS_LINK_MINIMUM)
         return CFS_LINK_MINIMUM;
     return limit > CFS_LINK_MAXIMUM ? CFS_LINK_MAXIMUM : limit;

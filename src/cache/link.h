@@ -1,11 +1,13 @@
-/* How many bytes to keep in flight on a link, measured: its rate times its round trip, and a half more.
+/* How many bytes to keep in flight on a link, measured: twice its rate times its round trip.
  *
  * More is not faster: what is asked for beyond that queues inside the server's sshd, whose buffers then cost it CPU (a
  * measured fact: a third of the throughput), and what somebody waits for stands behind it. The manner is that of
  * BBR (Cardwell et al., 2016): each transfer notes how much had been delivered when it was sent; when it completes,
  * what was delivered since, divided by the time since, is a sample of the rate, and the largest sample of the last ten
- * round trips is believed. While the link is not full a rate grows with what is in flight, so that the limit grows by a
- * half each round trip until it is.
+ * round trips is believed. While the link is not full a rate grows with what is in flight, so that the limit doubles
+ * each round trip until it is. (Twice, as there: with half as much more, answers that take half again as long as the
+ * shortest round trip - of a busy server, or of a connection that is new and slow - would keep the limit from growing
+ * ever.)
  *
  * The round trip is the smallest time that a transfer took. It is forgotten after ten seconds, but only for the time of
  * a transfer that was sent while the link was quiet: on a busy one our own queue is part of it, and limit and queue

@@ -322,7 +322,8 @@ static void read_through_granted(struct cfs_turn *turn)
 
 static uint64_t window_limit(const struct cfs_contents *contents)
 {
-    uint64_t limit = smaller(cfs_link_limit(&contents->down), contents->core.options.cache_size / 4);
+    /* Further ahead than what is in flight: of several connections one may be slow, and nobody need wait for it yet. */
+    uint64_t limit = smaller(3 * cfs_link_limit(&contents->down), contents->core.options.cache_size / 4);
     return limit > CFS_WINDOW_FIRST ? limit : CFS_WINDOW_FIRST;
 }
 

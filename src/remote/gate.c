@@ -2,8 +2,8 @@
  * waiting. Two things need more:
  *
  * Exclusive tickets are of those that need the file at rest: close (a read that came back short may go on with a
- * further request, for which the handle must still be there), copy, which takes several round trips, and the look at a
- * new stripe of a file that is written.
+ * further request, for which the handle must still be there), copy, which takes several round trips, and looks at new
+ * stripes of a file that is written, which pass together.
  *
  * Of a striped file (stripes.c) the parts travel on several channels. There, what must not pass each other - two
  * writes, or a read and a write, of the same bytes; anything and a change of the whole file - either goes by the
@@ -18,10 +18,15 @@ void cfs_gate_init(struct cfs_gate *gate)
     gate->striped = false;
 }
 
+static bool is_exclusive(const struct cfs_ticket *ticket)
+{
+    return ticket->kind == CFS_TICKET_EXCLUSIVE || ticket->kind == CFS_TICKET_LOOK;
+}
+
 void cfs_gate_enter(struct cfs_ticket *ticket)
 {
     cfs_list_push_back(&ticket->gate->tickets, &ticket->link);
-    ticket->gate->exclusive += ticket->kind == CFS_TICKET_EXCLUSIVE;
+    ticket->gate->exclusive += is_exclusive(ticket);
     ticket->lane = NULL;
 }
 
@@ -59,7 +64,9 @@ bool cfs_gate_may_pass(struct cfs_ticket *ticket)
         const struct cfs_ticket *earlier = cfs_container_of(link, struct cfs_ticket, link);
         if (earlier == ticket)
             return true;
-        if (earlier->kind == CFS_TICKET_EXCLUSIVE || ticket->kind == CFS_TICKET_EXCLUSIVE)
+        if (earlier->kind == CFS_TICKET_LOOK && ticket->kind == CFS_TICKET_LOOK)
+            continue;
+        if (is_exclusive(earlier) || is_exclusive(ticket))
             return false;
         if (gate->striped && !may_pass_earlier(ticket, earlier))
             return false;
@@ -67,23 +74,32 @@ bool cfs_gate_may_pass(struct cfs_ticket *ticket)
     return true;
 }
 
+bool cfs_gate_somebody_waits(const struct cfs_gate *gate, enum cfs_ticket_kind kind)
+{
+    const struct cfs_list *link;
+    if (gate->exclusive == 0)
+        return false;
+    cfs_list_each (link, &gate->tickets) {
+        const struct cfs_ticket *ticket = cfs_container_of(link, struct cfs_ticket, link);
+        if (is_exclusive(ticket) && ticket->kind != kind)
+            return true;
+    }
+    return false;
+}
+
 void cfs_gate_leave(struct cfs_ticket *ticket, void (*passed)(struct cfs_operation *operation))
 {
     struct cfs_gate *gate = ticket->gate;
     struct cfs_list *link;
-    bool was_exclusive = ticket->kind == CFS_TICKET_EXCLUSIVE;
     cfs_list_remove(&ticket->link);
-    gate->exclusive -= was_exclusive;
+    gate->exclusive -= is_exclusive(ticket);
     ticket->gate = NULL;
-    if (gate->exclusive == 0 && !was_exclusive && !gate->striped)
+    if (gate->exclusive == 0 && !is_exclusive(ticket) && !gate->striped)
         return; /* nobody waits */
     cfs_list_each (link, &gate->tickets) {
         struct cfs_ticket *waiting = cfs_container_of(link, struct cfs_ticket, link);
-        bool is_exclusive = waiting->kind == CFS_TICKET_EXCLUSIVE;
-        if (is_exclusive && link != gate->tickets.next)
-            break;
         passed(waiting->operation);
-        if (is_exclusive)
+        if (waiting->kind == CFS_TICKET_EXCLUSIVE)
             break;
     }
 }

@@ -324,6 +324,14 @@ void cfs_operation_give_up_steps(struct cfs_operation *operation)
     }
 }
 
+/* Smoothed as TCP does it (RFC 6298): an eighth of the new one. */
+void cfs_pool_measured(struct cfs_pool *pool, int64_t took_ms)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->round_trip_ms = pool->round_trip_ms < 0 ? took_ms : (7 * pool->round_trip_ms + took_ms + 4) / 8;
+    pthread_mutex_unlock(&pool->lock);
+}
+
 /* --- finishing --- */
 
 static void on_turn(struct cfs_operation *operation)
@@ -338,7 +346,7 @@ static void on_turn(struct cfs_operation *operation)
 bool cfs_operation_queue_again(struct cfs_operation *operation, struct cfs_remote_file *file, enum cfs_ticket_kind kind,
                                void (*start)(struct cfs_operation *operation))
 {
-    if (file->gate.exclusive > 0)
+    if (cfs_gate_somebody_waits(&file->gate, kind))
         return false;
     cfs_loop_stop_timer(operation->pool->loop, &operation->deadline);
     fill_ticket(&operation->tickets[1], operation, file, kind);

@@ -51,6 +51,7 @@ enum cfs_ticket_kind {
     CFS_TICKET_WHOLE,     /* concerns the whole file */
     CFS_TICKET_ASIDE,     /* needs the file to stay open, nothing else */
     CFS_TICKET_EXCLUSIVE, /* passes alone */
+    CFS_TICKET_LOOK,      /* with others like it, but with no others */
 };
 struct cfs_gate {
     struct cfs_list tickets; /* in the order of arrival: those that have passed and those that wait */
@@ -145,6 +146,8 @@ void cfs_operation_take_lane(struct cfs_operation *operation, struct cfs_lane *l
  * waits for the file to be at rest (and perhaps for its end): nothing was done. */
 CFS_CHECKED bool cfs_operation_queue_again(struct cfs_operation *operation, struct cfs_remote_file *file,
                                            enum cfs_ticket_kind kind, void (*start)(struct cfs_operation *operation));
+/* A request on lane 0 was answered at once, as it seems: TOOK is a round trip. */
+void cfs_pool_measured(struct cfs_pool *pool, int64_t took_ms);
 /* What came of sending: true when it is in flight. False: the operation has been finished with the error. */
 CFS_CHECKED bool cfs_step_sent(struct cfs_step *step, int error);
 /* Waits for no step any more: their answers are dropped. */
@@ -164,6 +167,8 @@ void cfs_gate_init(struct cfs_gate *gate);
 void cfs_gate_enter(struct cfs_ticket *ticket);
 /* Also finds the lane that it must take. */
 bool cfs_gate_may_pass(struct cfs_ticket *ticket);
+/* An exclusive ticket of another kind is there. */
+bool cfs_gate_somebody_waits(const struct cfs_gate *gate, enum cfs_ticket_kind kind);
 /* Takes the ticket back; calls PASSED for each ticket whose turn may have come. */
 void cfs_gate_leave(struct cfs_ticket *ticket, void (*passed)(struct cfs_operation *operation));
 

@@ -145,6 +145,7 @@ static void conclude_read(struct data_operation *self)
             break;
     }
     self->operation.result.length = length;
+    cfs_stripe_moved(self->operation.lane, length);
     cfs_operation_finish(&self->operation, 0);
 }
 
@@ -198,6 +199,7 @@ static void conclude_write(struct data_operation *self)
 {
     struct cfs_operation *operation = &self->operation;
     if (!self->failed) {
+        cfs_stripe_moved(operation->lane, self->length);
         cfs_operation_finish(operation, 0);
         return;
     }

@@ -101,19 +101,9 @@ static void look_behind(struct cfs_operation *operation, int error, const char *
 
 /* --- lstat: also measures the round trip --- */
 
-/* Smoothed as TCP does it (RFC 6298): an eighth of the new one. */
-static void measure(struct cfs_operation *operation)
-{
-    struct cfs_pool *pool = operation->pool;
-    int64_t took = cfs_clock_ms(&cfs_system_clock) - of(operation)->sent_ms;
-    pthread_mutex_lock(&pool->lock);
-    pool->round_trip_ms = pool->round_trip_ms < 0 ? took : (7 * pool->round_trip_ms + took + 4) / 8;
-    pthread_mutex_unlock(&pool->lock);
-}
-
 static void on_lstat(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
 {
-    measure(operation);
+    cfs_pool_measured(operation->pool, cfs_clock_ms(&cfs_system_clock) - of(operation)->sent_ms);
     if (reply->attributes)
         cfs_attributes_from_wire(reply->attributes, &operation->result.attributes);
     cfs_operation_finish_reply(operation, reply);

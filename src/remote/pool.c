@@ -227,6 +227,8 @@ int cfs_pool_open(struct cfs_transport *transport, const struct cfs_pool_options
         cfs_pool_free(&pool->remote);
         return result;
     }
+    pool->prepare_task.run = cfs_sessions_prepare;
+    (void)!cfs_loop_post(pool->loop, &pool->prepare_task);
     *ret_remote = &pool->remote;
     return 0;
 }

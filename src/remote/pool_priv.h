@@ -35,6 +35,7 @@ struct cfs_lane {
     struct cfs_sftp_client *counted; /* the client, while its counters may be read */
     size_t bytes_in_flight;
     size_t open_files;
+    size_t allowance; /* of bytes in flight, for choosing among lanes: see stripes.c */
 };
 
 struct cfs_pool {
@@ -55,9 +56,11 @@ struct cfs_pool {
     unsigned next_lane; /* of session 0, to be started */
     unsigned sessions_wanted;
     bool sessions_far_only; /* more than one only where the round trip is long */
-    bool session_coming, sessions_capped;
+    unsigned sessions_coming;
+    bool sessions_proven; /* the server has let one more in */
+    bool sessions_capped;
     int64_t session_lost_ms; /* when one was lost; 0: none was */
-    struct cfs_task start_task, reap_task, close_task;
+    struct cfs_task start_task, reap_task, close_task, prepare_task;
     bool reap_posted, started_once, closing;
     bool umask_known;
 
@@ -132,8 +135,10 @@ static inline bool cfs_pool_can(const struct cfs_pool *pool, enum cfs_sftp_exten
 
 /* --- sessions.c: on the loop's thread --- */
 
-/* Bulk data is moving: begins to open one more session, where that makes sense. */
+/* Bulk data is moving: begins to open more sessions, where that makes sense. */
 void cfs_sessions_want(struct cfs_pool *pool);
+/* A task, once the pool is usable: where the round trip is long, a login cannot wait until data moves. */
+void cfs_sessions_prepare(struct cfs_task *task);
 /* The lane of a further session is ready, or was lost (its client waits to be freed). */
 void cfs_session_ready(struct cfs_lane *lane);
 void cfs_session_lost(struct cfs_lane *lane, const char *reason);
@@ -148,6 +153,8 @@ void cfs_session_reaped(struct cfs_lane *lane);
  * (NULL) by any. The handle is the file's, good for this turn of the loop. NULL: the file's own lane is lost. */
 const struct cfs_sftp_handle *cfs_stripe_choose(struct cfs_remote_file *file, size_t length,
                                                 const struct cfs_lane *must_take, struct cfs_lane **ret_lane);
+/* LENGTH bytes of bulk data were moved on LANE. */
+void cfs_stripe_moved(struct cfs_lane *lane, size_t length);
 bool cfs_stripe_is_up(const struct cfs_stripe *stripe);
 /* Takes a stripe that is up away from FILE, to be closed. False: that one is not. */
 CFS_CHECKED bool cfs_stripe_close(struct cfs_remote_file *file, unsigned number, struct cfs_lane **ret_lane,

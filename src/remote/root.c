@@ -22,6 +22,7 @@ struct root_search {
     struct cfs_pool *pool;
     bool done;   /* pool->lock */
     char *asked; /* as sent to the server */
+    int64_t asked_ms;
     char *found;
     int path_error;
     unsigned answers;
@@ -46,6 +47,7 @@ static void answered(struct cfs_operation *operation)
 static void on_login(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
 {
     struct root_search *search = search_of(operation);
+    cfs_pool_measured(search->pool, cfs_clock_ms(&cfs_system_clock) - search->asked_ms);
     if (reply->attributes && (reply->attributes->flags & SSH_FILEXFER_ATTR_UIDGID)) {
         search->login_known = true;
         search->login_uid = reply->attributes->uid;
@@ -84,6 +86,7 @@ static void on_real_path(struct cfs_operation *operation, const struct cfs_sftp_
 
 static void ask(struct cfs_operation *operation, const char *path)
 {
+    search_of(operation)->asked_ms = cfs_clock_ms(&cfs_system_clock);
     struct cfs_sftp_client *client = cfs_operation_client(operation);
     struct cfs_step *step = operation->step;
     if (!cfs_step_sent(&step[0], cfs_sftp_realpath(client, cfs_step_arm(&step[0], operation, on_real_path), path)) ||

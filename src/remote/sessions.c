@@ -1,11 +1,12 @@
 /* More than one session, for bulk data.
  *
  * Over distance one TCP connection is held to what its sender buffers (about 64 MB/s at 40 ms with Linux's usual
- * limits), and one libssh2 session to less. So while large files move, further sessions are opened: one after another,
- * since servers count logins that are not through (MaxStartups), and only where a login needs nobody to answer. What
- * the server refuses is a cap that was learned: it is logged once, and nothing is tried again. A session that is lost
- * later is no loss: what was under way on it goes again by the files' own lanes (ops_data.c), and after a while another
- * may be opened.
+ * limits), and one libssh2 session to less. So while large files move, further sessions are opened, where a login needs
+ * nobody to answer: one at first (where the round trip is long, soon after the mount), and when the server has let that
+ * one in, the others together (their logins take a dozen round trips; servers count those that are not through,
+ * MaxStartups, but usually up to ten). What the server refuses is a cap that was learned: it is logged once, and
+ * nothing is tried again. A session that is lost later is no loss: what was under way on it goes again by the files'
+ * own lanes (ops_data.c), and after a while another may be opened.
  *
  * Each has one lane, which carries stripes of files (stripes.c) and nothing else. Names, attributes, and each file's
  * own handle stay in session 0. */
@@ -17,6 +18,7 @@
 
 enum {
     FAR_MS = 2,           /* a shorter round trip is not worth another login: one session fills the link */
+    PREPARE_MS = 10,      /* from here on a login takes so long that it cannot wait until data moves */
     AGAIN_MS = 30 * 1000, /* after a loss */
 };
 
@@ -31,7 +33,9 @@ static struct cfs_lane *free_lane(struct cfs_pool *pool)
 
 static void cap(struct cfs_pool *pool, const char *reason)
 {
-    pool->session_coming = false;
+    pool->sessions_coming--;
+    if (pool->sessions_capped)
+        return;
     pool->sessions_capped = true;
     cfs_log_info("pool", "%u session%s the data; no more: %s", pool->sessions,
                  pool->sessions == 1 ? " carries" : "s carry", reason);
@@ -49,13 +53,16 @@ static void on_added(void *context, int number, const char *reason)
         cap(pool, number > 0 ? "there are too many lanes" : reason);
         return;
     }
+    pool->sessions_proven = true;
     lane->session = (unsigned)number;
     cfs_lane_start(lane);
 }
 
 static bool makes_sense(struct cfs_pool *pool)
 {
-    if (pool->session_coming || pool->sessions_capped || pool->closing || pool->sessions >= pool->sessions_wanted)
+    unsigned at_once = pool->sessions_proven ? CFS_SESSIONS_MAX : 1;
+    if (pool->sessions_coming >= at_once || pool->sessions + pool->sessions_coming >= pool->sessions_wanted ||
+        pool->sessions_capped || pool->closing)
         return false;
     if (pool->session_lost_ms && cfs_loop_now_ms(pool->loop) - pool->session_lost_ms < AGAIN_MS)
         return false;
@@ -65,16 +72,27 @@ static bool makes_sense(struct cfs_pool *pool)
     return !lost && (is_far || !pool->sessions_far_only);
 }
 
-void cfs_sessions_want(struct cfs_pool *pool)
+static void begin(struct cfs_pool *pool)
 {
-    if (!makes_sense(pool))
-        return;
-    pool->session_coming = true;
+    pool->sessions_coming++;
     int error = pool->transport->operations->add_session(pool->transport, on_added, pool);
     if (error == -EPERM)
         cap(pool, "the login asks for an answer");
     else if (error)
         cap(pool, strerror(-error));
+}
+
+void cfs_sessions_want(struct cfs_pool *pool)
+{
+    while (makes_sense(pool))
+        begin(pool);
+}
+
+void cfs_sessions_prepare(struct cfs_task *task)
+{
+    struct cfs_pool *pool = cfs_container_of(task, struct cfs_pool, prepare_task);
+    if (pool->sessions_far_only && pool->round_trip_ms >= PREPARE_MS && makes_sense(pool))
+        begin(pool);
 }
 
 static void count_sessions(struct cfs_pool *pool, int change)
@@ -87,7 +105,7 @@ static void count_sessions(struct cfs_pool *pool, int change)
 void cfs_session_ready(struct cfs_lane *lane)
 {
     struct cfs_pool *pool = lane->pool;
-    pool->session_coming = false;
+    pool->sessions_coming--;
     count_sessions(pool, 1);
     cfs_log_info("pool", "session %u carries data, too", lane->session);
 }
@@ -125,5 +143,6 @@ void cfs_session_reaped(struct cfs_lane *lane)
     pthread_mutex_lock(&pool->lock);
     lane->session = 0;
     lane->open_files = 0;
+    lane->allowance = 0;
     pthread_mutex_unlock(&pool->lock);
 }

@@ -1,6 +1,5 @@
 /* Stripes: further handles of a large file, each on the lane of a further session (sessions.c), so that its bytes
- * travel by several connections. A part goes to the stripe whose lane has the fewest bytes in flight; gate.c keeps the
- * order where it matters.
+ * travel by several connections. gate.c keeps the order where it matters.
  *
  * A stripe is opened by path, while bytes already move, and that is its danger: the name may lead to another file by
  * now, and parts of two files must never be mixed. SFTP tells no inode numbers. What tells is compared:
@@ -13,8 +12,12 @@
  *
  * In doubt a file is not striped, and is read and written by its own handle alone.
  *
- * With two or more stripes the file's own handle carries no more bulk data: its session has the names and attributes,
- * for which somebody waits. */
+ * A part goes to the lane that is fullest least: its bytes in flight, measured by its allowance. A new connection is
+ * slow at first (TCP's slow start), and what comes late is what a reader waits for: the allowance begins small, and
+ * grows as TCP's does, by what was moved.
+ *
+ * Once two or more stripes have grown so, the file's own handle carries no more bulk data: its session has the names
+ * and attributes, for which somebody waits. */
 #include "base/log.h"
 #include "remote/pool_priv.h"
 #include "sftp/protocol.h"
@@ -27,10 +30,12 @@
 
 /* In pieces of bulk data: */
 enum {
-    ENOUGH = 64, /* so many must have moved, */
-    FEW = 16,    /* or a few, of a file that is known */
+    ENOUGH = 32, /* so many must have moved, */
+    FEW = 4,     /* or a few, of a file that is known */
     LARGE = 128, /* to be so large */
 };
+
+enum { ALLOWED_FIRST = 1024 * 1024, ALLOWED_MOST = 4 * 1024 * 1024, ENOUGH_WITHOUT_OWN = 7 * 1024 * 1024 };
 
 enum {
     RECENT_S = 3, /* an mtime that could come again */
@@ -50,6 +55,7 @@ struct opening {
     /* The comparison. */
     struct cfs_step asked[SIDES][1 + SAMPLES];
     unsigned waiting;
+    bool asked_other; /* the last to be asked */
     struct cfs_remote_attributes attributes[SIDES];
     uint64_t offset[SAMPLES];
     size_t length[SIDES][SAMPLES];
@@ -142,7 +148,7 @@ static void on_compared(struct cfs_operation *operation, struct cfs_step *step, 
         cfs_attributes_from_wire(reply->attributes, &self->attributes[side]);
     if (what > 0)
         self->length[side][what - 1] = reply->error ? 0 : reply->data_length;
-    if (--self->waiting == 0)
+    if (--self->waiting == 0 && self->asked_other)
         judge(self);
 }
 
@@ -151,6 +157,7 @@ static bool ask(struct opening *self, int side, struct cfs_lane *lane, const str
 {
     struct cfs_operation *operation = &self->operation;
     struct cfs_step *step = self->asked[side];
+    self->asked_other = side == OTHER;
     struct cfs_sftp_request *armed = cfs_step_arm_on(&step[0], operation, lane, on_compared);
     self->waiting++;
     if (!cfs_step_sent(&step[0], cfs_sftp_fstat(lane->client, armed, handle)))
@@ -165,23 +172,36 @@ static bool ask(struct opening *self, int side, struct cfs_lane *lane, const str
     return true;
 }
 
-static void start_comparison(struct cfs_operation *operation)
+static void ask_other(struct opening *self)
 {
-    struct opening *self = of(operation);
+    if (is_up(self->lane, self->generation))
+        (void)!ask(self, OTHER, self->lane, &self->handle);
+    else
+        cfs_operation_finish(&self->operation, -EAGAIN);
+}
+
+/* False: the operation has ended. */
+static bool ask_own(struct opening *self)
+{
     struct cfs_remote_file *file = self->file;
     uint64_t random = 0, size = file->size_known && file->size > SAMPLE ? file->size : SAMPLE;
-    if (!cfs_lane_is_up(file->lane) || !is_up(self->lane, self->generation) ||
-        getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0) {
-        cfs_operation_finish(operation, -EAGAIN);
-        return;
+    if (!cfs_lane_is_up(file->lane) || getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0) {
+        cfs_operation_finish(&self->operation, -EAGAIN);
+        return false;
     }
     self->offset[0] = random % size;
     self->offset[1] = size - SAMPLE;
-    if (ask(self, OWN, file->lane, &file->handle))
-        (void)!ask(self, OTHER, self->lane, &self->handle);
+    return ask(self, OWN, file->lane, &file->handle);
 }
 
-/* --- opening --- */
+/* A file that is written, at rest. */
+static void start_comparison(struct cfs_operation *operation)
+{
+    if (ask_own(of(operation)))
+        ask_other(of(operation));
+}
+
+/* --- opening: what the own handle of a file that is only read says is asked for meanwhile --- */
 
 static void on_opened(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
 {
@@ -195,8 +215,8 @@ static void on_opened(struct cfs_operation *operation, const struct cfs_sftp_rep
     self->handle = *reply->handle;
     self->has_handle = true;
     if (!is_written(file))
-        start_comparison(operation);
-    else if (!cfs_operation_queue_again(operation, file, CFS_TICKET_EXCLUSIVE, start_comparison))
+        ask_other(self);
+    else if (!cfs_operation_queue_again(operation, file, CFS_TICKET_LOOK, start_comparison))
         cfs_operation_finish(operation, -EBUSY);
 }
 
@@ -208,8 +228,10 @@ static void start_opening(struct cfs_operation *operation)
     struct cfs_step *step = &operation->step[0];
     int flags = of(operation)->file->flags & O_ACCMODE;
     struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_opened);
-    (void)!cfs_step_sent(step, cfs_sftp_open(cfs_operation_client(operation), armed, operation->path,
-                                             access[flags == O_ACCMODE ? O_RDWR : flags], &none));
+    if (cfs_step_sent(step, cfs_sftp_open(cfs_operation_client(operation), armed, operation->path,
+                                          access[flags == O_ACCMODE ? O_RDWR : flags], &none)) &&
+        flags == O_RDONLY)
+        (void)!ask_own(of(operation));
 }
 
 static void dispose(struct cfs_operation *operation)
@@ -280,12 +302,12 @@ static void consider(struct cfs_remote_file *file)
     const size_t piece = file->pool->bulk_piece;
     bool is_large = !is_written(file) && file->size_known && file->size >= LARGE * piece;
     uint64_t worth = (is_large ? FEW : ENOUGH) * piece;
-    if (file->not_to_stripe || file->stripes_coming > 0 || file->moved < file->stripe_at || file->moved < worth)
-        return;
-    unsigned count = count_stripes(file);
-    if (count == CFS_STRIPES_MAX)
+    if (file->not_to_stripe || file->moved < file->stripe_at || file->moved < worth)
         return;
     cfs_sessions_want(file->pool);
+    if (file->stripes_coming > 0)
+        return;
+    unsigned count = count_stripes(file);
     for (unsigned i = file->pool->lanes_wanted; i < CFS_LANES_MAX && count < CFS_STRIPES_MAX; i++) {
         struct cfs_lane *lane = &file->pool->lanes[i];
         if (!is_up(lane, lane->generation) || has_stripe_on(file, lane))
@@ -297,21 +319,46 @@ static void consider(struct cfs_remote_file *file)
 
 /* --- which handle --- */
 
-/* The stripe with the fewest bytes in flight, or the one that must be taken; NULL: the file's own handle. */
+/* How full the lane would be: bytes in flight in units of 1/1024 of its allowance. */
+static uint64_t fullness(const struct cfs_lane *lane, size_t in_flight)
+{
+    size_t allowance = lane->allowance > ALLOWED_FIRST ? lane->allowance : ALLOWED_FIRST;
+    return (uint64_t)in_flight * 1024 / allowance;
+}
+
+void cfs_stripe_moved(struct cfs_lane *lane, size_t length)
+{
+    pthread_mutex_lock(&lane->pool->lock);
+    if (lane->allowance < ALLOWED_MOST)
+        lane->allowance += length;
+    pthread_mutex_unlock(&lane->pool->lock);
+}
+
+static uint64_t allowance_of_stripes(const struct cfs_remote_file *file)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < file->stripe_count; i++)
+        sum += cfs_stripe_is_up(&file->stripes[i]) ? file->stripes[i].lane->allowance : 0;
+    return sum;
+}
+
+/* The stripe that is fullest least, or the one that must be taken; NULL: the file's own handle. The lock is held. */
 static struct cfs_stripe *choose_stripe(struct cfs_remote_file *file, size_t length, const struct cfs_lane *must_take)
 {
     struct cfs_stripe *best = NULL;
-    size_t least = SIZE_MAX;
+    uint64_t least = UINT64_MAX;
     /* What is to be sent is counted there already. */
-    if (!must_take && count_stripes(file) < 2)
-        least = file->lane->bytes_in_flight - length;
+    if (!must_take && allowance_of_stripes(file) < ENOUGH_WITHOUT_OWN)
+        least = fullness(file->lane, file->lane->bytes_in_flight);
     for (unsigned i = 0; i < file->stripe_count; i++) {
         struct cfs_stripe *stripe = &file->stripes[i];
-        if (!cfs_stripe_is_up(stripe) || (must_take && must_take != stripe->lane) ||
-            stripe->lane->bytes_in_flight >= least)
+        if (!cfs_stripe_is_up(stripe) || (must_take && must_take != stripe->lane))
             continue;
-        least = stripe->lane->bytes_in_flight;
-        best = stripe;
+        uint64_t full = fullness(stripe->lane, stripe->lane->bytes_in_flight + length);
+        if (full < least) {
+            least = full;
+            best = stripe;
+        }
     }
     return best;
 }

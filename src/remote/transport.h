@@ -21,9 +21,9 @@ typedef void cfs_transport_added(void *context, int number, const char *reason);
 
 struct cfs_transport_operations {
     struct cfs_loop *(*loop)(struct cfs_transport *transport);
-    /* Begins to add a session; on the loop's thread; one at a time. `added` is called later, on that thread, unless the
-     * transport is freed before. -EPERM: a login needs somebody who answers, and nobody is asked again. -errno: `added`
-     * will not be called. */
+    /* Begins to add a session; on the loop's thread; several may be under way. `added` is called later, on that thread,
+     * unless the transport is freed before. -EPERM: a login needs somebody who answers, and nobody is asked again.
+     * -errno: `added` will not be called. */
     int (*add_session)(struct cfs_transport *transport, cfs_transport_added *added, void *context);
     /* Ends one that was added; its streams must have been closed. On the loop's thread. The number may come again. */
     void (*drop_session)(struct cfs_transport *transport, unsigned session);

@@ -13,6 +13,7 @@ struct command_transport {
     pthread_t thread;
     char **argv;
     struct cfs_task add_task;
+    unsigned adding;
     cfs_transport_added *added;
     void *context;
     bool present[CFS_SESSIONS_MAX];
@@ -56,14 +57,14 @@ static struct cfs_loop *loop_of(struct cfs_transport *transport)
 static void on_added(struct cfs_task *task)
 {
     struct command_transport *self = cfs_container_of(task, struct command_transport, add_task);
-    for (int i = 1; i < CFS_SESSIONS_MAX; i++) {
-        if (self->present[i])
-            continue;
-        self->present[i] = true;
-        self->added(self->context, i, NULL);
-        return;
+    for (; self->adding > 0; self->adding--) {
+        int number = 1;
+        while (number < CFS_SESSIONS_MAX && self->present[number])
+            number++;
+        if (number < CFS_SESSIONS_MAX)
+            self->present[number] = true;
+        self->added(self->context, number < CFS_SESSIONS_MAX ? number : -EMFILE, "there are enough of them");
     }
-    self->added(self->context, -EMFILE, "there are enough of them");
 }
 
 static int add_session(struct cfs_transport *transport, cfs_transport_added *added, void *context)
@@ -72,6 +73,7 @@ static int add_session(struct cfs_transport *transport, cfs_transport_added *add
     self->add_task.run = on_added;
     self->added = added;
     self->context = context;
+    self->adding++;
     return cfs_loop_post(self->loop, &self->add_task);
 }
 

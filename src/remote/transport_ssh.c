@@ -2,7 +2,7 @@
  *
  * All sessions work on the first one's thread: at 1 Gbit/s the ciphers need about a third of a core, and whoever uses
  * the streams need not know of threads. What blocks, dialling and logging in, is done on a thread made for it
- * (`login`), which leaves the new session under the lock and posts `login_task`. */
+ * (struct login), which leaves the new session under the lock and posts a task. */
 #include "base/list.h"
 #include "base/thread.h"
 #include "remote/transport.h"
@@ -14,22 +14,30 @@
 
 enum { BULK_WINDOW = 4 * 1024 * 1024 };
 
+/* The making of one more session. */
+struct login {
+    struct ssh_transport *transport;
+    /* the loop's thread; and free */
+    bool is_underway; /* add_session has started it, and `added` was not called */
+    bool has_thread;  /* to be joined */
+    pthread_t thread;
+    struct cfs_task task;
+    cfs_transport_added *added;
+    void *context;
+    /* transport->lock */
+    struct cfs_ssh_session *session; /* logged in, not yet taken */
+    int result;
+    struct cfs_error error;
+};
+
 struct ssh_transport {
     struct cfs_transport transport;
     const struct cfs_profile *profile;
-    int cancel_fd; /* an eventfd: ends a login */
-    /* the loop's thread; and cfs_transport's free */
-    bool has_login; /* `login` is to be joined */
-    pthread_t login;
-    struct cfs_task login_task;
-    cfs_transport_added *added;
-    void *context;
+    int cancel_fd; /* an eventfd: ends the logins */
+    struct login logins[CFS_SESSIONS_MAX];
     pthread_mutex_t lock;
     /* lock */
     struct cfs_ssh_session *sessions[CFS_SESSIONS_MAX];
-    struct cfs_ssh_session *coming; /* logged in, not yet taken */
-    int login_result;
-    struct cfs_error login_error;
 };
 
 static struct ssh_transport *of(struct cfs_transport *transport)
@@ -46,28 +54,29 @@ static struct cfs_loop *loop_of(struct cfs_transport *transport)
 
 static void *log_in(void *context)
 {
-    struct ssh_transport *self = context;
+    struct login *login = context;
+    struct ssh_transport *self = login->transport;
     struct cfs_ssh_session *session = NULL;
     struct cfs_error error = {0};
     int result = cfs_ssh_connect_beside(self->sessions[0], self->profile, self->cancel_fd, &session, &error);
     pthread_mutex_lock(&self->lock);
-    self->coming = session;
-    self->login_result = result;
-    self->login_error = error;
+    login->session = session;
+    login->result = result;
+    login->error = error;
     pthread_mutex_unlock(&self->lock);
     /* It fails when the transport is being freed: then nobody waits for it. */
-    (void)!cfs_loop_post(loop_of(&self->transport), &self->login_task);
+    (void)!cfs_loop_post(loop_of(&self->transport), &login->task);
     return NULL;
 }
 
-static void join_login(struct ssh_transport *self)
+static void join(struct login *login)
 {
-    if (self->has_login)
-        pthread_join(self->login, NULL);
-    self->has_login = false;
+    if (login->has_thread)
+        pthread_join(login->thread, NULL);
+    login->has_thread = false;
 }
 
-/* The first free place; 0: there is none. */
+/* The first free place, the lock is held; 0: there is none. */
 static unsigned place_for(const struct ssh_transport *self)
 {
     for (unsigned i = 1; i < CFS_SESSIONS_MAX; i++) {
@@ -79,38 +88,48 @@ static unsigned place_for(const struct ssh_transport *self)
 
 static void on_logged_in(struct cfs_task *task)
 {
-    struct ssh_transport *self = cfs_container_of(task, struct ssh_transport, login_task);
+    struct login *login = cfs_container_of(task, struct login, task);
+    struct ssh_transport *self = login->transport;
+    struct cfs_ssh_session *too_many = NULL;
     struct cfs_error error;
     unsigned place = 0;
     pthread_mutex_lock(&self->lock);
-    int result = self->login_result;
-    error = self->login_error;
-    if (self->coming) {
+    int result = login->result;
+    error = login->error;
+    if (login->session) {
         place = place_for(self);
-        self->sessions[place] = CFS_TAKE(self->coming);
+        *(place ? &self->sessions[place] : &too_many) = CFS_TAKE(login->session);
     } else if (result == 0) {
         result = -ECANCELED; /* free has taken it */
     }
     pthread_mutex_unlock(&self->lock);
-    if (result != -ECANCELED)
-        self->added(self->context, result ? result : (int)place, error.text);
+    cfs_ssh_session_drop(too_many);
+    login->is_underway = false;
+    if (result == 0 && !place)
+        login->added(login->context, -EMFILE, "there are enough of them");
+    else if (result != -ECANCELED)
+        login->added(login->context, result ? result : (int)place, error.text);
 }
 
 static int add_session(struct cfs_transport *transport, cfs_transport_added *added, void *context)
 {
     struct ssh_transport *self = of(transport);
+    struct login *login = self->logins;
     struct cfs_ssh_facts facts;
     cfs_ssh_session_facts(self->sessions[0], &facts);
     if (facts.by_person)
         return -EPERM;
-    if (place_for(self) == 0)
+    while (login < self->logins + CFS_SESSIONS_MAX && login->is_underway)
+        login++;
+    if (login == self->logins + CFS_SESSIONS_MAX)
         return -EMFILE;
-    join_login(self);
-    self->login_task.run = on_logged_in;
-    self->added = added;
-    self->context = context;
-    int error = cfs_thread_start(log_in, self, &self->login);
-    self->has_login = error == 0;
+    join(login);
+    login->transport = self;
+    login->task.run = on_logged_in;
+    login->added = added;
+    login->context = context;
+    int error = cfs_thread_start(log_in, login, &login->thread);
+    login->has_thread = login->is_underway = error == 0;
     return error;
 }
 
@@ -157,17 +176,21 @@ static void free_parts(struct ssh_transport *self)
 static void free_transport(struct cfs_transport *transport)
 {
     struct ssh_transport *self = of(transport);
-    struct cfs_ssh_session *added[CFS_SESSIONS_MAX];
+    struct cfs_ssh_session *added[CFS_SESSIONS_MAX], *coming[CFS_SESSIONS_MAX];
     (void)!eventfd_write(self->cancel_fd, 1);
-    join_login(self);
+    for (unsigned i = 0; i < CFS_SESSIONS_MAX; i++)
+        join(&self->logins[i]);
     pthread_mutex_lock(&self->lock);
     memcpy(added, self->sessions, sizeof(added));
     memset(&self->sessions[1], 0, sizeof(added) - sizeof(added[0]));
-    struct cfs_ssh_session *coming = CFS_TAKE(self->coming);
+    for (unsigned i = 0; i < CFS_SESSIONS_MAX; i++)
+        coming[i] = CFS_TAKE(self->logins[i].session);
     pthread_mutex_unlock(&self->lock);
-    cfs_ssh_session_free(coming);
-    for (unsigned i = CFS_SESSIONS_MAX; i-- > 0;)
-        cfs_ssh_session_free(added[i]);
+    for (unsigned i = CFS_SESSIONS_MAX; i-- > 0;) {
+        cfs_ssh_session_free(coming[i]);
+        cfs_ssh_session_free(i > 0 ? added[i] : NULL);
+    }
+    cfs_ssh_session_free(added[0]);
     free_parts(self);
 }
 

@@ -165,6 +165,9 @@ struct cfs_sftp_client *cfs_sftp_client_new(struct cfs_stream *stream, const str
     cfs_list_init(&client->work.link);
     cfs_list_init(&client->output);
     cfs_sftp_limits_default(&client->limits);
+    if (callbacks->limits)
+        client->limits = *callbacks->limits;
+    client->callbacks.limits = NULL;
     if (cfs_sftp_pending_init(&client->pending) || cfs_sftp_input_init(&client->input) || cfs_sftp_send_init(client))
         goto failed;
     client->may_receive = true;

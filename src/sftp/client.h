@@ -97,6 +97,8 @@ struct cfs_sftp_callbacks {
      * for the log, gone when the callback returns. Also called when the start failed; then `ready` never comes. */
     void (*lost)(struct cfs_sftp_client *client, int error, const char *reason, void *context);
     void *context;
+    /* What the same server has told another client: copied, and not asked for again. NULL: is asked for. */
+    const struct cfs_sftp_limits *limits;
 };
 
 /* Starts a client on STREAM, which becomes the client's. INIT is sent at once, limits@openssh.com as soon as VERSION

@@ -85,7 +85,7 @@ int cfs_sftp_handle_version(struct cfs_sftp_client *client, struct cfs_reader *b
     if (body->failed)
         return cfs_sftp_protocol_error(client, "the server sent a malformed VERSION");
     cfs_log_debug("sftp", "version 3, extensions 0x%x", (unsigned)client->extensions);
-    if (client->extensions & CFS_SFTP_LIMITS) {
+    if ((client->extensions & CFS_SFTP_LIMITS) && !client->limits.told) {
         client->state = CFS_SFTP_WAITS_FOR_LIMITS;
         return ask_limits(client);
     }
