@@ -19,6 +19,8 @@ UNIT_TESTS += tests/cache/test_conformance
 tests_cache_test_conformance_SOURCES = tests/cache/test_conformance.c $(cache_fixture)
 UNIT_TESTS += tests/cache/test_neighbours
 tests_cache_test_neighbours_SOURCES = tests/cache/test_neighbours.c $(cache_fixture)
+UNIT_TESTS += tests/cache/test_neighbours_model
+tests_cache_test_neighbours_model_SOURCES = tests/cache/test_neighbours_model.c $(cache_fixture)
 UNIT_TESTS += tests/cache/test_model
 tests_cache_test_model_SOURCES = tests/cache/test_model.c $(cache_fixture)
 

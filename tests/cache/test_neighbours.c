@@ -405,6 +405,31 @@ static void test_a_file_that_changed_lately_is_asked_for(void **state)
     end(&fixture);
 }
 
+/* It was old when its folder was listed. */
+static void test_a_file_that_was_changing_while_it_was_opened_ahead_is_asked_for(void **state)
+{
+    struct cache_fixture fixture;
+    struct cache_call opening;
+    begin(&fixture, 0);
+    list(&fixture, "folder");
+    read_numbered(&fixture, 0, 2);
+    memory_remote_hold(fixture.memory, MEMORY_OPEN);
+    cache_call_init(&opening);
+    fixture.operations->open(fixture.cache, &opening.call, "folder/file02", O_RDONLY, 0);
+    cache_turn(&fixture);
+    assert_true(status(&fixture).prefetched_files > 0);
+    memory_remote_poke_file(fixture.memory, "folder/file03", "old", 3);
+    memory_remote_release(fixture.memory, MEMORY_OPEN);
+    assert_int_equal(cache_wait(&fixture, &opening), 0);
+    for (int i = 0; i < 5; i++)
+        cache_run(&fixture);
+    memory_remote_poke_file(fixture.memory, "folder/file03", "new", 3);
+    expect(&fixture, "folder/file03", "new");
+    begin_close(&fixture, opening.call.result.file);
+    cache_call_fini(&opening);
+    end(&fixture);
+}
+
 static void test_own_writes_are_seen(void **state)
 {
     struct cache_fixture fixture;
@@ -564,6 +589,7 @@ int main(void)
         cmocka_unit_test(test_a_change_on_the_server_is_seen_a_second_later),
         cmocka_unit_test(test_a_change_that_was_seen_is_seen_by_the_next_open),
         cmocka_unit_test(test_a_file_that_changed_lately_is_asked_for),
+        cmocka_unit_test(test_a_file_that_was_changing_while_it_was_opened_ahead_is_asked_for),
         cmocka_unit_test(test_own_writes_are_seen),
         cmocka_unit_test(test_own_truncation_is_seen),
         cmocka_unit_test(test_a_file_that_was_removed_here_is_gone_and_closed),
