@@ -4,7 +4,8 @@
  *
  * What it promises beyond the contract. Close-to-open: what is kept of a file is used after an open only if size and
  * mtime are what they were, and could not have stayed the same over a change (one second of grain); a file that was
- * changed behind our back is noticed at open at the latest. A file that has only become longer keeps what is kept of it
+ * changed behind our back is noticed at open at the latest (the names in front may answer a program's open with one of
+ * ours that is up to a second old: ahead.h). A file that has only become longer keeps what is kept of it
  * after a spot check, which can miss a change in place that came with the growth; so does what we wrote ourselves,
  * where a check can miss what somebody else changed in place within the same second (content_check.c). A write
  * completes when it was copied; fsync, flush and close complete when the server has acknowledged every byte, with the

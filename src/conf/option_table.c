@@ -131,7 +131,8 @@ const struct cfs_option cfs_options[] = {
              "then made as fast as the link carries them. What fails afterwards is logged, told to the next use of "
              "the file, and told by clusterfs umount, which waits until all is written."},
     {"prefetch", CFS_OPTIONS_MOUNT, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(prefetch), .default_text = "yes",
-     .help = "Fetch ahead what a program that reads a file in order, or lists folder after folder, will want next. "
+     .help = "Fetch ahead what a program that reads a file in order, or goes through files and folders one after "
+             "another, will want next: it may then see a file as it was up to a second before the open. "
              "With cache only."},
     {"config", CFS_OPTIONS_MOUNT, CFS_OPTION_FILE, CFS_OPTION_IN_MOUNT, .offset = CFS_OPTION_NO_FIELD,
      .default_note = "the usual files", .placeholder = "FILE",
