@@ -2,7 +2,7 @@
  *
  * Rooms: call.c is the life of a call; names*.c is what is known of names, attributes.c answers lstat and readlink from
  * it, looks.c asks, changes.c sees what this mount changes, listings.c lists by way of fetch.c, walk.c fetches ahead,
- * files.c is for open files.
+ * files.c is for open files, poll.c asks about them while programs use them.
  *
  * Threads. The cache has one thread, a loop, on which answers from memory are given: `done` must not run inside the
  * submitting call. Answers of the remote below go on on the remote's own thread. Nothing here blocks but
@@ -15,6 +15,7 @@
 #include "cache/cache_priv.h"
 #include "cache/call.h"
 #include "cache/contents.h"
+#include "cache/poll.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -159,7 +160,7 @@ static void doubt(void *context, const char *path, bool failed)
         pthread_mutex_unlock(&cache->names_lock);
     }
     if (cache->options.changed)
-        cache->options.changed(cache->options.context, path);
+        cache->options.changed(cache->options.context, path, failed);
 }
 
 static int init_behind(struct cfs_cache *cache)
@@ -203,6 +204,7 @@ int cfs_cache_new(struct cfs_remote *lower, const struct cfs_cache_options *opti
     cache->clock = options->clock ? options->clock : &cfs_system_clock;
     cfs_list_init(&cache->fetches);
     cfs_aheads_init(cache);
+    cfs_poll_init(cache);
     cfs_cache_calls_init(cache);
     pthread_mutex_init(&cache->names_lock, NULL);
     cache->own_loop = !options->loop;
@@ -245,6 +247,7 @@ void cfs_cache_free(struct cfs_remote *remote)
         cfs_loop_stop(cache->loop);
         pthread_join(cache->thread, NULL);
     }
+    cfs_poll_stop(cache);
     free_cache(cache);
 }
 

@@ -31,10 +31,11 @@ struct cfs_cache_options {
     /* The number that programs are told of the file at PATH (st_ino), by which some sort; NULL: not known. Pure, any
      * thread. */
     uint64_t (*number)(const char *path);
-    /* Told when the remote's side of something that the kernel may have cached was found changed. Called on a thread of
-     * the cache's or of the remote's, without locks; must not block and may submit calls. PATH is relative to the root.
-     * May be NULL. */
-    void (*changed)(void *context, const char *path);
+    /* Told when the remote's side of an open file was found changed (poll.h), or what was promised of a name did not
+     * come true (behind.h); IS_ANOTHER: something else has the name now, or nothing. Called on a thread of the cache's
+     * or of the remote's, without locks; must not block and may submit calls. PATH is relative to the root. NULL: open
+     * files are looked at only when somebody asks. */
+    void (*changed)(void *context, const char *path, bool is_another);
     void *context;
     /* Where answers from memory are given; the caller's, who runs it until the cache is freed (for tests that turn it
      * by hand: cfs_cache_free then needs all calls to have completed). NULL: a thread of the cache's own. */

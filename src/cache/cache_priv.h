@@ -15,6 +15,13 @@
 enum { CFS_CACHE_STRIPES = 32 };
 
 struct cfs_cache_call;
+/* poll.c */
+struct cfs_poll {
+    struct cfs_list files;  /* open ones: cfs_cached_file.of_poll */
+    struct cfs_timer timer; /* the loop's thread */
+    struct cfs_task begin;
+    bool runs; /* the timer is set, or will be */
+};
 
 struct cfs_cache {
     struct cfs_remote remote;
@@ -47,6 +54,7 @@ struct cfs_cache {
     struct cfs_walk walk;
     struct cfs_aheads aheads;         /* ahead.c */
     struct cfs_neighbours neighbours; /* neighbours.c */
+    struct cfs_poll poll;
     uint64_t name_hits, name_misses;
 };
 

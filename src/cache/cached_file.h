@@ -17,11 +17,17 @@ struct cfs_cached_file {
     uint64_t incarnation;
     /* What is known of the file itself: the remote may give its name to another one, so this is not the name's. Under
      * names_lock. */
+    struct cfs_remote_attributes seen; /* the last ones */
     struct cfs_freshness freshness;
     uint64_t learned_at;         /* stamp */
     atomic_bool written;         /* since the last flush: the server's attributes will change when it has the bytes */
     struct cfs_cache_call close; /* so that it cannot fail */
     struct cfs_change closing;
+    /* poll.c */
+    struct cfs_list of_poll;
+    atomic_int_least64_t used_ms; /* by a program */
+    int64_t polled_ms;
+    bool polling, close_waits;
 };
 
 static inline struct cfs_cached_file *cfs_cached_file_of(struct cfs_remote_file *file)
@@ -40,6 +46,11 @@ void cfs_cached_file_change_begin(struct cfs_cached_file *file, struct cfs_chang
 /* SET: the attributes that were set, NULL: others, unknown ones. */
 void cfs_cached_file_change_end(struct cfs_cached_file *file, struct cfs_change *change, int error,
                                 const struct cfs_remote_attributes *set);
+/* What the remote said of the file itself; its name is current. Under names_lock. */
+void cfs_cached_file_learn(struct cfs_cached_file *file, const struct cfs_remote_attributes *attributes, uint64_t stamp,
+                           int64_t asked_ms);
+/* A close that has waited goes on. No lock. */
+void cfs_cached_file_close_now(struct cfs_cached_file *file);
 /* The name, if it still stands for the file; NULL if not. Under names_lock. */
 struct cfs_name *cfs_cached_file_name(const struct cfs_cached_file *file);
 

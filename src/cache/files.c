@@ -3,6 +3,7 @@
 #include "cache/cached_file.h"
 #include "cache/call.h"
 #include "cache/change.h"
+#include "cache/poll.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -56,10 +57,10 @@ void cfs_cached_file_change_end(struct cfs_cached_file *file, struct cfs_change 
     pthread_mutex_unlock(&cache->names_lock);
 }
 
-/* What the remote said of the file itself. The name is current. */
-static void learn_of_file(struct cfs_cached_file *file, const struct cfs_remote_attributes *attributes, uint64_t stamp,
-                          int64_t asked_ms)
+void cfs_cached_file_learn(struct cfs_cached_file *file, const struct cfs_remote_attributes *attributes, uint64_t stamp,
+                           int64_t asked_ms)
 {
+    file->seen = *attributes;
     file->learned_at = stamp;
     file->freshness = (struct cfs_freshness){
         asked_ms, attributes->valid ? cfs_name_ttl_ms(&file->cache->names, file->name, attributes) : 0};
@@ -127,7 +128,7 @@ static void enter_attributes(struct opening *opening, bool is_ours)
     struct cfs_cached_file *file = opening->file;
     struct cfs_name *name = file->name;
     if (attributes->valid && cfs_name_is_current(names, name, opening->stamp)) {
-        learn_of_file(file, attributes, opening->stamp, opening->asked_ms);
+        cfs_cached_file_learn(file, attributes, opening->stamp, opening->asked_ms);
         if (is_ours)
             (void)cfs_name_learn(names, name, attributes, opening->stamp, opening->asked_ms);
         else
@@ -176,6 +177,11 @@ static void opened(struct cfs_cache_call *call)
     }
     if (error == 0) {
         file->lower = call->lower.result.file;
+        if (file->name) {
+            pthread_mutex_lock(&cache->names_lock);
+            cfs_poll_opened(file);
+            pthread_mutex_unlock(&cache->names_lock);
+        }
         call->upper->result.file = cfs_cached_file_as_remote(CFS_TAKE(opening->file));
     }
     cfs_cache_call_finish(call, error);
@@ -281,6 +287,7 @@ void cfs_cache_open(struct cfs_remote *remote, struct cfs_remote_call *upper, co
     int error = opening->file ? 0 : -ENOMEM;
     if (error == 0) {
         *opening->file = (struct cfs_cached_file){.cache = cache, .flags = flags};
+        cfs_list_init(&opening->file->of_poll);
         error = cache->keeps_names ? begin_open(opening, path) : 0;
     }
     bool only_reads = (flags & (O_ACCMODE | O_CREAT | O_TRUNC)) == O_RDONLY;
@@ -301,6 +308,7 @@ void cfs_cache_read(struct cfs_remote *remote, struct cfs_remote_call *upper, st
                     uint64_t offset, size_t length, void *destination)
 {
     struct cfs_cache_call *call = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*call), NULL);
+    cfs_poll_used(cfs_cached_file_of(file));
     if (call)
         cfs_cache_call_submit(call, cfs_cache_call_pass, read, cfs_cached_file_of(file)->lower, offset, length,
                               destination);
@@ -412,7 +420,7 @@ static void looked(struct cfs_cache_call *call)
         const struct cfs_name *name = cfs_cached_file_name(file);
         if (call->lower.error == 0 && name && cfs_name_is_current(&cache->names, name, looking->stamp) &&
             looking->stamp > file->learned_at)
-            learn_of_file(file, &call->lower.result.attributes, looking->stamp, looking->asked_ms);
+            cfs_cached_file_learn(file, &call->lower.result.attributes, looking->stamp, looking->asked_ms);
         call->upper->result.attributes.keep_ms = cfs_cache_keep(file_keep_ms(file));
         pthread_mutex_unlock(&cache->names_lock);
     }
@@ -427,6 +435,7 @@ void cfs_cache_fstat(struct cfs_remote *remote, struct cfs_remote_call *upper, s
     if (!looking)
         return;
     looking->file = cfs_cached_file_of(file);
+    cfs_poll_used(looking->file);
     pthread_mutex_lock(&cache->names_lock);
     if (cache->keeps_names)
         looking->stamp = cfs_names_stamp(&cache->names);
@@ -462,11 +471,20 @@ static void closed(struct cfs_cache_call *call)
     cfs_cache_call_pass(call);
 }
 
+void cfs_cached_file_close_now(struct cfs_cached_file *file)
+{
+    cfs_cache_call_submit(&file->close, closed, close, file->lower);
+}
+
 void cfs_cache_close(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)
 {
     struct cfs_cached_file *cached = cfs_cached_file_of(file);
     cfs_cache_call_init(&cached->close, cfs_cache_of(remote), upper, release_closed);
     if (atomic_load(&cached->written))
         cfs_cached_file_change_begin(cached, &cached->closing);
-    cfs_cache_call_submit(&cached->close, closed, close, cached->lower);
+    pthread_mutex_lock(&cached->cache->names_lock);
+    bool waits = cfs_poll_closing(cached);
+    pthread_mutex_unlock(&cached->cache->names_lock);
+    if (!waits)
+        cfs_cached_file_close_now(cached);
 }

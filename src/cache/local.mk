@@ -53,6 +53,8 @@ src_cache_libcache_a_SOURCES = \
 	src/cache/order.h \
 	src/cache/own.c \
 	src/cache/own.h \
+	src/cache/poll.c \
+	src/cache/poll.h \
 	src/cache/reader.c \
 	src/cache/trackers.c \
 	src/cache/trackers.h \

@@ -53,6 +53,7 @@ struct cfs_name {
     uint64_t expanded_by;     /* neighbours.c: the course that has taken what is in it into its queue */
     int64_t opened_ahead_ms;  /* ahead.c: when it was last opened ahead; 0: never */
     struct cfs_ahead *ahead;  /* ahead.c: open, or being opened, and to be claimed; NULL: not */
+    bool polled;              /* poll.c: it is being asked about */
     char *target;             /* of a link; NULL: not known */
     struct cfs_freshness target_freshness;
     uint64_t lost_at; /* stamp: when a child was last evicted */

@@ -12,6 +12,7 @@
 #include "remote/pool.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -25,6 +26,8 @@ struct mount {
     struct cfs_remote *remote; /* the pool */
     struct cfs_remote *cache;  /* in front of it; NULL: none */
     struct cfs_fs *fs;
+    pthread_mutex_t told_lock;
+    struct cfs_fs *told; /* the fs, while it may be told of changes; the lock's */
     struct cfs_fuse_session *session;
     struct cfs_control_server *control;
 };
@@ -98,6 +101,22 @@ static uint64_t usual_cache_size(void)
     return share < MOST_CACHE ? share : MOST_CACHE;
 }
 
+static void remote_changed(void *context, const char *path, bool is_another)
+{
+    struct mount *mount = context;
+    pthread_mutex_lock(&mount->told_lock);
+    if (mount->told)
+        cfs_fs_remote_changed(mount->told, path, is_another);
+    pthread_mutex_unlock(&mount->told_lock);
+}
+
+static void tell(struct mount *mount, struct cfs_fs *fs)
+{
+    pthread_mutex_lock(&mount->told_lock);
+    mount->told = fs;
+    pthread_mutex_unlock(&mount->told_lock);
+}
+
 static int open_cache(struct mount *mount, struct cfs_error *error)
 {
     const struct cfs_profile *profile = mount->profile;
@@ -110,6 +129,8 @@ static int open_cache(struct mount *mount, struct cfs_error *error)
         .durability = profile->durability == CFS_DURABLE_AT_FSYNC ? CFS_DURABILITY_FSYNC : CFS_DURABILITY_CLOSE,
         .prefetch = profile->prefetch,
         .number = cfs_fs_usual_number,
+        .changed = remote_changed,
+        .context = mount,
     };
     if (!profile->cache)
         return 0;
@@ -131,6 +152,7 @@ static int open_fs(struct mount *mount, struct cfs_error *error)
     };
     if (cfs_fs_new(mount->cache ? mount->cache : mount->remote, &options, &mount->fs))
         return no_memory(error);
+    tell(mount, mount->fs);
     /* From before the mount exists: a signal must not leave one without a process. */
     catch_signals(mount->session);
     return cfs_fuse_session_mount(mount->session, mount->fs, mount->mountpoint, error);
@@ -225,6 +247,7 @@ static int close_all(struct mount *mount, struct cfs_error *error)
     /* The control server asks all the others: it falls silent first. `umount` waits for the end of its connection to
      * it: that comes last, when all else is done. */
     cfs_control_server_stop(mount->control);
+    tell(mount, NULL);
     cfs_fuse_session_free(mount->session);
     cfs_fs_free(mount->fs);
     int result = finish_cache(mount, error);
@@ -236,7 +259,7 @@ static int close_all(struct mount *mount, struct cfs_error *error)
 
 int cfs_serve(const struct cfs_profile *profile, const char *mountpoint, bool background, struct cfs_error *error)
 {
-    struct mount mount = {.profile = profile, .mountpoint = mountpoint};
+    struct mount mount = {.profile = profile, .mountpoint = mountpoint, .told_lock = PTHREAD_MUTEX_INITIALIZER};
     int result = cfs_ssh_library_init();
     if (result)
         return cfs_error_set(error, -result, CFS_FAILURE_SYSTEM, "The SSH library cannot be initialised.");

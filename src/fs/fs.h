@@ -73,8 +73,8 @@ struct cfs_request {
  * caller must hold what keeps the request's memory valid, as in cfs_remote's cancel. Never replies from inside. */
 void cfs_fs_interrupt(struct cfs_fs *fs, struct cfs_request *request);
 
-/* What the file system tells the kernel by itself. Called on a thread of its own (never inside a request): src/fuse
- * sends the notifications. */
+/* What the file system tells the kernel by itself. Called on any thread, without locks; only notes what is to be told:
+ * src/fuse sends the notifications, on a thread of its own (never inside a request). */
 struct cfs_fs_notifier {
     /* Attributes and the pages of [offset, offset + length) are no longer right; length 0: to the end; offset -1:
      * attributes only. */
@@ -95,6 +95,10 @@ CFS_CHECKED int cfs_fs_new(struct cfs_remote *remote, const struct cfs_fs_option
 /* No request may be in flight. Open files and folders left over (the kernel is gone) are closed; waits for that,
  * bounded by the remote's deadlines. */
 void cfs_fs_free(struct cfs_fs *fs);
+
+/* The server's side of what has this path (relative to the root) was found changed; IS_ANOTHER: something else has the
+ * name now, or nothing. Any thread, also the remote's; tells the notifier. */
+void cfs_fs_remote_changed(struct cfs_fs *fs, const char *path, bool is_another);
 
 /* Counts for status: any thread. */
 struct cfs_fs_status {

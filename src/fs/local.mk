@@ -4,6 +4,7 @@
 noinst_LIBRARIES += src/fs/libfs.a
 src_fs_libfs_a_SOURCES = \
 	src/fs/attributes.c \
+	src/fs/changed.c \
 	src/fs/changes.c \
 	src/fs/claim.c \
 	src/fs/claim.h \
