@@ -94,9 +94,87 @@ is_rotated()
     wait_until cmp "$remote/job.log.1" "$mnt/job.log.1"
 }
 
+# counter NAME : of the mount's.
+counter()
+{
+    clusterfs status --json "$mnt" | python3 -c 'import json, sys; print(json.load(sys.stdin)["counters"][sys.argv[1]])' "$1"
+}
+
+has_size()
+{
+    [ "$(stat -c %s "$1")" = "$2" ]
+}
+
+# 8 MiB that do not come again when something is appended to them.
+is_fetched_once()
+{
+    note "what was read of a log is not fetched again when it grows"
+    local i before cost
+    head -c 8M /dev/urandom >"$remote/large.log"
+    must cmp "$remote/large.log" "$mnt/large.log"
+    for i in 1 2 3; do
+        head -c 5000 /dev/urandom >>"$remote/large.log"
+        before=$(counter bytes_received)
+        must cmp "$remote/large.log" "$mnt/large.log" # cmp opens it anew
+        cost=$(($(counter bytes_received) - before))
+        [ "$cost" -lt 1000000 ] || fail "5,000 bytes more cost $cost"
+    done
+    exec 9<"$mnt/large.log"
+    for i in 1 2 3; do
+        head -c 5000 /dev/urandom >>"$remote/large.log"
+        before=$(counter bytes_received)
+        wait_until has_size "$mnt/large.log" "$(stat -c %s "$remote/large.log")"
+        must cmp "$remote/large.log" /proc/self/fd/9 # the same file, while it is open
+        cost=$(($(counter bytes_received) - before))
+        [ "$cost" -lt 1000000 ] || fail "5,000 bytes more of an open file cost $cost"
+    done
+    exec 9<&-
+}
+
+# Nobody asks for attributes here: what a program has mapped, or reads again and again, must change by itself.
+watch_without_asking()
+{
+    python3 - "$@" <<'END'
+import mmap
+import os
+import sys
+import time
+
+fd = os.open(sys.argv[1], os.O_RDONLY)
+mapped = mmap.mmap(fd, 8192, prot=mmap.PROT_READ)
+log = os.open(sys.argv[2], os.O_RDONLY)
+print(mapped[:6].decode(), os.read(log, 100).decode(), end="", flush=True)
+while mapped[:6] != b"after ":
+    time.sleep(0.05)
+print("after", flush=True)
+while not (data := os.read(log, 100)):
+    time.sleep(0.05)
+print(data.decode(), end="", flush=True)
+END
+}
+
+is_seen_without_being_asked_for()
+{
+    note "a mapped file, and one that is read to its end again and again"
+    printf '%-8192s' before >"$remote/mapped"
+    printf 'one\n' >"$remote/read"
+    in_background watch_without_asking "$mnt/mapped" "$mnt/read" >"$sandbox/seen" 2>&1
+    local reader=$!
+    wait_until grep -q one "$sandbox/seen"
+    printf '%-8192s' after >"$remote/mapped.new"
+    cat "$remote/mapped.new" >"$remote/mapped" # in place, the same size
+    touch -d '1 hour' "$remote/mapped" # it may all have happened within a second
+    wait_until grep -q after "$sandbox/seen"
+    echo two >>"$remote/read"
+    must wait "$reader"
+    expect_equal "what was seen" $'before one\nafter\ntwo' "$(cat "$sandbox/seen")"
+}
+
 start_device
-mount_device
+mount_device cache=yes
 follows
+is_fetched_once
+is_seen_without_being_asked_for
 is_cut
 is_rotated
 unmount_device
