@@ -6,7 +6,7 @@
  * stripes of a file that is written, which pass together.
  *
  * Of a striped file (stripes.c) the parts travel on several channels. There, what must not pass each other - two
- * writes, or a read and a write, of the same bytes; anything and a change of the whole file - either goes by the
+ * writes, or a read and a write, of the same bytes (fstat and fsync depend on all of them) - either goes by the
  * channel that the earlier one took, or waits until it is answered. */
 #include "remote/operation_priv.h"
 #include "remote/pool_priv.h"
@@ -35,8 +35,6 @@ static bool concerns(const struct cfs_ticket *a, const struct cfs_ticket *b)
 {
     if (a->kind == CFS_TICKET_ASIDE || b->kind == CFS_TICKET_ASIDE)
         return false;
-    if (a->kind == CFS_TICKET_WHOLE || b->kind == CFS_TICKET_WHOLE)
-        return true;
     if (a->kind == CFS_TICKET_READ && b->kind == CFS_TICKET_READ)
         return false;
     return a->offset < b->end && b->offset < a->end;
@@ -57,7 +55,7 @@ bool cfs_gate_may_pass(struct cfs_ticket *ticket)
 {
     const struct cfs_gate *gate = ticket->gate;
     struct cfs_list *link;
-    ticket->must_take = ticket->kind == CFS_TICKET_WHOLE ? ticket->home : NULL;
+    ticket->must_take = ticket->home;
     if (gate->exclusive == 0 && !gate->striped)
         return true;
     cfs_list_each (link, &gate->tickets) {

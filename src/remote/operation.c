@@ -103,6 +103,7 @@ static void fill_ticket(struct cfs_ticket *ticket, struct cfs_operation *operati
     ticket->gate = &file->gate;
     ticket->operation = operation;
     ticket->kind = kind;
+    ticket->end = UINT64_MAX;
     ticket->home = file->lane;
 }
 
@@ -115,6 +116,7 @@ void cfs_operation_use_range(struct cfs_operation *operation, struct cfs_remote_
                              uint64_t offset, uint64_t length)
 {
     fill_ticket(&operation->tickets[0], operation, file, kind);
+    operation->tickets[0].home = NULL;
     operation->tickets[0].offset = offset;
     operation->tickets[0].end = offset + length;
 }

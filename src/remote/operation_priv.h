@@ -46,9 +46,8 @@ struct cfs_step {
 
 /* The order of calls on a file: see gate.c. The loop's thread. */
 enum cfs_ticket_kind {
-    CFS_TICKET_READ,
-    CFS_TICKET_WRITE,     /* of a range, as a read */
-    CFS_TICKET_WHOLE,     /* concerns the whole file */
+    CFS_TICKET_READ,      /* of a range; also what depends on all that was written: fstat, flush, fsync */
+    CFS_TICKET_WRITE,     /* of a range; also what changes the whole file: fsetattr */
     CFS_TICKET_ASIDE,     /* needs the file to stay open, nothing else */
     CFS_TICKET_EXCLUSIVE, /* passes alone */
     CFS_TICKET_LOOK,      /* with others like it, but with no others */
@@ -64,7 +63,7 @@ struct cfs_ticket {
     struct cfs_operation *operation;
     enum cfs_ticket_kind kind;
     uint64_t offset, end;             /* the range */
-    const struct cfs_lane *home;      /* the file's own lane */
+    const struct cfs_lane *home;      /* the only lane that it goes by, the file's own; NULL: any */
     const struct cfs_lane *lane;      /* that it has passed to; NULL: it waits */
     const struct cfs_lane *must_take; /* of a ticket that may pass: the only lane that keeps the order; NULL: any */
 };
@@ -119,7 +118,7 @@ void cfs_operation_set_path(struct cfs_operation *operation, const char *relativ
 void cfs_operation_set_other(struct cfs_operation *operation, const char *relative);
 /* An error found while submitting: the operation will end with it, without starting. */
 void cfs_operation_set_error(struct cfs_operation *operation, int error);
-/* The file it uses (twice for copy). */
+/* The file it uses (twice for copy), all of it, by the file's own lane. */
 void cfs_operation_use_file(struct cfs_operation *operation, struct cfs_remote_file *file, enum cfs_ticket_kind kind);
 /* [OFFSET, OFFSET + LENGTH) of it, to be read or written. */
 void cfs_operation_use_range(struct cfs_operation *operation, struct cfs_remote_file *file, enum cfs_ticket_kind kind,

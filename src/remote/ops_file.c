@@ -203,7 +203,9 @@ static struct handle_operation *new_on_file(struct cfs_remote *remote, struct cf
         return NULL;
     self->file = file;
     cfs_operation_use_file(&self->operation, file,
-                           kind == CFS_DIAGNOSE_CLOSE ? CFS_TICKET_EXCLUSIVE : CFS_TICKET_WHOLE);
+                           kind == CFS_DIAGNOSE_CLOSE            ? CFS_TICKET_EXCLUSIVE
+                           : kind == CFS_DIAGNOSE_SETATTR_HANDLE ? CFS_TICKET_WRITE
+                                                                 : CFS_TICKET_READ);
     return self;
 }
 

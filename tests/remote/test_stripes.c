@@ -354,6 +354,45 @@ static void what_overlaps_keeps_its_order(void **state)
     assert_int_equal(sync_close(&fixture->driver, file), 0);
 }
 
+/* Writes, a look, a truncation, a look, a write, a look: none waited for. */
+static void what_concerns_the_whole_file_keeps_its_order(void **state)
+{
+    enum { WRITES = 32, ROUNDS = 10, CALLS = WRITES + 5 };
+    struct fixture *fixture = *state;
+    static uint8_t bytes[PIECE];
+    assert_int_equal(open_pool(fixture, transport_of(fixture), 4, 0), 0);
+    struct cfs_remote *remote = fixture->driver.remote;
+    struct cfs_remote_file *file = open_file(fixture, "file", O_RDWR | O_CREAT);
+    write_until_striped(fixture, file, "file", 4);
+    for (uint64_t round = 1; round <= ROUNDS; round++) {
+        const struct cfs_remote_attributes cut = {.valid = CFS_REMOTE_SIZE, .size = round};
+        struct sync_call calls[CALLS];
+        uint64_t end = (4 + round) * MEBIBYTE;
+        for (size_t i = 0; i < CALLS; i++) {
+            sync_init(&calls[i]);
+            sync_begin(&calls[i]);
+            if (i < WRITES)
+                remote->operations->write(remote, &calls[i].call, file, end - (i + 1) * PIECE, PIECE, bytes);
+            else if (i == WRITES + 1)
+                remote->operations->fsetattr(remote, &calls[i].call, file, &cut);
+            else if (i == WRITES + 3)
+                remote->operations->write(remote, &calls[i].call, file, PIECE, PIECE, bytes);
+            else
+                remote->operations->fstat(remote, &calls[i].call, file);
+            sync_submitted(&calls[i]);
+        }
+        for (size_t i = 0; i < CALLS; i++)
+            assert_int_equal(sync_wait(&fixture->driver, &calls[i]), 0);
+        assert_int_equal(calls[WRITES].call.result.attributes.size, end);
+        assert_int_equal(calls[WRITES + 2].call.result.attributes.size, round);
+        assert_int_equal(calls[WRITES + 4].call.result.attributes.size, 2 * PIECE);
+        for (size_t i = 0; i < CALLS; i++)
+            sync_fini(&calls[i]);
+    }
+    assert_int_equal(sync_fsync(&fixture->driver, file), 0);
+    assert_int_equal(sync_close(&fixture->driver, file), 0);
+}
+
 /* --- sessions that go, or do not come --- */
 
 /* Kills the server that was started last. */
@@ -453,6 +492,7 @@ int main(void)
         CHECK(a_large_file_is_written_by_several_sessions),
         CHECK(a_file_that_was_replaced_is_not_written_to),
         CHECK(what_overlaps_keeps_its_order),
+        CHECK(what_concerns_the_whole_file_keeps_its_order),
         CHECK(a_session_that_is_lost_loses_nothing),
         CHECK(a_session_that_is_refused_is_asked_for_once),
     };
