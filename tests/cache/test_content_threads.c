@@ -144,13 +144,23 @@ static void check_server(const struct world *world, const struct worker *worker)
     }
 }
 
+static void told(void *context, const char *path, bool is_another)
+{
+    (void)path;
+    (void)is_another;
+    atomic_fetch_add((atomic_uint *)context, 1);
+}
+
 static void run(const struct cfs_cache_options *options)
 {
     static struct worker workers[THREADS];
     struct world world = {.memory = memory_remote_new(NULL)};
+    atomic_uint changes = 0;
     struct cfs_cache_options with = *options;
     pthread_t server;
-    with.clock = memory_remote_clock(world.memory);
+    with.clock = &cfs_system_clock; /* each second, open files are asked about */
+    with.changed = told;
+    with.context = &changes;
     assert_int_equal(cfs_cache_new(memory_remote_as_remote(world.memory), &with, &world.driver.remote), 0);
     assert_int_equal(pthread_create(&server, NULL, serve, &world), 0);
     for (unsigned i = 0; i < THREADS; i++) {
