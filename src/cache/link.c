@@ -6,8 +6,16 @@ enum { QUIET = CFS_LINK_MINIMUM / 4 };
 
 void cfs_link_sent(struct cfs_link *link, struct cfs_link_transfer *transfer, uint64_t bytes, int64_t now_ms)
 {
+    if (link->in_flight == 0)
+        link->delivered_at = link->delivered_sent_at = now_ms;
     *transfer = (struct cfs_link_transfer){
-        .bytes = bytes, .delivered = link->delivered, .sent_at = now_ms, .sent_quietly = link->in_flight < QUIET};
+        .bytes = bytes,
+        .delivered = link->delivered,
+        .delivered_at = link->delivered_at,
+        .delivered_sent_at = link->delivered_sent_at,
+        .sent_at = now_ms,
+        .sent_quietly = link->in_flight < QUIET,
+    };
     link->in_flight += bytes;
 }
 
@@ -47,9 +55,13 @@ void cfs_link_done(struct cfs_link *link, const struct cfs_link_transfer *transf
     if (!well)
         return;
     link->delivered += bytes;
-    int64_t took = elapsed(transfer->sent_at, now_ms);
-    note_round_trip(link, took, transfer->sent_quietly, now_ms);
-    note_rate(link, (link->delivered - transfer->delivered) * 1000 / (uint64_t)took, now_ms);
+    link->delivered_at = now_ms;
+    link->delivered_sent_at = transfer->sent_at;
+    note_round_trip(link, elapsed(transfer->sent_at, now_ms), transfer->sent_quietly, now_ms);
+    int64_t sending = elapsed(transfer->delivered_sent_at, transfer->sent_at);
+    int64_t arriving = elapsed(transfer->delivered_at, now_ms);
+    int64_t time = sending > arriving ? sending : arriving;
+    note_rate(link, (link->delivered - transfer->delivered) * 1000 / (uint64_t)time, now_ms);
     link->measured = true;
 }
 

@@ -3,11 +3,12 @@
  * More is not faster: what is asked for beyond that queues inside the server's sshd, whose buffers then cost it CPU (a
  * measured fact: a third of the throughput), and what somebody waits for stands behind it. The manner is that of
  * BBR (Cardwell et al., 2016): each transfer notes how much had been delivered when it was sent; when it completes,
- * what was delivered since, divided by the time since, is a sample of the rate, and the largest sample of the last ten
- * round trips is believed. While the link is not full a rate grows with what is in flight, so that the limit doubles
- * each round trip until it is. (Twice, as there: with half as much more, answers that take half again as long as the
- * shortest round trip - of a busy server, or of a connection that is new and slow - would keep the limit from growing
- * ever.)
+ * what was delivered since is a sample of the rate, and the largest sample of the last ten round trips is believed.
+ * (The time is counted from the delivery before it was sent: what has been held up and then comes at once, as with
+ * several connections of which one is slow, is no high rate.) While the link is not full a rate grows with what is in
+ * flight, so that the limit doubles each round trip until it is. (Twice, as there: with half as much more, answers that
+ * take half again as long as the shortest round trip - of a busy server, or of a connection that is new and slow -
+ * would keep the limit from growing ever.)
  *
  * The round trip is the smallest time that a transfer took. It is forgotten after ten seconds, but only for the time of
  * a transfer that was sent while the link was quiet: on a busy one our own queue is part of it, and limit and queue
@@ -25,6 +26,8 @@ enum { CFS_LINK_MINIMUM = 1 << 20, CFS_LINK_MAXIMUM = 64 << 20 };
 struct cfs_link {
     uint64_t in_flight; /* bytes */
     uint64_t delivered; /* bytes, ever */
+    /* When a transfer was last done, and when that one had been sent. */
+    int64_t delivered_at, delivered_sent_at;
     int64_t round_trip_ms, round_trip_at;
     /* The largest rates (bytes a second) of this and the last span of time. */
     uint64_t rate, last_rate;
@@ -35,7 +38,7 @@ struct cfs_link {
 /* A transfer, from sent to done. */
 struct cfs_link_transfer {
     uint64_t bytes, delivered;
-    int64_t sent_at;
+    int64_t sent_at, delivered_at, delivered_sent_at;
     bool sent_quietly;
 };
 

@@ -308,6 +308,9 @@ static void consider(struct cfs_remote_file *file)
     if (file->stripes_coming > 0)
         return;
     unsigned count = count_stripes(file);
+    /* Each look at a file that is written costs it a rest: the later ones together. */
+    if (is_written(file) && count > 0 && file->pool->sessions_coming > 0)
+        return;
     for (unsigned i = file->pool->lanes_wanted; i < CFS_LANES_MAX && count < CFS_STRIPES_MAX; i++) {
         struct cfs_lane *lane = &file->pool->lanes[i];
         if (!is_up(lane, lane->generation) || has_stripe_on(file, lane))
