@@ -102,18 +102,22 @@ static void expired(struct cfs_timer *timer)
     struct cfs_aheads *aheads = &cache->aheads;
     int64_t now = cfs_clock_ms(cache->clock);
     pthread_mutex_lock(&cache->names_lock);
-    struct cfs_list *link, *following;
-    cfs_list_each_safe (link, following, &aheads->files) {
+    /* The youngest first: they stand in the queue again then as they stood. */
+    for (struct cfs_list *link = aheads->files.prev, *before; link != &aheads->files; link = before) {
         struct cfs_ahead *ahead = cfs_container_of(link, struct cfs_ahead, link);
-        if (ahead->lower && now - ahead->asked_ms >= CFS_AHEAD_MS) {
-            cfs_neighbours_wasted(cache, ahead->course);
-            cfs_ahead_drop(ahead);
-        }
+        before = link->prev;
+        if (!ahead->lower || now - ahead->asked_ms < CFS_AHEAD_MS)
+            continue;
+        cfs_neighbours_expired(cache, ahead->course, ahead->name);
+        cfs_ahead_drop(ahead);
     }
     aheads->tending = !cfs_list_empty(&aheads->files);
     if (aheads->tending)
         cfs_loop_start_timer(cache->loop, timer, CFS_AHEAD_MS / 2);
+    cfs_cache_hold(cache);
     pthread_mutex_unlock(&cache->names_lock);
+    cfs_neighbours_on(cache);
+    cfs_cache_release(cache);
 }
 
 static void start_tending(struct cfs_task *task)
@@ -178,6 +182,7 @@ struct cfs_ahead *cfs_ahead_new(struct cfs_cache *cache, struct cfs_name *name, 
     cfs_list_push_back(&aheads->files, &ahead->link);
     cfs_name_get(&cache->names, name);
     name->ahead = ahead;
+    name->ahead_tries++;
     name->opened_ahead_ms = ahead->asked_ms > 0 ? ahead->asked_ms : 1;
     aheads->count++;
     aheads->bytes += ahead->length;
@@ -231,6 +236,7 @@ static void give(struct cfs_ahead *ahead, struct cfs_ahead_waiter *waiter)
     waiter->stamp = ahead->stamp;
     waiter->asked_ms = ahead->asked_ms;
     ahead->cache->aheads.used++;
+    ahead->name->ahead_tries = 0;
     unlist(ahead);
     free(ahead);
 }

@@ -51,7 +51,8 @@ struct cfs_name {
     const void *unknown_last; /* and which was the last: to compare with, it may be gone */
     bool fetched_ahead;       /* walk.c: and no program has listed it since */
     uint64_t expanded_by;     /* neighbours.c: the course that has taken what is in it into its queue */
-    int64_t opened_ahead_ms;  /* ahead.c: when it was last opened ahead; 0: never */
+    int64_t opened_ahead_ms;  /* ahead.c: when it was last opened ahead, */
+    unsigned ahead_tries;     /* and how often since it was of use */
     struct cfs_ahead *ahead;  /* ahead.c: open, or being opened, and to be claimed; NULL: not */
     bool polled;              /* poll.c: it is being asked about */
     char *target;             /* of a link; NULL: not known */

@@ -11,19 +11,21 @@
 enum {
     FIRST_WINDOW = 4,
     LARGEST_WINDOW = CFS_AHEAD_FILES,
-    SMALLEST_WINDOW = 2,
+    SMALLEST_WINDOW = 4,
     BATCH = 8,         /* calls handed down in one go: a program's own must not wait behind more */
     SCAN_LIMIT = 2000, /* entries of the queue looked at in one go */
     QUEUE_LIMIT = 20000,
-    SEARCH_LIMIT = 64, /* how far ahead in the queue a program may open a file */
-    NEAR = 4,          /* files come in order if so few were left out */
-    CAUTION = 2,       /* pairs in order until a course is believed in; twice as many after it was for nothing, */
-    MOST_CAUTION = 32, /* at most */
-    TRIES = 16,        /* pairs that are looked at; of those that follow only each 16th */
-    PAUSE_MS = 2000,   /* a program that opened nothing for so long gets nothing more */
-    YOUNG_MS = 300,    /* a file that was opened ahead so lately was almost late */
+    SEARCH_LIMIT = 64,       /* how far ahead in the queue a program may open a file */
+    NEAR = 4,                /* files come in order if so few were left out */
+    CAUTION = 2,             /* pairs in order until a course is believed in; twice as many after it was for nothing, */
+    MOST_CAUTION = 32,       /* at most */
+    TRIES = 16,              /* pairs that are looked at; of those that follow only each 16th */
+    PAUSE_MS = CFS_AHEAD_MS, /* a program that opened nothing for so long gets nothing more */
+    YOUNG_MS = 300,          /* a file that was opened ahead so lately was almost late */
     OLD_MS = 700,
-    AGAIN_MS = 10000, /* a file is not opened ahead twice in this time */
+    AGAIN_MS = 10000, /* in this time a file is opened ahead for nothing so often: */
+    MOST_TRIES = 3,
+    MOST_WASTED = 2 * LARGEST_WINDOW, /* files in a row, until it stops */
     SMALLEST_CACHE = 4 << 20,
 };
 
@@ -43,16 +45,24 @@ static bool is_kind(const struct cfs_name *name, mode_t type)
 
 static bool was_opened_ahead(const struct cfs_cache *cache, const struct cfs_name *name)
 {
-    return name->opened_ahead_ms > 0 && cfs_clock_ms(cache->clock) - name->opened_ahead_ms < AGAIN_MS;
+    return name->ahead_tries > 0 && cfs_clock_ms(cache->clock) - name->opened_ahead_ms < AGAIN_MS;
 }
 
-static bool is_wanted(const struct cfs_cache *cache, const struct cfs_name *name)
+/* Again and again, for nothing. */
+static bool was_tried(const struct cfs_cache *cache, struct cfs_name *name)
+{
+    if (!was_opened_ahead(cache, name))
+        name->ahead_tries = 0;
+    return name->ahead_tries >= MOST_TRIES;
+}
+
+static bool is_wanted(const struct cfs_cache *cache, struct cfs_name *name)
 {
     const struct cfs_remote_attributes *attributes = &name->attributes;
     const struct cfs_clock *clock = cache->clock;
     return !name->ahead && !name->detached && !name->is_shared && name->changing == 0 &&
            attributes->valid & CFS_REMOTE_TIMES &&
-           clock->wall(clock).tv_sec - attributes->mtime >= CFS_AHEAD_SETTLED_S && !was_opened_ahead(cache, name);
+           clock->wall(clock).tv_sec - attributes->mtime >= CFS_AHEAD_SETTLED_S && !was_tried(cache, name);
 }
 
 /* --- the queue --- */
@@ -192,8 +202,6 @@ static void came(struct cfs_cache *cache, struct cfs_course *course, struct cfs_
 {
     enum cfs_order order;
     bool in_order = number > course->at_number && number <= course->at_number + NEAR;
-    course->wasted = 0;
-    course->caution = CAUTION;
     course->at_number = number;
     if (!in_order && course->window && is_in_folder_of(course, name) && note(cache, course, name, &order) &&
         order != course->order)
@@ -207,7 +215,7 @@ static void strayed(struct cfs_cache *cache, struct cfs_course *course, struct c
 {
     enum cfs_order order;
     if (was_opened_ahead(cache, name)) { /* the program is slow, no more */
-        course->wasted = 0;
+        name->ahead_tries = 0;
     } else if (is_in_folder_of(course, name)) {
         if (note(cache, course, name, &order))
             start(cache, course, name, order);
@@ -250,6 +258,11 @@ static void missed(struct cfs_cache *cache, struct cfs_name *name)
 static void adapt(struct cfs_course *course, enum cfs_ahead_answer answer, int64_t age_ms)
 {
     unsigned window = course->window;
+    if (answer != CFS_AHEAD_LATE) {
+        course->wasted = 0;
+        course->caution = CAUTION;
+        course->used++;
+    }
     if (window == 0)
         return;
     if (answer == CFS_AHEAD_LATE)
@@ -299,10 +312,26 @@ void cfs_neighbours_settled(struct cfs_cache *cache, unsigned course)
     cache->neighbours.course[course].outstanding--;
 }
 
-void cfs_neighbours_wasted(struct cfs_cache *cache, unsigned number)
+/* Too many files were opened ahead for so slow a program: fewer are, and this one again when it goes on. */
+static void open_again(struct cfs_cache *cache, struct cfs_course *course, struct cfs_name *name)
+{
+    int64_t now = cfs_clock_ms(cache->clock);
+    if (now != course->slowed_ms) { /* files expire many at a time */
+        unsigned window = course->used / 2;
+        course->slowed_ms = now;
+        course->used = 0;
+        course->window = window > LARGEST_WINDOW ? LARGEST_WINDOW : window < SMALLEST_WINDOW ? SMALLEST_WINDOW : window;
+    }
+    insert(cache, course, course->queue.next, name);
+}
+
+void cfs_neighbours_expired(struct cfs_cache *cache, unsigned number, struct cfs_name *name)
 {
     struct cfs_course *course = &cache->neighbours.course[number];
-    if (++course->wasted <= 2 * course->window || !course->window)
+    if (!course->window)
+        return;
+    open_again(cache, course, name);
+    if (++course->wasted <= MOST_WASTED)
         return;
     stop(cache, course);
     course->caution = course->caution * 2 < MOST_CAUTION ? course->caution * 2 : MOST_CAUTION;

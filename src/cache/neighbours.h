@@ -28,10 +28,12 @@ struct cfs_course {
     enum cfs_order order;
     unsigned window;      /* files to be open ahead; 0: it is not believed in */
     unsigned outstanding; /* files that are */
-    unsigned wasted;      /* in a row */
-    unsigned caution;     /* how many pairs in order it takes to be believed in */
-    uint64_t number;      /* of the last file that left the queue, */
-    uint64_t at_number;   /* and of `at` */
+    unsigned wasted;      /* that nobody wanted, in a row */
+    unsigned used;        /* that somebody took, since the time when some were last not wanted: */
+    int64_t slowed_ms;
+    unsigned caution;   /* how many pairs in order it takes to be believed in */
+    uint64_t number;    /* of the last file that left the queue, */
+    uint64_t at_number; /* and of `at` */
     struct cfs_list queue;
     size_t queued;
     struct cfs_name *base; /* the folder whose entries the queue ends with: referenced */
@@ -58,8 +60,9 @@ void cfs_neighbours_listed(struct cfs_cache *cache, struct cfs_name *folder);
 /* Opens what is to be opened now. Without locks. */
 void cfs_neighbours_on(struct cfs_cache *cache);
 
-/* For ahead.c, under names_lock: a file of this course is no more to be claimed; nobody wanted it. */
+/* For ahead.c, under names_lock: a file of this course is no more to be claimed; it is about to be closed, since nobody
+ * has wanted it for too long. */
 void cfs_neighbours_settled(struct cfs_cache *cache, unsigned course);
-void cfs_neighbours_wasted(struct cfs_cache *cache, unsigned course);
+void cfs_neighbours_expired(struct cfs_cache *cache, unsigned course, struct cfs_name *name);
 
 #endif

@@ -11,7 +11,9 @@ enum {
     SCAN_LIMIT = 2000, /* names looked at in one go */
     WALK_MS = 10000,   /* a folder is part of a walk if its parent was listed so recently */
     PAUSE_MS = 2000,
-    UNKNOWN_LIMIT = 3, /* names that were not known: so many in a folder, and it is as good as listed */
+    SETTLED_S = 10,    /* a folder has not changed for so long */
+    UNKNOWN_LIMIT = 3, /* names that were not known: so many in a folder, and it is as good as listed; */
+                       /* one is enough in a folder of such a folder */
 };
 
 bool cfs_walk_is_on(const struct cfs_cache *cache)
@@ -81,6 +83,14 @@ bool cfs_walk_looked(struct cfs_cache *cache, const struct cfs_name *name)
     return true;
 }
 
+/* A listing of a folder that is just being filled holds for a second only, in which it hides what comes. */
+static bool is_being_filled(const struct cfs_cache *cache, const struct cfs_name *folder)
+{
+    const struct cfs_remote_attributes *attributes = &folder->attributes;
+    int64_t now_s = cache->clock->wall(cache->clock).tv_sec;
+    return folder->changing > 0 || (attributes->valid & CFS_REMOTE_TIMES && now_s - attributes->mtime < SETTLED_S);
+}
+
 /* Whether the program seems to go through FOLDER: it looks at NAME, of which nothing was known. */
 static bool is_search(struct cfs_cache *cache, struct cfs_name *folder, const struct cfs_name *name)
 {
@@ -90,8 +100,11 @@ static bool is_search(struct cfs_cache *cache, struct cfs_name *folder, const st
     folder->unknown_ms = now;
     folder->unknown += folder->unknown < UNKNOWN_LIMIT && folder->unknown_last != name;
     folder->unknown_last = name;
-    return folder->unknown == UNKNOWN_LIMIT && !cfs_walk_was_listed(cache, folder) &&
-           !cfs_name_is_listed(&cache->names, folder) && !folder->fetched_ahead && !cfs_fetch_find(cache, folder);
+    bool descends =
+        folder->parent && folder->parent->unknown == UNKNOWN_LIMIT && now - folder->parent->unknown_ms < WALK_MS;
+    return (descends || folder->unknown == UNKNOWN_LIMIT) && !is_being_filled(cache, folder) &&
+           !cfs_walk_was_listed(cache, folder) && !cfs_name_is_listed(&cache->names, folder) &&
+           !folder->fetched_ahead && !cfs_fetch_find(cache, folder);
 }
 
 void cfs_walk_missed(struct cfs_cache *cache, const char *path)

@@ -250,6 +250,24 @@ static void test_it_is_off_without_prefetch(void **state)
     end(&fixture);
 }
 
+/* All that was opened ahead meanwhile has been closed. */
+static void test_a_program_that_pauses_does_not_go_on_more_slowly(void **state)
+{
+    struct cache_fixture fixture;
+    int64_t time = 0;
+    begin(&fixture, LATENCY_MS);
+    list(&fixture, "folder");
+    read_numbered(&fixture, 0, 8);
+    for (int i = 0; i < 3; i++) {
+        memory_remote_advance(fixture.memory, 1000);
+        cache_run(&fixture);
+    }
+    since(&fixture, &time);
+    read_numbered(&fixture, 8, FILES);
+    assert_in_range(since(&fixture, &time), 1, 8); /* 32 without */
+    end(&fixture);
+}
+
 /* As git does with what it has in its index, file after file, by name, with no listing. */
 static void test_who_looks_at_file_after_file_gets_the_listings_of_the_tree(void **state)
 {
@@ -269,6 +287,7 @@ static void test_who_looks_at_file_after_file_gets_the_listings_of_the_tree(void
         assert_int_equal(cache_lstat(&fixture, path, NULL), 0);
         free(path);
     }
+    memory_remote_poke_mtime(fixture.memory, "tree", 1000000000);
     since(&fixture, &time);
     for (int i = 0; i < FOLDERS; i++) {
         char *folder = cfs_text_format("tree/folder%02d", i);
@@ -582,6 +601,7 @@ int main(void)
         cmocka_unit_test(test_of_a_large_file_only_the_beginning_is_fetched),
         cmocka_unit_test(test_who_opens_here_and_there_gets_nothing_ahead),
         cmocka_unit_test(test_it_is_off_without_prefetch),
+        cmocka_unit_test(test_a_program_that_pauses_does_not_go_on_more_slowly),
         cmocka_unit_test(test_who_looks_at_file_after_file_gets_the_listings_of_the_tree),
         cmocka_unit_test(test_who_looks_at_one_file_again_and_again_gets_no_listing),
         cmocka_unit_test(test_what_nobody_takes_is_closed_soon_and_it_stops),
