@@ -4,9 +4,8 @@ A test file marks functions with @check and ends with `main()`. It is run as
 
     FILE MOUNT SERVERS_FOLDER STATE_FILE first|again [NAME...]
 
-Each function gets a Place of its own: a folder on the mount, and the same one on the server. @check makes it on the mount,
-@check_theirs on the server: what the server makes in a folder that we have just made may be missed for attr_ttl. "again"
-is for a fresh mount of the same folder: only the functions marked @check_again run. All that failed is said; the exit code is 1 then."""
+Each function gets a Place of its own: a folder on the mount, and the same one on the server. "again" is for a fresh mount
+of the same folder: only the functions marked @check_again run. All that failed is said; the exit code is 1 then."""
 import ctypes
 import errno
 import os
@@ -23,11 +22,6 @@ C = ctypes.CDLL(None, use_errno=True)
 def check(function):
     CHECKS.append(function)
     return function
-
-
-def check_theirs(function):
-    function.is_theirs = True
-    return check(function)
 
 
 def check_again(function):
@@ -64,8 +58,10 @@ class Place:
             return file.read()
 
     def write_on_server(self, name, data):
+        """A new name may be missed for attr_ttl: returns when the mount sees it."""
         with open(self.on_server(name), "wb") as file:
             file.write(data)
+        eventually(lambda: os.path.lexists(self(name)))
 
     def read_on_server(self, name):
         with open(self.on_server(name), "rb") as file:
@@ -128,7 +124,7 @@ def run(function, mount, server, state):
     place = Place(os.path.join(mount, function.__name__), os.path.join(server, function.__name__), state)
     try:
         if not os.path.isdir(place.server):
-            os.mkdir(place.server if hasattr(function, "is_theirs") else place.mount)
+            os.mkdir(place.mount)
         function(place)
         return True
     except BaseException:

@@ -10,7 +10,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-from system_calls import C, call, check, check_theirs, equal, fails, main, numbered  # noqa: E402
+from system_calls import C, call, check, equal, fails, main, numbered  # noqa: E402
 
 FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE = 1, 2
 
@@ -249,7 +249,7 @@ for lock in fcntl.flock, fcntl.lockf:
 # --- mapped memory ---
 
 
-@check_theirs
+@check
 def mapped_reading(place):
     data = numbered(300000)
     place.write_on_server("file", data)
