@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { USUAL_SESSIONS = 4, USUAL_BULK_PIECE = 64 * 1024 };
+enum { USUAL_SESSIONS = 4, USUAL_BULK_PIECE = 64 * 1024, USUAL_IDLE_MS = 5 * 60 * 1000 };
 
 static void start_next_lane(struct cfs_pool *pool)
 {
@@ -168,6 +168,7 @@ static struct cfs_pool *pool_new(struct cfs_transport *transport, const struct c
     pool->context = options->context;
     pool->lanes_wanted = clamp_lanes(options->lanes);
     pool->sessions = 1;
+    pool->idle_ms = options->idle_ms ? options->idle_ms : USUAL_IDLE_MS;
     pool->bulk_piece = options->bulk_piece ? options->bulk_piece : USUAL_BULK_PIECE;
     pool->sessions_far_only = options->sessions == 0;
     pool->sessions_wanted = options->sessions ? options->sessions : USUAL_SESSIONS;
@@ -237,6 +238,7 @@ static void close_all(struct cfs_task *task)
 {
     struct cfs_pool *pool = cfs_container_of(task, struct cfs_pool, close_task);
     pool->closing = true;
+    cfs_sessions_end(pool);
     for (unsigned i = 0; i < CFS_LANES_MAX; i++) {
         if (pool->lanes[i].client)
             cfs_lane_close(&pool->lanes[i], CFS_LANE_CLOSED);

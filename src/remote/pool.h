@@ -11,6 +11,7 @@ struct cfs_pool_options {
     unsigned lanes;         /* wanted, >= 1; the server may allow fewer (learned, logged) */
     unsigned sessions;      /* at most, for bulk data; 0: as many as make sense (4, over distance) */
     size_t bulk_piece;      /* a read or write of so many bytes is bulk data; 0: 64 KiB. (For tests: 1) */
+    uint32_t idle_ms;       /* a further session without bulk data is closed after so long; 0: 5 minutes */
     uint32_t op_timeout_ms; /* one call */
     const char *remote_dir; /* as in the profile: "", "~/x", "/abs", "rel" (to the login folder) */
     /* Called once when the connection is lost for good, on a thread of the pool's. */

@@ -26,6 +26,7 @@ struct cfs_lane {
     unsigned number;
     unsigned session;               /* of the transport's; all but the lanes of session 0 carry nothing but stripes */
     unsigned generation;            /* counts starts */
+    int64_t moved_ms;               /* when it moved bulk data last, or became ready */
     struct cfs_stream *stream;      /* the client's; to ask the transport why it failed */
     struct cfs_sftp_client *client; /* NULL: closed */
     int64_t last_reply_ms;
@@ -59,7 +60,9 @@ struct cfs_pool {
     unsigned sessions_coming;
     bool sessions_proven; /* the server has let one more in */
     bool sessions_capped;
-    int64_t session_lost_ms; /* when one was lost; 0: none was */
+    uint32_t idle_ms;
+    struct cfs_timer idle_timer; /* while there are further sessions */
+    int64_t session_lost_ms;     /* when one was lost; 0: none was */
     struct cfs_task start_task, reap_task, close_task, prepare_task;
     bool reap_posted, started_once, closing;
     bool umask_known;
@@ -144,6 +147,8 @@ void cfs_session_ready(struct cfs_lane *lane);
 void cfs_session_lost(struct cfs_lane *lane, const char *reason);
 /* It does not answer any more. */
 void cfs_session_stalled(struct cfs_lane *lane);
+/* The pool is being closed. */
+void cfs_sessions_end(struct cfs_pool *pool);
 /* After its client was freed. */
 void cfs_session_reaped(struct cfs_lane *lane);
 

@@ -8,6 +8,8 @@
  * nothing is tried again. A session that is lost later is no loss: what was under way on it goes again by the files'
  * own lanes (ops_data.c), and after a while another may be opened.
  *
+ * One that has moved nothing for some minutes is closed: a server has better to do than to keep it.
+ *
  * Each has one lane, which carries stripes of files (stripes.c) and nothing else. Names, attributes, and each file's
  * own handle stay in session 0. */
 #include "base/log.h"
@@ -102,10 +104,43 @@ static void count_sessions(struct cfs_pool *pool, int change)
     pthread_mutex_unlock(&pool->lock);
 }
 
+static bool is_idle(const struct cfs_lane *lane)
+{
+    const struct cfs_pool *pool = lane->pool;
+    return lane->session > 0 && cfs_lane_is_up(lane) && lane->open_files == 0 &&
+           cfs_sftp_client_in_flight(lane->client) == 0 &&
+           cfs_loop_now_ms(pool->loop) - lane->moved_ms >= (int64_t)pool->idle_ms;
+}
+
+static void close_idle(struct cfs_timer *timer)
+{
+    struct cfs_pool *pool = cfs_container_of(timer, struct cfs_pool, idle_timer);
+    for (unsigned i = pool->lanes_wanted; i < CFS_LANES_MAX; i++) {
+        struct cfs_lane *lane = &pool->lanes[i];
+        if (!is_idle(lane))
+            continue;
+        cfs_log_info("pool", "session %u is closed: it has had nothing to do for a while", lane->session);
+        cfs_lane_close(lane, CFS_LANE_CLOSED);
+        cfs_session_reaped(lane);
+        count_sessions(pool, -1);
+    }
+    if (pool->sessions > 1)
+        cfs_loop_start_timer(pool->loop, timer, pool->idle_ms);
+}
+
+void cfs_sessions_end(struct cfs_pool *pool)
+{
+    cfs_loop_stop_timer(pool->loop, &pool->idle_timer);
+}
+
 void cfs_session_ready(struct cfs_lane *lane)
 {
     struct cfs_pool *pool = lane->pool;
     pool->sessions_coming--;
+    lane->moved_ms = cfs_loop_now_ms(pool->loop);
+    pool->idle_timer.expired = close_idle;
+    if (!pool->idle_timer.active)
+        cfs_loop_start_timer(pool->loop, &pool->idle_timer, pool->idle_ms);
     count_sessions(pool, 1);
     cfs_log_info("pool", "session %u carries data, too", lane->session);
 }

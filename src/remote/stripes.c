@@ -331,6 +331,7 @@ static uint64_t fullness(const struct cfs_lane *lane, size_t in_flight)
 
 void cfs_stripe_moved(struct cfs_lane *lane, size_t length)
 {
+    lane->moved_ms = cfs_loop_now_ms(lane->pool->loop);
     pthread_mutex_lock(&lane->pool->lock);
     if (lane->allowance < ALLOWED_MOST)
         lane->allowance += length;

@@ -1,4 +1,5 @@
-/* The pool keeps the contract over SSH; what the server's MaxSessions refuses is a learned cap. */
+/* The pool keeps the contract over SSH, on one session and on several; what the server's MaxSessions refuses is a
+ * learned cap; sessions come with bulk data, and go. */
 #include "lib/fake_prompter.h"
 #include "lib/remote_conformance.h"
 #include "lib/remote_sync.h"
@@ -16,14 +17,21 @@ struct fixture {
 };
 
 static struct test_sshd sshd;
-static unsigned lanes;
+static unsigned lanes, sessions;
+static uint32_t idle_ms;
+static size_t bulk_piece;
 
 static int open_pool(struct fixture *fixture)
 {
     struct cfs_transport *transport;
     struct cfs_error error = {0};
     struct fake_prompter prompter;
-    struct cfs_pool_options options = {.lanes = lanes, .op_timeout_ms = TEST_LIMIT_MS, .remote_dir = fixture->folder};
+    struct cfs_pool_options options = {.lanes = lanes,
+                                       .sessions = sessions,
+                                       .idle_ms = idle_ms,
+                                       .bulk_piece = bulk_piece,
+                                       .op_timeout_ms = TEST_LIMIT_MS,
+                                       .remote_dir = fixture->folder};
     fake_prompter_init(&prompter);
     int result = cfs_transport_ssh_open(fixture->profile, &prompter.prompter, -1, &transport, &error);
     if (!result)
@@ -85,6 +93,37 @@ static void one_channel_is_enough(void **state)
     assert_int_equal(sync_mkdir(&fixture->driver, "folder", 0755), 0);
 }
 
+static unsigned sessions_of(struct remote_driver *driver)
+{
+    struct cfs_pool_status status;
+    cfs_pool_status(driver->remote, &status);
+    return status.sessions;
+}
+
+static void sessions_come_with_bulk_data_and_go(void **state)
+{
+    enum { PIECE = 128 * 1024, PIECES = 64 };
+    static uint8_t bytes[PIECE], read_back[PIECE];
+    struct fixture *fixture = *state;
+    struct cfs_remote_file *file;
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(sync_open(&fixture->driver, "f", O_RDWR | O_CREAT, 0644, &file), 0);
+        int64_t end = cfs_clock_ms(&cfs_system_clock) + TEST_LIMIT_MS;
+        for (uint64_t i = 0; sessions_of(&fixture->driver) < 3 || i < PIECES; i++) {
+            memset(bytes, (int)(i % PIECES), PIECE);
+            assert_int_equal(sync_write(&fixture->driver, file, i % PIECES * PIECE, bytes, PIECE), 0);
+            assert_true(cfs_clock_ms(&cfs_system_clock) < end);
+        }
+        for (uint64_t i = 0; i < PIECES; i++) {
+            memset(bytes, (int)i, PIECE);
+            assert_int_equal(sync_read(&fixture->driver, file, i * PIECE, read_back, PIECE), PIECE);
+            assert_memory_equal(read_back, bytes, PIECE);
+        }
+        assert_int_equal(sync_close(&fixture->driver, file), 0);
+        test_wait_until(sessions_of(&fixture->driver) == 1);
+    }
+}
+
 /* What may fail in it is reported as a failed test. */
 static const char *configuration;
 
@@ -122,6 +161,24 @@ static int run_conformance(void)
     return failures;
 }
 
+static int run_sessions(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(sessions_come_with_bulk_data_and_go, setup, teardown)};
+    lanes = 2;
+    sessions = 3;
+    idle_ms = 300;
+    int failures = start("");
+    if (!failures)
+        failures = cmocka_run_group_tests(tests, NULL, NULL);
+    idle_ms = 0;
+    bulk_piece = 1;
+    if (!failures)
+        failures = remote_conformance("over several SSH sessions", setup, teardown);
+    test_sshd_stop(&sshd);
+    return failures;
+}
+
 int main(void)
 {
     if (!test_sshd_available()) {
@@ -133,6 +190,7 @@ int main(void)
     int failures = run_conformance();
     failures += run_capped("MaxSessions 2\n", the_servers_cap_is_learned);
     failures += run_capped("MaxSessions 1\n", one_channel_is_enough);
+    failures += run_sessions();
     cfs_ssh_library_fini();
     return failures;
 }

@@ -69,12 +69,15 @@ static struct cfs_transport *transport_of(struct fixture *fixture)
     return transport;
 }
 
+static uint32_t idle_ms;
+
 static int open_pool(struct fixture *fixture, struct cfs_transport *transport, unsigned sessions, size_t bulk_piece)
 {
     struct cfs_error error = {0};
     struct cfs_pool_options options = {.lanes = 2,
                                        .sessions = sessions,
                                        .bulk_piece = bulk_piece,
+                                       .idle_ms = idle_ms,
                                        .op_timeout_ms = TEST_LIMIT_MS,
                                        .remote_dir = fixture->work,
                                        .lost = on_lost,
@@ -441,6 +444,24 @@ static void a_session_that_is_lost_loses_nothing(void **state)
     assert_int_equal(atomic_load(&fixture->lost), 0);
 }
 
+static void a_session_without_work_is_closed_and_comes_again(void **state)
+{
+    struct fixture *fixture = *state;
+    idle_ms = 100;
+    make_file(fixture, "large", 16 * MEBIBYTE, 1);
+    assert_int_equal(open_pool(fixture, transport_of(fixture), 3, 0), 0);
+    idle_ms = 0;
+    for (int i = 0; i < 2; i++) {
+        struct cfs_remote_file *file = open_file(fixture, "large", O_RDONLY);
+        read_until_striped(fixture, file, "large", 3);
+        read_mebibyte(fixture, file, 0, 1);
+        assert_int_equal(sync_close(&fixture->driver, file), 0);
+        test_wait_until(status_of(fixture).sessions == 1);
+        assert_int_equal(status_of(fixture).lanes, 2);
+    }
+    assert_true(status_of(fixture).connected);
+}
+
 /* A transport that adds no session: at once, or after a while. */
 static struct cfs_transport_operations stubborn;
 static atomic_int asked;
@@ -495,6 +516,7 @@ int main(void)
         CHECK(what_concerns_the_whole_file_keeps_its_order),
         CHECK(a_session_that_is_lost_loses_nothing),
         CHECK(a_session_that_is_refused_is_asked_for_once),
+        CHECK(a_session_without_work_is_closed_and_comes_again),
     };
     if (!find_sftp_server())
         return 77;
