@@ -93,7 +93,7 @@ void cfs_sessions_want(struct cfs_pool *pool)
 void cfs_sessions_prepare(struct cfs_task *task)
 {
     struct cfs_pool *pool = cfs_container_of(task, struct cfs_pool, prepare_task);
-    if (pool->sessions_far_only && pool->round_trip_ms >= PREPARE_MS && makes_sense(pool))
+    if (pool->round_trip_ms >= PREPARE_MS && makes_sense(pool))
         begin(pool);
 }
 
