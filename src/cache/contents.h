@@ -17,8 +17,9 @@
 #include "base/loop.h"
 #include "cache/cache.h"
 
-/* Of OPTIONS it uses clock, cache_size, dirty_limit (0: writes complete when they are on the server) and prefetch. LOWER and LOOP stay the caller's; answers from memory are given on LOOP, which must run until
- * cfs_contents_free. -ENOMEM. */
+/* Of OPTIONS it uses clock, cache_size, dirty_limit (0: writes complete when they are on the server) and prefetch.
+ * LOWER and LOOP stay the caller's; answers from memory are given on LOOP, which must run until cfs_contents_free.
+ * -ENOMEM. */
 CFS_CHECKED int cfs_contents_new(struct cfs_remote *lower, const struct cfs_cache_options *options,
                                  struct cfs_loop *loop, struct cfs_remote **ret_contents);
 /* Waits until all calls have ended. Not on the loop's thread. NULL is fine. */
