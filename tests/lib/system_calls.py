@@ -33,19 +33,24 @@ class Place:
     """A folder, on the mount and on the server."""
 
     def __init__(self, mount, server, state):
-        self.mount, self.server, self.state = mount, server, state
+        self.mount, self.state = mount, state
+        self.unsettled_server = server
 
     def __call__(self, name):
         return os.path.join(self.mount, name)
 
-    def on_server(self, name):
+    @property
+    def server(self):
         if "CLUSTERFS_TEST_SETTLE" in os.environ:
             self.settle()
+        return self.unsettled_server
+
+    def on_server(self, name):
         return os.path.join(self.server, name)
 
     def settle(self):
         """What programs were told to be done is done on the server."""
-        folder = os.open(self.mount, os.O_RDONLY)
+        folder = os.open(os.path.dirname(self.mount), os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
 
