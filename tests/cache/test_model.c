@@ -25,6 +25,7 @@ struct model {
     struct cache_call calls[IN_FLIGHT];
     bool used[IN_FLIGHT];
     struct cfs_remote_file *file; /* open, or NULL */
+    unsigned told;
     bool behind; /* durability = fsync: all is on the server after a sync; a time that was foreseen may differ by the
                     second, for a second */
     bool alone;  /* no other program changes anything: then all is seen at once, whatever overtook what */
@@ -341,6 +342,15 @@ static void step(struct model *model)
     }
 }
 
+/* That somebody is told makes the cache ask about open files. */
+static void told(void *context, const char *path, bool is_another)
+{
+    struct model *model = context;
+    (void)is_another;
+    assert_true(*path);
+    model->told++;
+}
+
 static void play(uint64_t seed)
 {
     struct memory_remote_options options = {
@@ -353,6 +363,10 @@ static void play(uint64_t seed)
         model.fixture.options.cache_size = model.fixture.options.dirty_limit = 1 << 20;
     model.behind = seed % 3 == 0 && seed % 5 < 3;
     model.fixture.options.durability = model.behind ? CFS_DURABILITY_FSYNC : CFS_DURABILITY_CLOSE;
+    if (seed % 2 == 0 || seed % 5 == 0) {
+        model.fixture.options.changed = told;
+        model.fixture.options.context = &model;
+    }
     memory_remote_advance(model.fixture.memory, (int64_t)draw(&model, 1000000));
     cache_fixture_start(&model.fixture);
     for (unsigned i = 0; i < STEPS; i++)
