@@ -60,12 +60,9 @@ static const struct cfs_remote_operations operations = {
 
 static void free_contents(struct cfs_contents *contents)
 {
-    struct cfs_list *link;
-    while ((link = cfs_list_pop_front(&contents->all))) {
-        struct cfs_content *content = cfs_container_of(link, struct cfs_content, of_all);
-        cfs_list_push_back(&contents->all, link); /* where the content expects to be */
-        cfs_content_detach(content);
-    }
+    struct cfs_list *link, *next;
+    cfs_list_each_safe (link, next, &contents->all)
+        cfs_content_detach(cfs_container_of(link, struct cfs_content, of_all));
     cfs_blocks_fini(&contents->blocks);
     cfs_hash_fini(&contents->by_path);
     cfs_cache_calls_fini(&contents->core);
