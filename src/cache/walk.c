@@ -192,17 +192,30 @@ struct cfs_fetch *cfs_walk_fetch(struct cfs_cache *cache, struct cfs_name *folde
     return plan.fetch;
 }
 
+static bool has_room(const struct cfs_walk *walk, unsigned scanned)
+{
+    return scanned < SCAN_LIMIT && walk->in_flight < walk->window && walk->unused < UNUSED_LIMIT;
+}
+
 static size_t make_plans(struct cfs_cache *cache, struct plan *plans)
 {
     struct cfs_walk *walk = &cache->walk;
     struct cfs_name *name = walk->at;
     size_t count = 0;
+    unsigned scanned;
     if (!name || name->detached || cfs_clock_ms(cache->clock) - walk->at_ms > PAUSE_MS)
         return 0;
-    for (unsigned scanned = 0; scanned < SCAN_LIMIT && walk->in_flight < walk->window && walk->unused < UNUSED_LIMIT;
-         scanned++) {
+    for (scanned = 0; has_room(walk, scanned); scanned++) {
         name = next_name(cache, name);
         if (!name || (is_wanted(cache, name) && !add(cache, name, &plans[count++])))
+            break;
+    }
+    /* A program that goes by an order of its own comes to those that stand before it, too. */
+    const struct cfs_list *end = walk->at->parent ? &walk->at->parent->children : &walk->at->sibling;
+    const struct cfs_list *link = walk->at->parent ? walk->at->sibling.prev : end;
+    for (; has_room(walk, scanned) && link != end; scanned++, link = link->prev) {
+        name = cfs_container_of(link, struct cfs_name, sibling);
+        if (is_wanted(cache, name) && !add(cache, name, &plans[count++]))
             break;
     }
     return count;

@@ -424,6 +424,47 @@ static void test_a_single_listing_fetches_nothing_ahead(void **state)
     cache_fixture_fini(fixture);
 }
 
+static void test_folders_that_stand_before_the_walk_are_listed_ahead_too(void **state)
+{
+    struct memory_remote_options options = {.latency_ms = 40};
+    struct cache_fixture f, *fixture = &f;
+    (void)state;
+    cache_fixture_init(fixture, &options);
+    fixture->options.prefetch = true;
+    make_tree(fixture, 48);
+    cache_fixture_start(fixture);
+    const struct cfs_clock *clock = memory_remote_clock(fixture->memory);
+    int64_t before = cfs_clock_ms(clock);
+    int error;
+    free(cache_list(fixture, "tree", &error));
+    for (unsigned i = 48; i-- > 0;) { /* as a program's own order may be */
+        char *path = cfs_text_format("tree/%02u", i);
+        assert_lists(fixture, path, "file ");
+        free(path);
+    }
+    assert_true(cfs_clock_ms(clock) - before < 1200);
+    cache_run(fixture);
+    assert_true(memory_remote_count(fixture->memory, MEMORY_OPEN_LISTING) <= 49);
+    cache_fixture_fini(fixture);
+}
+
+static void test_one_name_asked_for_again_and_again_is_no_reason_to_list(void **state)
+{
+    (void)state;
+    struct cache_fixture f, *fixture = &f;
+    cache_fixture_init(fixture, NULL);
+    fixture->options.prefetch = true;
+    make_tree(fixture, 3);
+    cache_fixture_start(fixture);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(cache_lstat(fixture, "tree/00", NULL), 0);
+        memory_remote_advance(fixture->memory, 61000);
+    }
+    cache_run(fixture);
+    assert_int_equal(memory_remote_count(fixture->memory, MEMORY_OPEN_LISTING), 0);
+    cache_fixture_fini(fixture);
+}
+
 #define with_folder(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -447,6 +488,8 @@ int main(void)
         cmocka_unit_test(test_the_listings_that_a_walk_will_want_are_fetched_ahead),
         cmocka_unit_test(test_fetching_ahead_stops_when_it_is_not_used),
         cmocka_unit_test(test_a_single_listing_fetches_nothing_ahead),
+        cmocka_unit_test(test_folders_that_stand_before_the_walk_are_listed_ahead_too),
+        cmocka_unit_test(test_one_name_asked_for_again_and_again_is_no_reason_to_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
