@@ -267,9 +267,11 @@ static void fetch_beginning(struct cfs_ahead *ahead)
     const struct cfs_remote_attributes *attributes = &ahead->attributes;
     if (!ahead->lower || !(attributes->valid & CFS_REMOTE_SIZE))
         return;
+    struct cfs_remote_file *file = cfs_cache_file_below(ahead->cache, ahead->lower);
     uint64_t size = attributes->size;
-    cfs_contents_fetch_ahead(ahead->cache->contents, cfs_cache_file_below(ahead->cache, ahead->lower),
-                             size <= CFS_AHEAD_WHOLE ? size : (uint64_t)CFS_AHEAD_BEGINNING);
+    if (file)
+        cfs_contents_fetch_ahead(ahead->cache->contents, file,
+                                 size <= CFS_AHEAD_WHOLE ? size : (uint64_t)CFS_AHEAD_BEGINNING);
 }
 
 static void opened(struct cfs_cache_call *call)

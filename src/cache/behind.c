@@ -134,7 +134,7 @@ int cfs_behind_new(struct cfs_remote *lower, const struct cfs_cache_options *opt
                                       .options = *options,
                                       .clock = options->clock ? options->clock : &cfs_system_clock,
                                       .loop = loop};
-    if (cfs_own_init(&behind->own, behind->core.clock) < 0) {
+    if (cfs_own_init(&behind->own, behind->core.clock, options->attr_ttl_ms) < 0) {
         free(behind);
         return -ENOMEM;
     }
@@ -142,6 +142,7 @@ int cfs_behind_new(struct cfs_remote *lower, const struct cfs_cache_options *opt
     behind->told = told;
     behind->context = context;
     behind->closes_at_once = options->durability == CFS_DURABILITY_FSYNC;
+    behind->own.fills_behind = behind->closes_at_once;
     behind->plug.expired = plug_is_over;
     cfs_list_init(&behind->jobs);
     cfs_list_init(&behind->ready);

@@ -14,6 +14,9 @@
  * hundred files are made at once, and each in the order open, write, set, rename. Files that are being made collect
  * what is written to them. Reading attributes of what is on its way is answered from what is foreseen.
  *
+ * Names are taken as they are: who opens a file by way of a link must wait for what is on its way to the file himself
+ * (src/fs opens no links).
+ *
  * What fails afterwards: everything that depends on it is not done (a target is not replaced by a file whose data could
  * not be written); each file is logged once, told to who has it open, to its next use by name, to fsync and sync, and
  * counted for the end of the mount (cfs_behind_finish). A file that somebody else has made under the name of one that
@@ -36,7 +39,7 @@ CFS_CHECKED int cfs_behind_new(struct cfs_remote *lower, const struct cfs_cache_
  * will succeed: the name is absent; of rename, that the old name is there, and the new one is absent, or that of no
  * folder. Both faces take the same files. Calls are cancelled at either. */
 struct cfs_remote *cfs_behind_vouched(struct cfs_remote *behind);
-/* An open file, that was not vouched for, as the remote below knows it. */
+/* An open file as the remote below knows it; NULL if it does not yet. */
 struct cfs_remote_file *cfs_behind_below(struct cfs_remote_file *file);
 /* Waits until nothing is on its way, and tells what has failed since the mount began. Not on the loop's thread; no
  * call may be submitted any more. */

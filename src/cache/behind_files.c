@@ -9,7 +9,8 @@
 
 static const unsigned ALL = CFS_REMOTE_SIZE | CFS_REMOTE_OWNER | CFS_REMOTE_MODE | CFS_REMOTE_TIMES;
 
-enum { LEAST_WAITING_BYTES = 1 << 20, SHARE_OF_DIRTY = 4 };
+/* Of a larger file, not all may have been sent when it is flushed. */
+enum { LEAST_WAITING_BYTES = 1 << 20, SHARE_OF_DIRTY = 4, MOST_LOOKED_AT = 1 << 20 };
 
 /* A call on a file, perhaps deferred; or, without an upper call, a write that has been told to be done. */
 struct on_file {
@@ -23,6 +24,7 @@ struct on_file {
     void *destination;
     const void *data;
     void *copy; /* of the data */
+    bool looks; /* flush: and asks what came of it */
 };
 
 static struct on_file *on_file_of(struct cfs_cache_call *call)
@@ -83,7 +85,43 @@ static void own_file(struct cfs_behind_file *file, struct cfs_own *own)
 
 struct cfs_remote_file *cfs_behind_below(struct cfs_remote_file *file)
 {
-    return cfs_behind_file_of(file)->lower;
+    const struct cfs_behind_file *open = cfs_behind_file_of(file);
+    pthread_mutex_lock(&open->behind->lock);
+    struct cfs_remote_file *lower = open->ready ? open->lower : NULL;
+    pthread_mutex_unlock(&open->behind->lock);
+    return lower;
+}
+
+/* --- files that are opened late --- */
+
+static void give_up(struct cfs_behind_file *file, int error);
+
+static void open_late(struct cfs_behind_file *file)
+{
+    struct cfs_behind *behind = file->behind;
+    if (!file->lazy)
+        return;
+    file->lazy = false;
+    file->being_made = true;
+    struct cfs_job *job = file->path ? cfs_job_new(behind, NULL, CFS_JOB_OPEN, file->path, NULL) : NULL;
+    if (!job) {
+        give_up(file, file->path ? -ENOMEM : -ESTALE);
+        return;
+    }
+    job->early = job->is_late = true;
+    job->flags = file->flags;
+    job->file = file;
+    cfs_job_enter_locked(job);
+}
+
+void cfs_behind_files_open_late(struct cfs_behind *behind, const char *path)
+{
+    struct cfs_list *link;
+    cfs_list_each (link, &behind->files) {
+        struct cfs_behind_file *file = cfs_container_of(link, struct cfs_behind_file, link);
+        if (file->lazy && file->path && strcmp(file->path, path) == 0)
+            open_late(file);
+    }
 }
 
 /* --- deferring --- */
@@ -146,6 +184,7 @@ static struct on_file *new_on_file(struct cfs_behind_file *file, struct cfs_remo
 static bool defer(struct on_file *call)
 {
     struct cfs_behind_file *file = call->file;
+    open_late(file);
     if (file->ready)
         return false;
     if (!file->being_made) {
@@ -199,7 +238,8 @@ static void drain(struct cfs_cache_call *base)
 static void run_open(struct cfs_job *job)
 {
     bool alone = job->vouched && !job->tried;
-    cfs_job_hand_down(job, open, job->path, alone ? job->flags | O_EXCL : job->flags, job->mode);
+    const char *path = job->target ? job->target : job->path;
+    cfs_job_hand_down(job, open, path, alone ? job->flags | O_EXCL : job->flags, job->mode);
 }
 
 /* It was to be made, and is there: what the program's own flags say of that. */
@@ -231,7 +271,7 @@ static void learn_of_made(struct cfs_job *job, const struct cfs_remote_attribute
     if (!own)
         return;
     own->made = true;
-    own->attributes = *made;
+    cfs_own_looked(&behind->own, own, made);
     own_file(job->file, own);
 }
 
@@ -254,10 +294,14 @@ static bool was_opened(struct cfs_job *job)
     bool made = (job->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) || (job->vouched && !job->tried);
     file->lower = job->call.result.file;
     job->call.result.file = (struct cfs_remote_file *)(void *)file;
-    if (made)
+    if (job->is_late)
+        ; /* nothing new */
+    else if (made)
         learn_of_made(job, &job->call.result.attributes);
     else if (job->own && job->own->path)
         opened_anothers(job);
+    else if (job->flags & O_TRUNC || (job->flags & O_ACCMODE) != O_RDONLY)
+        cfs_own_forget(&behind->own, job->path); /* what is known of it is not certain any more */
     if (!job->early) {
         cfs_list_push_back(&behind->files, &file->link);
         file->ready = true;
@@ -291,6 +335,10 @@ static void settle_open(struct cfs_job *job, int error)
         free_file(file);
         return;
     }
+    if (job->is_late) {
+        give_up(job->file, error == -ENOENT ? -ESTALE : error);
+        return;
+    }
     const char *path = job->own && job->own->path ? job->own->path : job->path;
     cfs_failure_note(behind, path, "the file could not be made", error);
     cfs_behind_tell(behind, path, true);
@@ -303,6 +351,25 @@ static void settle_open(struct cfs_job *job, int error)
 
 const struct cfs_job_actions cfs_open_actions = {.run = run_open, .ended = was_opened, .settle = settle_open};
 
+/* rsync opens what it has written to set its mode and times. What is on its way cannot have been changed by others: so
+ * nothing is missed that an open must see. */
+static bool may_be_lazy(struct cfs_job *job)
+{
+    struct cfs_behind *behind = job->behind;
+    struct cfs_behind_file *file = job->file;
+    bool only_reads = (job->flags & (O_ACCMODE | O_CREAT | O_TRUNC)) == O_RDONLY;
+    struct cfs_own *own = only_reads ? cfs_own_find(&behind->own, job->path) : NULL;
+    if (!own || !own->made || own->pending == 0 || !behind->closes_at_once || !S_ISREG(own->attributes.mode) ||
+        !(own->attributes.mode & S_IRUSR) || !cfs_own_is_known(&behind->own, own))
+        return false;
+    own_file(file, own);
+    file->lazy = true;
+    cfs_list_push_back(&behind->files, &file->link);
+    job->waiting->call.upper->result.attributes = own->attributes;
+    job->waiting->call.upper->result.file = (struct cfs_remote_file *)(void *)CFS_TAKE(job->file);
+    return true;
+}
+
 static enum cfs_job_answer how_to_open(struct cfs_job *job)
 {
     struct cfs_behind *behind = job->behind;
@@ -314,6 +381,8 @@ static enum cfs_job_answer how_to_open(struct cfs_job *job)
         free_file(CFS_TAKE(job->file));
         return CFS_JOB_DONE;
     }
+    if (may_be_lazy(job))
+        return CFS_JOB_DONE;
     const struct cfs_own *folder = cfs_own_folder_of(&behind->own, job->path);
     if (!behind->closes_at_once || !job->vouched || !(job->flags & O_CREAT) || !folder)
         return CFS_JOB_WAITS;
@@ -457,19 +526,20 @@ void cfs_behind_write(struct cfs_remote *remote, struct cfs_remote_call *upper, 
     cfs_cache_call_lock(&call->call);
     pthread_mutex_lock(&behind->lock);
     bool goes_down = open->ready;
+    bool only_reads = (open->flags & O_ACCMODE) == O_RDONLY;
     if (sane && length > 0) {
         open->written = true;
         if (open->own)
-            cfs_own_written(&behind->own, open->own, offset + length);
+            cfs_own_written(&behind->own, open->own, offset + length); /* until it has been looked at */
     }
     if (!goes_down && open->being_made && sane && length > 0 && !call->call.cancelled)
         defer_write(call);
     else if (!goes_down)
-        cfs_cache_call_finish_later(&call->call, !open->being_made                       ? open->error
-                                                 : call->call.cancelled                  ? -EINTR
-                                                 : sane                                  ? 0
-                                                 : (open->flags & O_ACCMODE) == O_RDONLY ? -EBADF
-                                                                                         : -EFBIG);
+        cfs_cache_call_finish_later(&call->call, only_reads             ? -EBADF
+                                                 : !open->being_made    ? open->error
+                                                 : call->call.cancelled ? -EINTR
+                                                 : sane                 ? 0
+                                                                        : -EFBIG);
     pthread_mutex_unlock(&behind->lock);
     cfs_cache_call_unlock(&call->call);
     if (goes_down)
@@ -486,6 +556,7 @@ void cfs_behind_copy(struct cfs_remote *remote, struct cfs_remote_call *upper, s
         return;
     call->other = target;
     pthread_mutex_lock(&behind->lock);
+    open_late(source);
     bool ready = source->ready && target->ready;
     target->callers++;
     target->written = true;
@@ -516,7 +587,7 @@ void cfs_behind_fstat(struct cfs_remote *remote, struct cfs_remote_call *upper, 
         return;
     pthread_mutex_lock(&behind->lock);
     const struct cfs_own *own = open->own;
-    bool known = own && own->made && own->pending > 0;
+    bool known = own && own->made && (own->pending > 0 || (open->lazy && cfs_own_is_known(&behind->own, own)));
     if (known)
         upper->result.attributes = own->attributes;
     pthread_mutex_unlock(&behind->lock);
@@ -621,9 +692,43 @@ static void told(struct cfs_cache_call *base)
     cfs_cache_call_finish(base, base->lower.error ? base->lower.error : error);
 }
 
+/* The time that the file has got by what was written. The handle is asked behind the writes, so this costs no round
+ * trip; the programs that write files look at them, or set their times, right after close. */
+static void looked_after_flush(struct cfs_cache_call *base)
+{
+    struct on_file *call = on_file_of(base);
+    struct cfs_behind_file *file = call->file;
+    struct cfs_behind *behind = file->behind;
+    const struct cfs_remote_attributes *attributes = &base->lower.result.attributes;
+    pthread_mutex_lock(&behind->lock);
+    if (base->lower.error == 0 && file->own && file->own->made && !file->written &&
+        attributes->size == file->own->attributes.size)
+        cfs_own_looked(&behind->own, file->own, attributes);
+    cfs_behind_file_put(file);
+    pthread_mutex_unlock(&behind->lock);
+    cfs_cache_call_finish(base, 0);
+}
+
+/* It uses the file from now on: the caller's use may end while the flush is submitted. */
+static struct on_file *new_look(struct cfs_behind_file *file)
+{
+    struct on_file *look = new_own_on_file(file, NULL, NULL);
+    if (!look)
+        return NULL;
+    pthread_mutex_lock(&file->behind->lock);
+    file->uses++;
+    pthread_mutex_unlock(&file->behind->lock);
+    return look;
+}
+
 static void go_flush(struct on_file *call)
 {
-    cfs_cache_call_submit(&call->call, told, flush, call->file->lower);
+    struct cfs_behind_file *file = call->file;
+    bool looks = call->looks;
+    struct on_file *look = looks ? new_look(file) : NULL;
+    cfs_cache_call_submit(&call->call, told, flush, file->lower);
+    if (look)
+        cfs_cache_call_submit(&look->call, looked_after_flush, fstat, file->lower);
 }
 
 static enum cfs_job_answer how_to_flush(struct cfs_job *job)
@@ -633,6 +738,8 @@ static enum cfs_job_answer how_to_flush(struct cfs_job *job)
     if (!file->written)
         return CFS_JOB_DONE;
     file->written = false;
+    if (file->own)
+        cfs_job_own(job, file->own);
     return CFS_JOB_EARLY;
 }
 
@@ -650,6 +757,7 @@ void cfs_behind_flush(struct cfs_remote *remote, struct cfs_remote_call *upper, 
     if (!call)
         return;
     pthread_mutex_lock(&behind->lock);
+    call->looks = open->written && open->own && open->own->made && open->own->attributes.size <= MOST_LOOKED_AT;
     open->written = false;
     pthread_mutex_unlock(&behind->lock);
     enter(call);
@@ -658,7 +766,7 @@ void cfs_behind_flush(struct cfs_remote *remote, struct cfs_remote_call *upper, 
 static void run_fsync(struct cfs_job *job)
 {
     int error = take_error(job->file);
-    if (error < 0)
+    if (error < 0 || !job->file->ready)
         cfs_job_end(job, error);
     else
         cfs_job_hand_down(job, fsync, job->file->lower);
@@ -675,7 +783,10 @@ const struct cfs_job_actions cfs_fsync_actions = {.run = run_fsync, .ended = was
 
 void cfs_behind_fsync(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)
 {
-    (void)remote;
+    struct cfs_behind *behind = cfs_behind_of(remote);
+    pthread_mutex_lock(&behind->lock);
+    open_late(cfs_behind_file_of(file));
+    pthread_mutex_unlock(&behind->lock);
     struct cfs_job *job = new_job(cfs_behind_file_of(file), upper, CFS_JOB_FSYNC);
     if (job)
         cfs_job_enter(job, NULL);
@@ -729,7 +840,7 @@ static void close_unless_used(struct cfs_behind_file *file)
 {
     if (!file->closing || file->uses > 0)
         return;
-    file->closing = false;
+    file->closing = file->lazy = false;
     cfs_cache_call_post(&file->close, close_below);
 }
 
@@ -765,6 +876,8 @@ static void flush_closing(struct cfs_behind_file *file)
         return; /* the close does it */
     flush->file = file;
     file->written = false;
+    if (file->own)
+        cfs_job_own(flush, file->own);
     cfs_job_enter_locked(flush);
 }
 

@@ -27,7 +27,7 @@ static void enter_folder(struct cfs_job *job, const struct cfs_remote_attributes
     if (!own)
         return;
     own->made = own->makes = true;
-    own->attributes = *made;
+    cfs_own_looked(table, own, made);
     own->uid = made->uid;
     own->gid = made->gid;
     if (job->early)
@@ -187,11 +187,25 @@ static void run_rename(struct cfs_job *job)
     cfs_job_hand_down(job, rename, job->path, job->other, job->how);
 }
 
+/* Jobs that came after the rename, by the old name: it had not been renamed yet. */
+static void redirect(const struct cfs_job *job)
+{
+    struct cfs_list *link;
+    for (link = job->link.next; link != &job->behind->jobs; link = link->next) {
+        struct cfs_job *later = cfs_container_of(link, struct cfs_job, link);
+        if (!later->is_late || later->target || !cfs_path_is_at_or_below(later->path, job->path))
+            continue;
+        if (asprintf(&later->target, "%s%s", job->other, later->path + strlen(job->path)) < 0)
+            later->target = NULL;
+    }
+}
+
 static void moved(struct cfs_job *job)
 {
     struct cfs_behind *behind = job->behind;
     if (strcmp(job->path, job->other) == 0)
         return;
+    cfs_behind_files_open_late(behind, job->other);
     cfs_own_move(&behind->own, job->path, job->other);
     cfs_behind_files_renamed(behind, job->path, job->other);
 }
@@ -201,6 +215,7 @@ static void settle_rename(struct cfs_job *job, int error)
     struct cfs_behind *behind = job->behind;
     if (error == 0 && !job->early) {
         moved(job);
+        redirect(job);
     } else if (error < 0 && job->early) {
         cfs_own_forget(&behind->own, job->path);
         cfs_own_forget(&behind->own, job->other);
@@ -272,7 +287,7 @@ static void settle_setattr(struct cfs_job *job, int error)
     if (!job->early) {
         struct cfs_own *own = job->file ? job->file->own : cfs_own_find(&behind->own, job->path);
         if (own && error == 0)
-            cfs_own_set(own, &job->attributes);
+            cfs_own_set(&behind->own, own, &job->attributes);
         else if (own && own->path && is_unknown(error))
             cfs_own_forget(&behind->own, own->path);
     } else if (error < 0) {
@@ -324,7 +339,7 @@ enum cfs_job_answer cfs_setattr_how(struct cfs_job *job)
     if (!own || !cfs_own_may_set(own, &job->attributes) || !flush_first(job->file))
         return CFS_JOB_WAITS;
     job->attributes.valid &= ~(unsigned)CFS_REMOTE_OWNER; /* it has it */
-    cfs_own_set(own, &job->attributes);
+    cfs_own_set(&behind->own, own, &job->attributes);
     job->waiting->call.upper->result.attributes = own->attributes;
     if (job->attributes.valid == 0)
         return CFS_JOB_DONE;
@@ -379,12 +394,44 @@ static bool is_free(struct cfs_behind *behind, const char *path, bool and_below,
 {
     pthread_mutex_lock(&behind->lock);
     const struct cfs_own *own = ret_known ? cfs_own_find(&behind->own, path) : NULL;
-    bool foreseen = own && own->made && (own->pending > 0 || own->filling > 0);
+    bool foreseen = own && cfs_own_is_known(&behind->own, own);
     if (foreseen)
         *ret_known = own->attributes;
     bool free = !foreseen && !cfs_jobs_concern(behind, path, and_below);
     pthread_mutex_unlock(&behind->lock);
     return free;
+}
+
+/* What a look says of a folder that is being filled saves the next ones. */
+struct looking {
+    struct cfs_cache_call call;
+    uint64_t began; /* jobs that had ended */
+    char path[];    /* NUL-terminated */
+};
+
+static void looked(struct cfs_cache_call *call)
+{
+    const struct looking *looking = cfs_container_of(call, const struct looking, call);
+    struct cfs_behind *behind = cfs_behind_of_core(call->cache);
+    pthread_mutex_lock(&behind->lock);
+    struct cfs_own *own = call->lower.error == 0 ? cfs_own_find(&behind->own, looking->path) : NULL;
+    if (own && looking->began == behind->jobs_begun)
+        cfs_own_looked(&behind->own, own, &call->lower.result.attributes);
+    pthread_mutex_unlock(&behind->lock);
+    cfs_cache_call_pass(call);
+}
+
+static void look(struct cfs_behind *behind, struct cfs_remote_call *upper, const char *path)
+{
+    size_t size = strlen(path) + 1;
+    struct looking *looking = cfs_cache_call_new(&behind->core, upper, sizeof(*looking) + size, NULL);
+    if (!looking)
+        return;
+    memcpy(looking->path, path, size);
+    pthread_mutex_lock(&behind->lock);
+    looking->began = behind->jobs_begun;
+    pthread_mutex_unlock(&behind->lock);
+    cfs_cache_call_submit(&looking->call, looked, lstat, path);
 }
 
 static void wait_to_look(struct cfs_behind *behind, struct cfs_remote_call *upper, enum cfs_job_kind kind,
@@ -404,15 +451,15 @@ void cfs_behind_lstat(struct cfs_remote *remote, struct cfs_remote_call *upper, 
         wait_to_look(behind, upper, CFS_JOB_LSTAT, path);
         return;
     }
+    if (free) {
+        look(behind, upper, path);
+        return;
+    }
     struct cfs_cache_call *call = cfs_cache_call_new(&behind->core, upper, sizeof(*call), NULL);
     if (!call)
         return;
-    if (free) {
-        cfs_cache_call_submit(call, cfs_cache_call_pass, lstat, path);
-    } else {
-        upper->result.attributes = known;
-        cfs_cache_call_finish_later(call, 0);
-    }
+    upper->result.attributes = known;
+    cfs_cache_call_finish_later(call, 0);
 }
 
 void cfs_behind_readlink(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *path)

@@ -21,6 +21,7 @@ struct cfs_behind {
     pthread_mutex_t lock;
     struct cfs_list jobs, ready; /* in the order of their arrival; those that can start */
     size_t job_count;
+    uint64_t jobs_begun;
     bool starting;          /* `ready` is being worked off */
     uint64_t waiting_bytes; /* of writes to files that are being made */
     struct cfs_list files;
@@ -59,8 +60,10 @@ struct cfs_behind_file {
     int flags;
     char *path;          /* NULL: the name is gone */
     struct cfs_own *own; /* what it is, if we made it: pinned; or NULL */
-    /* Being made: calls are deferred. Ready: they go to `lower`. Neither: it could not be made, `error` says why. */
-    bool being_made, ready;
+    /* Lazy: it is ours, was just written, and opened for reading, perhaps only to set its mode and times: it is opened
+     * on the server when that is needed. Being made, or opened: calls are deferred. Ready: they go to `lower`. None of
+     * these: it could not be made, `error` says why. */
+    bool lazy, being_made, ready;
     struct cfs_list deferred;
     int error;        /* of what completed early; sticky where it was not made, else told once */
     bool written;     /* and not flushed */
@@ -85,6 +88,7 @@ struct cfs_job {
     bool plugged;       /* may wait for others to join it */
     bool started;
     bool tried;                  /* open: as if it were not there */
+    bool is_late;                /* open: of a lazy one */
     int failed;                  /* what it depends on has: it is not done */
     int answer;                  /* early: the error that its call is told */
     struct cfs_waiting *waiting; /* whom to answer when it has ended, or NULL */
@@ -96,7 +100,7 @@ struct cfs_job {
     struct cfs_remote_attributes attributes;
     mode_t mode;
     int flags;
-    char *target;
+    char *target; /* of a link; open: where the file is by now, if it was moved since */
     enum cfs_remote_rename how;
     bool vouched;
 };
@@ -199,6 +203,8 @@ extern const struct cfs_job_actions cfs_open_actions, cfs_flush_actions, cfs_fsy
 void cfs_behind_file_put(struct cfs_behind_file *file);
 /* The call of a caller has completed. Takes the lock. */
 void cfs_behind_file_called(struct cfs_behind_file *file);
+/* What has the name PATH is about to lose it: lazy ones are opened before. */
+void cfs_behind_files_open_late(struct cfs_behind *behind, const char *path);
 /* FROM, and what lies below, is called TO (NULL: is gone). */
 void cfs_behind_files_renamed(struct cfs_behind *behind, const char *from, const char *to);
 void cfs_behind_open(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, int flags, mode_t mode);

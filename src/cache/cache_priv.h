@@ -72,7 +72,7 @@ static inline struct cfs_cache *cfs_cache_of(struct cfs_remote *remote)
 /* The remote below, by its face for what is vouched for (behind.h). */
 struct cfs_remote *cfs_cache_below(const struct cfs_cache_call *call, bool vouched);
 
-/* FILE, of the remote below, that was opened for reading, as the contents know it. */
+/* FILE, of the remote below, as the contents know it; NULL if they do not yet. */
 struct cfs_remote_file *cfs_cache_file_below(const struct cfs_cache *cache, struct cfs_remote_file *file);
 
 /* call.c. The cache is not freed while it is held: each call holds it; so does who goes on after a call of his may have

@@ -86,7 +86,7 @@ struct cfs_job *cfs_jobs_to_join(const struct cfs_behind *behind, const struct c
     struct cfs_list *link;
     cfs_list_each (link, &behind->jobs) {
         struct cfs_job *earlier = cfs_container_of(link, struct cfs_job, link);
-        if (earlier->plugged && earlier->kind == CFS_JOB_SETATTR && earlier->own && earlier->own == job->own)
+        if (earlier->kind == CFS_JOB_SETATTR && !earlier->started && earlier->own && earlier->own == job->own)
             found = earlier;
         else if (found && must_wait(job, earlier))
             found = NULL;
@@ -105,6 +105,8 @@ static bool is_in_vain(const struct cfs_job *job, const struct cfs_job *failed)
     case CFS_JOB_OPEN:
     case CFS_JOB_MKDIR:
     case CFS_JOB_SYMLINK:
+        if (failed->is_late)
+            return false;
         if (job->file && job->file == failed->file)
             return true;
         return is_at_or_below(job->path, failed->path) && !(makes && is_same_text(job->path, failed->path));
@@ -180,13 +182,13 @@ static void begin_filling(struct cfs_job *job)
     const char *const paths[] = {job->path, job->other};
     struct cfs_own_table *table = &job->behind->own;
     for (size_t i = 0; i < CFS_COUNT(paths); i++) {
-        struct cfs_own *folder = paths[i] && changes_folders(job) ? cfs_own_made_folder_of(table, paths[i]) : NULL;
+        struct cfs_own *folder = paths[i] && changes_folders(job) ? cfs_own_entry_of_folder(table, paths[i]) : NULL;
         if (!folder)
             continue;
         job->folders[i] = folder;
         folder->filling++;
         cfs_own_pin(folder);
-        cfs_own_written(table, folder, 0);
+        cfs_own_filled(table, folder);
     }
 }
 
@@ -196,6 +198,8 @@ static void end_filling(struct cfs_job *job)
         if (!job->folders[i])
             continue;
         job->folders[i]->filling--;
+        if (job->folders[i]->path)
+            cfs_own_filled(&job->behind->own, job->folders[i]);
         cfs_own_unpin(&job->behind->own, CFS_TAKE(job->folders[i]));
     }
 }
@@ -341,6 +345,10 @@ void cfs_job_enter_locked(struct cfs_job *job)
 {
     struct cfs_behind *behind = job->behind;
     struct cfs_list *link;
+    if (job->kind == CFS_JOB_UNLINK)
+        cfs_behind_files_open_late(behind, job->path);
+    else if (job->kind == CFS_JOB_RENAME && !job->early) /* else it has been done */
+        cfs_behind_files_open_late(behind, job->other);
     cfs_list_each (link, &behind->jobs) {
         struct cfs_job *earlier = cfs_container_of(link, struct cfs_job, link);
         if (!must_wait(job, earlier))
@@ -351,7 +359,12 @@ void cfs_job_enter_locked(struct cfs_job *job)
         earlier->plugged = false;
         make_ready(earlier);
     }
+    bool changes = !job->early && job->path && !only_looks(job) && job->kind != CFS_JOB_FSYNC;
+    struct cfs_own *changed = changes ? cfs_own_find(&behind->own, job->path) : NULL;
+    if (changed)
+        changed->known_until_ms = 0;
     begin_filling(job);
+    behind->jobs_begun++;
     cfs_list_push_back(&behind->jobs, &job->link);
     behind->job_count++;
     if (job->file)

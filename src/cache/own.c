@@ -5,7 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { BELIEVED_MS = 60000, LIMIT = 8192, FOLDER_SIZE = 4096 };
+/* TELL_MS: what comes of the program that has just made the change; others tell it again for their own time. */
+enum { BELIEVED_MS = 60000, TELL_MS = 250, LIMIT = 8192, FOLDER_SIZE = 4096 };
 
 static const unsigned ALL = CFS_REMOTE_SIZE | CFS_REMOTE_OWNER | CFS_REMOTE_MODE | CFS_REMOTE_TIMES;
 
@@ -22,9 +23,10 @@ static bool has_path(const struct cfs_hash_link *link, const void *path)
     return strcmp(cfs_container_of(link, const struct cfs_own, link)->path, path) == 0;
 }
 
-int cfs_own_init(struct cfs_own_table *table, const struct cfs_clock *clock)
+int cfs_own_init(struct cfs_own_table *table, const struct cfs_clock *clock, int32_t attr_ttl_ms)
 {
-    *table = (struct cfs_own_table){.clock = clock};
+    bool is_shorter = attr_ttl_ms >= 0 && attr_ttl_ms < TELL_MS;
+    *table = (struct cfs_own_table){.clock = clock, .tell_ms = is_shorter ? attr_ttl_ms : TELL_MS};
     cfs_list_init(&table->all);
     return cfs_hash_init(&table->by_path);
 }
@@ -34,6 +36,7 @@ static void detach(struct cfs_own_table *table, struct cfs_own *own)
     cfs_hash_remove(&table->by_path, &own->link);
     cfs_list_remove(&own->of_all);
     own->made = own->makes = false;
+    own->known_until_ms = 0;
     free(CFS_TAKE(own->path));
     if (own->pins == 0)
         free(own);
@@ -191,11 +194,10 @@ const struct cfs_own *cfs_own_folder_of(struct cfs_own_table *table, const char 
     return own && own->makes ? own : NULL;
 }
 
-struct cfs_own *cfs_own_made_folder_of(struct cfs_own_table *table, const char *path)
+struct cfs_own *cfs_own_entry_of_folder(struct cfs_own_table *table, const char *path)
 {
     char *folder CFS_AUTO_FREE = *path ? folder_path(path) : NULL;
-    struct cfs_own *own = folder ? cfs_own_find(table, folder) : NULL;
-    return own && own->made ? own : NULL;
+    return folder ? cfs_own_find(table, folder) : NULL;
 }
 
 static int64_t wall_ms(const struct cfs_own_table *table)
@@ -236,9 +238,41 @@ void cfs_own_written(const struct cfs_own_table *table, struct cfs_own *own, uin
         own->attributes.size = end;
     if (own->attributes.mtime < now)
         own->attributes.mtime = now;
+    own->known_until_ms = 0; /* the time that it will have is not certain */
 }
 
-void cfs_own_set(struct cfs_own *own, const struct cfs_remote_attributes *set)
+static void make_known(const struct cfs_own_table *table, struct cfs_own *own)
+{
+    own->known_until_ms = cfs_clock_ms(table->clock) + table->tell_ms;
+}
+
+void cfs_own_filled(const struct cfs_own_table *table, struct cfs_own *own)
+{
+    int64_t now = server_time(table);
+    if (own->attributes.mtime < now)
+        own->attributes.mtime = now;
+    if (own->made)
+        make_known(table, own);
+}
+
+void cfs_own_looked(const struct cfs_own_table *table, struct cfs_own *own,
+                    const struct cfs_remote_attributes *attributes)
+{
+    if ((attributes->valid & ALL) != ALL || own->pending > 0)
+        return;
+    own->attributes = *attributes;
+    if (own->made || table->fills_behind)
+        make_known(table, own);
+}
+
+bool cfs_own_is_known(const struct cfs_own_table *table, const struct cfs_own *own)
+{
+    if ((own->attributes.valid & ALL) != ALL)
+        return false;
+    return (own->made && (own->pending > 0 || own->filling > 0)) || cfs_clock_ms(table->clock) < own->known_until_ms;
+}
+
+void cfs_own_set(const struct cfs_own_table *table, struct cfs_own *own, const struct cfs_remote_attributes *set)
 {
     struct cfs_remote_attributes *attributes = &own->attributes;
     if (set->valid & CFS_REMOTE_MODE) {
@@ -247,9 +281,15 @@ void cfs_own_set(struct cfs_own *own, const struct cfs_remote_attributes *set)
     }
     if (set->valid & CFS_REMOTE_OWNER && (set->uid != own->uid || set->gid != own->gid))
         own->makes = false;
+    if (set->valid & CFS_REMOTE_SIZE) {
+        attributes->size = set->size;
+        own->known_until_ms = 0;
+    }
     if (set->valid & CFS_REMOTE_TIMES) {
         attributes->atime = set->atime;
         attributes->mtime = set->mtime;
+        if (own->made && !(set->valid & CFS_REMOTE_SIZE))
+            make_known(table, own);
     }
 }
 

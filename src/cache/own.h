@@ -22,8 +22,9 @@ struct cfs_own {
     bool makes; /* a folder that lets us make things, which belong to these */
     uid_t uid;
     gid_t gid;
-    unsigned pending; /* changes on their way */
-    unsigned filling; /* a folder: names in it that are on their way to come or go */
+    unsigned pending;       /* changes on their way */
+    unsigned filling;       /* a folder: names in it that are on their way to come or go */
+    int64_t known_until_ms; /* `attributes` may be told, without asking, until then */
 
     /* own.c */
     struct cfs_hash_link link;
@@ -37,10 +38,12 @@ struct cfs_own_table {
     struct cfs_hash by_path;
     struct cfs_list all; /* the least recently used first */
     int64_t ahead_ms;    /* the server's clock of ours, at least */
+    int64_t tell_ms;     /* for how long attributes may be told */
+    bool fills_behind;   /* folders that are not ours are filled behind, too */
 };
 
 /* -ENOMEM. */
-CFS_CHECKED int cfs_own_init(struct cfs_own_table *table, const struct cfs_clock *clock);
+CFS_CHECKED int cfs_own_init(struct cfs_own_table *table, const struct cfs_clock *clock, int32_t attr_ttl_ms);
 /* Pins must have been given back. */
 void cfs_own_fini(struct cfs_own_table *table);
 
@@ -60,8 +63,8 @@ void cfs_own_move(struct cfs_own_table *table, const char *from, const char *to)
 void cfs_own_saw_made(struct cfs_own_table *table, const char *path, const struct cfs_remote_attributes *made);
 /* The folder of PATH, if it is known to let us make things there; NULL if not. */
 const struct cfs_own *cfs_own_folder_of(struct cfs_own_table *table, const char *path);
-/* Our entry of the folder of PATH, made by us; NULL if it is not. */
-struct cfs_own *cfs_own_made_folder_of(struct cfs_own_table *table, const char *path);
+/* The entry of the folder of PATH, NULL if there is none. */
+struct cfs_own *cfs_own_entry_of_folder(struct cfs_own_table *table, const char *path);
 /* What is made there now will have these attributes. MODE with its type. */
 void cfs_own_foresee(const struct cfs_own_table *table, const struct cfs_own *folder, mode_t mode,
                      struct cfs_remote_attributes *ret_attributes);
@@ -70,7 +73,14 @@ void cfs_own_saw_time(struct cfs_own_table *table, int64_t mtime);
 /* OWN is written to now, up to END. */
 void cfs_own_written(const struct cfs_own_table *table, struct cfs_own *own, uint64_t end);
 /* These were set. */
-void cfs_own_set(struct cfs_own *own, const struct cfs_remote_attributes *set);
+void cfs_own_set(const struct cfs_own_table *table, struct cfs_own *own, const struct cfs_remote_attributes *set);
+/* The server said these just now, of what we made or of a folder that lets us make things. */
+void cfs_own_looked(const struct cfs_own_table *table, struct cfs_own *own,
+                    const struct cfs_remote_attributes *attributes);
+/* A name in the folder OWN has come or gone. A program that fills it asks for its attributes again and again. */
+void cfs_own_filled(const struct cfs_own_table *table, struct cfs_own *own);
+/* Whether its attributes may be told without asking: what is on its way foreseen, or what was seen just now. */
+bool cfs_own_is_known(const struct cfs_own_table *table, const struct cfs_own *own);
 /* Whether our setting these cannot be refused for want of a right: mode, times, and the owner that it has. */
 bool cfs_own_may_set(const struct cfs_own *own, const struct cfs_remote_attributes *set);
 /* What the server says of it itself; true if mode or owner are not what had been foreseen. */

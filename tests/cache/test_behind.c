@@ -1,0 +1,397 @@
+/* What is done behind: how often a program waits for the server while it fills folders, that the server has all of it
+ * after a sync, in order, and what becomes of what fails. */
+#include "lib/test.h"
+
+#include "lib/cache_fixture.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+/* The open of the remote in memory tells no attributes: it is looked at. */
+enum { ROUND_TRIP_MS = 40, M = 1 << 20, OPEN_LOOKS = 1 };
+
+static void begin(struct cache_fixture *fixture, enum cfs_durability durability)
+{
+    struct memory_remote_options memory = {.latency_ms = ROUND_TRIP_MS, .tells_changes = true};
+    cache_fixture_init(fixture, &memory);
+    fixture->options.cache_size = fixture->options.dirty_limit = M;
+    fixture->options.durability = durability;
+    cache_fixture_start(fixture);
+    memory_remote_advance(fixture->memory, 1000000);
+}
+
+static int64_t now(const struct cache_fixture *fixture)
+{
+    return cfs_clock_ms(memory_remote_clock(fixture->memory));
+}
+
+/* How often the program waited for the server since *BEFORE, which becomes now. */
+static int64_t waited(const struct cache_fixture *fixture, int64_t *before)
+{
+    int64_t since = now(fixture) - *before;
+    *before = now(fixture);
+    return since / ROUND_TRIP_MS;
+}
+
+struct released {
+    struct cfs_remote_call call;
+};
+
+static void was_released(struct cfs_remote_call *call)
+{
+    free(cfs_container_of(call, struct released, call));
+}
+
+/* A close for which nobody waits, as that of FUSE. */
+static void release(struct cache_fixture *fixture, struct cfs_remote_file *file)
+{
+    struct released *released = calloc(1, sizeof(*released));
+    assert_non_null(released);
+    released->call.done = was_released;
+    fixture->operations->close(fixture->cache, &released->call, file);
+    cache_turn(fixture);
+}
+
+static struct cfs_remote_file *make(struct cache_fixture *fixture, const char *path)
+{
+    struct cfs_remote_file *file = NULL;
+    assert_int_equal(cache_lstat(fixture, path, NULL), -ENOENT);
+    assert_int_equal(cache_open(fixture, path, O_CREAT | O_EXCL | O_WRONLY, &file), 0);
+    return file;
+}
+
+/* Makes, writes, and closes, as far as a program waits for that. */
+static void copy_in(struct cache_fixture *fixture, const char *path, const char *content)
+{
+    struct cfs_remote_file *file = make(fixture, path);
+    assert_int_equal(cache_write(fixture, file, 0, strlen(content), content), 0);
+    assert_int_equal(cache_flush(fixture, file), 0);
+    release(fixture, file);
+}
+
+static void set(struct cache_fixture *fixture, const char *path)
+{
+    const struct cfs_remote_attributes times = {.valid = CFS_REMOTE_TIMES, .atime = 5, .mtime = 6};
+    const struct cfs_remote_attributes mode = {.valid = CFS_REMOTE_MODE, .mode = 0640};
+    assert_int_equal(cache_lstat(fixture, path, NULL), 0);
+    assert_int_equal(cache_setattr(fixture, path, &times), 0);
+    assert_int_equal(cache_lstat(fixture, path, NULL), 0);
+    assert_int_equal(cache_setattr(fixture, path, &mode), 0);
+}
+
+static void test_a_copy_into_a_folder_of_our_own_waits_twice_a_file(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    begin(fixture, CFS_DURABILITY_CLOSE);
+    assert_int_equal(cache_mkdir(fixture, "new"), 0);
+    int64_t clock = now(fixture);
+    copy_in(fixture, "new/first", "data");
+    assert_int_equal(waited(fixture, &clock), 2 + OPEN_LOOKS);
+    set(fixture, "new/first");
+    assert_int_equal(cache_lstat(fixture, "new", NULL), 0);
+    assert_int_equal(waited(fixture, &clock), 0);
+    assert_int_equal(cache_rename(fixture, "new/first", "new/file", CFS_REMOTE_RENAME_REPLACE), 0);
+    assert_int_equal(waited(fixture, &clock), 2);
+    cache_fixture_fini(fixture);
+}
+
+/* A folder of our own, after which the server's clock and our ids are known. */
+static void begin_behind(struct cache_fixture *fixture)
+{
+    begin(fixture, CFS_DURABILITY_FSYNC);
+    assert_int_equal(cache_mkdir(fixture, "new"), 0);
+    assert_int_equal(cache_sync(fixture), 0);
+}
+
+static void expect_server(struct cache_fixture *fixture, const char *path, const char *content)
+{
+    char bytes[64];
+    ssize_t length = memory_remote_peek(fixture->memory, path, 0, bytes, sizeof(bytes));
+    assert_int_equal(length, strlen(content));
+    assert_memory_equal(bytes, content, strlen(content));
+}
+
+static struct cfs_cache_failures finish(struct cache_fixture *fixture)
+{
+    struct cfs_cache_failures failures;
+    (void)cache_sync(fixture);
+    cfs_cache_finish(fixture->cache, &failures);
+    return failures;
+}
+
+static void test_making_many_files_waits_for_nothing(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    char path[64];
+    begin_behind(fixture);
+    int64_t clock = now(fixture);
+    for (int i = 0; i < 100; i++) {
+        snprintf(path, sizeof(path), "new/d%d", i);
+        if (i % 10 == 0)
+            assert_int_equal(cache_mkdir(fixture, path), 0);
+        snprintf(path, sizeof(path), "new/d%d/f%d", i / 10 * 10, i);
+        copy_in(fixture, path, "data");
+        set(fixture, path);
+    }
+    assert_int_equal(waited(fixture, &clock), 0);
+    assert_int_equal(cache_sync(fixture), 0);
+    assert_in_range(waited(fixture, &clock), 3, 12); /* all at once */
+    for (int i = 0; i < 100; i++) {
+        struct cfs_remote_attributes is;
+        snprintf(path, sizeof(path), "new/d%d/f%d", i / 10 * 10, i);
+        expect_server(fixture, path, "data");
+        assert_int_equal(memory_tree_lstat(memory_remote_tree(fixture->memory), path, &is), 0);
+        assert_int_equal(is.mode, S_IFREG | 0640);
+        assert_int_equal(is.mtime, 6);
+    }
+    assert_int_equal(memory_remote_count(fixture->memory, MEMORY_SETATTR), 100); /* two of each file as one */
+    assert_int_equal(finish(fixture).count, 0);
+    cache_fixture_fini(fixture);
+}
+
+/* As rsync does: opens what it has written to set mode and times, and renames it into its place. */
+static int replace(struct cache_fixture *fixture, const char *temporary, const char *path, const char *content)
+{
+    struct cfs_remote_file *file;
+    (void)cache_lstat(fixture, path, NULL);
+    copy_in(fixture, temporary, content);
+    assert_int_equal(cache_open(fixture, temporary, O_RDONLY, &file), 0);
+    set(fixture, temporary);
+    release(fixture, file);
+    return cache_rename(fixture, temporary, path, CFS_REMOTE_RENAME_REPLACE);
+}
+
+static void test_files_take_the_place_of_others_in_order(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    begin_behind(fixture);
+    int64_t clock = now(fixture);
+    assert_int_equal(replace(fixture, "new/.tmp1", "new/file", "first"), 0);
+    assert_int_equal(replace(fixture, "new/.tmp2", "new/file", "second"), 0);
+    assert_int_equal(waited(fixture, &clock), 0);
+    assert_int_equal(cache_lstat(fixture, "new/.tmp1", NULL), -ENOENT);
+    assert_int_equal(cache_sync(fixture), 0);
+    expect_server(fixture, "new/file", "second");
+    assert_int_equal(memory_remote_count(fixture->memory, MEMORY_OPEN), 2); /* not opened to set its mode */
+    assert_int_equal(finish(fixture).count, 0);
+    cache_fixture_fini(fixture);
+}
+
+static void test_what_is_on_its_way_can_be_read(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    struct cfs_remote_file *file;
+    char bytes[16];
+    begin_behind(fixture);
+    copy_in(fixture, "new/file", "data");
+    assert_int_equal(cache_open(fixture, "new/file", O_RDONLY, &file), 0);
+    assert_int_equal(cache_rename(fixture, "new/file", "new/moved", CFS_REMOTE_RENAME_REPLACE), 0);
+    assert_int_equal(cache_read(fixture, file, 0, sizeof(bytes), bytes), 4);
+    assert_memory_equal(bytes, "data", 4);
+    assert_int_equal(cache_close(fixture, file), 0);
+    copy_in(fixture, "new/gone", "gone");
+    assert_int_equal(cache_open(fixture, "new/gone", O_RDONLY, &file), 0);
+    assert_int_equal(cache_unlink(fixture, "new/gone"), 0);
+    assert_int_equal(cache_read(fixture, file, 0, sizeof(bytes), bytes), 4);
+    assert_memory_equal(bytes, "gone", 4);
+    assert_int_equal(cache_close(fixture, file), 0);
+    assert_int_equal(finish(fixture).count, 0);
+    cache_fixture_fini(fixture);
+}
+
+static void test_a_file_that_cannot_be_made_is_told(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    begin_behind(fixture);
+    struct cfs_remote_file *file = make(fixture, "new/file");
+    memory_remote_fail_all(fixture->memory, MEMORY_OPEN, -ENOSPC);
+    struct cfs_remote_file *other = make(fixture, "new/other");
+    assert_int_equal(cache_write(fixture, other, 0, 4, "data"), 0);
+    cache_run(fixture);
+    memory_remote_fail_all(fixture->memory, MEMORY_OPEN, 0);
+    assert_int_equal(cache_write(fixture, other, 4, 4, "data"), -ENOSPC);
+    assert_int_equal(cache_flush(fixture, other), -ENOSPC);
+    (void)cache_close(fixture, other);
+    (void)cache_close(fixture, file);
+    assert_int_equal(cache_lstat(fixture, "new/other", NULL), -ENOENT);
+    struct cfs_cache_failures failures = finish(fixture);
+    assert_in_range(failures.count, 1, 2);
+    assert_non_null(strstr(failures.first, strerror(ENOSPC)));
+    cache_fixture_fini(fixture);
+}
+
+static void test_what_could_not_be_written_takes_no_place(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    struct cfs_remote_file *file;
+    begin_behind(fixture);
+    copy_in(fixture, "new/file", "old");
+    assert_int_equal(cache_sync(fixture), 0);
+    memory_remote_fail_all(fixture->memory, MEMORY_WRITE, -ENOSPC);
+    int error = replace(fixture, "new/.tmp", "new/file", "new");
+    assert_true(error == 0 || error == -ENOSPC); /* it may have become known by then */
+    assert_int_equal(cache_sync(fixture), -ENOSPC);
+    assert_int_equal(cache_sync(fixture), 0); /* told once */
+    expect_server(fixture, "new/file", "old");
+    file = make(fixture, "new/synced");
+    assert_int_equal(cache_write(fixture, file, 0, 4, "data"), 0);
+    struct cache_call call;
+    cache_call_init(&call);
+    fixture->operations->fsync(fixture->cache, &call.call, file);
+    assert_int_equal(cache_wait(fixture, &call), -ENOSPC);
+    (void)cache_close(fixture, file);
+    memory_remote_fail_all(fixture->memory, MEMORY_WRITE, 0);
+    assert_true(finish(fixture).count > 0);
+    cache_fixture_fini(fixture);
+}
+
+static void test_a_refused_rename_leaves_the_other_file(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    begin_behind(fixture);
+    copy_in(fixture, "new/file", "old");
+    assert_int_equal(cache_sync(fixture), 0);
+    memory_remote_fail_all(fixture->memory, MEMORY_RENAME, -EACCES);
+    assert_int_equal(replace(fixture, "new/.tmp", "new/file", "new"), 0);
+    assert_int_equal(cache_sync(fixture), -EACCES);
+    memory_remote_fail_all(fixture->memory, MEMORY_RENAME, 0);
+    expect_server(fixture, "new/file", "old");
+    expect_server(fixture, "new/.tmp", "new");
+    assert_int_equal(cache_lstat(fixture, "new/.tmp", NULL), 0);
+    assert_int_equal(finish(fixture).count, 1);
+    cache_fixture_fini(fixture);
+}
+
+static void test_all_below_a_folder_that_was_refused_fails_with_it(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    begin_behind(fixture);
+    memory_remote_fail_all(fixture->memory, MEMORY_MKDIR, -EACCES);
+    assert_int_equal(cache_mkdir(fixture, "new/a"), 0);
+    assert_int_equal(cache_mkdir(fixture, "new/a/b"), 0);
+    copy_in(fixture, "new/a/b/file", "data");
+    uint64_t opens = memory_remote_count(fixture->memory, MEMORY_OPEN);
+    assert_int_equal(cache_sync(fixture), -EACCES);
+    memory_remote_fail_all(fixture->memory, MEMORY_MKDIR, 0);
+    assert_int_equal(memory_remote_count(fixture->memory, MEMORY_OPEN), opens);
+    assert_int_equal(cache_lstat(fixture, "new/a", NULL), -ENOENT);
+    assert_int_equal(finish(fixture).count, 3);
+    cache_fixture_fini(fixture);
+}
+
+static void test_what_somebody_else_has_made_meanwhile_is_not_overwritten(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    struct cfs_remote_file *file;
+    begin_behind(fixture);
+    assert_int_equal(cache_lstat(fixture, "new/theirs", NULL), -ENOENT);
+    memory_remote_poke_file(fixture->memory, "new/theirs", "theirs", 6);
+    memory_remote_poke_file(fixture->memory, "new/shared", "theirs", 6);
+    copy_in(fixture, "new/theirs", "ours");
+    assert_int_equal(cache_open(fixture, "new/shared", O_CREAT | O_WRONLY, &file), 0);
+    assert_int_equal(cache_write(fixture, file, 0, 2, "ou"), 0);
+    assert_int_equal(cache_close(fixture, file), 0);
+    assert_int_equal(cache_sync(fixture), -EEXIST);
+    expect_server(fixture, "new/theirs", "theirs");
+    expect_server(fixture, "new/shared", "oueirs");
+    assert_int_equal(finish(fixture).count, 1);
+    cache_fixture_fini(fixture);
+}
+
+static void test_a_lost_connection_is_told_for_all_that_was_on_its_way(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    char path[32];
+    begin_behind(fixture);
+    memory_remote_hold(fixture->memory, MEMORY_OPEN);
+    for (int i = 0; i < 20; i++) {
+        snprintf(path, sizeof(path), "new/file%d", i);
+        copy_in(fixture, path, "data");
+    }
+    memory_remote_disconnect(fixture->memory);
+    memory_remote_release(fixture->memory, MEMORY_OPEN);
+    struct cfs_cache_failures failures = finish(fixture);
+    assert_int_equal(failures.count, 20);
+    assert_non_null(strstr(failures.first, strerror(ENOTCONN)));
+    memory_remote_reconnect(fixture->memory);
+    cache_fixture_fini(fixture);
+}
+
+static void test_beyond_the_bound_programs_wait(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    char path[32];
+    struct cache_call call;
+    bool completed = true;
+    begin_behind(fixture);
+    memory_remote_hold(fixture->memory, MEMORY_MKDIR);
+    unsigned made = 0;
+    while (completed && made < 2000) {
+        snprintf(path, sizeof(path), "new/%u", made++);
+        cache_call_init(&call);
+        fixture->operations->mkdir(fixture->cache, &call.call, path, 0755);
+        cache_turn(fixture);
+        completed = call.completed;
+    }
+    assert_in_range(made, 100, 1000);
+    memory_remote_release(fixture->memory, MEMORY_MKDIR);
+    assert_int_equal(cache_wait(fixture, &call), 0);
+    assert_int_equal(finish(fixture).count, 0);
+    cache_fixture_fini(fixture);
+}
+
+static void test_a_mode_that_cannot_be_set_is_told_to_the_next_use(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    struct cfs_remote_file *file;
+    begin(fixture, CFS_DURABILITY_CLOSE);
+    assert_int_equal(cache_mkdir(fixture, "new"), 0);
+    copy_in(fixture, "new/file", "data");
+    memory_remote_fail_all(fixture->memory, MEMORY_SETATTR, -EPERM);
+    set(fixture, "new/file");
+    (void)cache_sync(fixture);
+    memory_remote_fail_all(fixture->memory, MEMORY_SETATTR, 0);
+    assert_int_equal(cache_open(fixture, "new/file", O_RDONLY, &file), -EPERM);
+    assert_int_equal(cache_open(fixture, "new/file", O_RDONLY, &file), 0);
+    assert_int_equal(cache_close(fixture, file), 0);
+    assert_int_equal(finish(fixture).count, 1);
+    cache_fixture_fini(fixture);
+}
+
+static void test_what_may_be_refused_waits_for_the_server(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    const struct cfs_remote_attributes owner = {.valid = CFS_REMOTE_OWNER, .uid = 4711, .gid = 4711};
+    begin_behind(fixture);
+    memory_remote_poke_file(fixture->memory, "theirs", "theirs", 6);
+    copy_in(fixture, "new/file", "data");
+    assert_int_equal(cache_sync(fixture), 0);
+    memory_remote_fail_all(fixture->memory, MEMORY_SETATTR, -EPERM);
+    assert_int_equal(cache_setattr(fixture, "new/file", &owner), -EPERM);
+    assert_int_equal(cache_setattr(fixture, "theirs", &(struct cfs_remote_attributes){CFS_REMOTE_MODE, .mode = 0600}),
+                     -EPERM);
+    memory_remote_fail_all(fixture->memory, MEMORY_SETATTR, 0);
+    assert_int_equal(finish(fixture).count, 0);
+    cache_fixture_fini(fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_copy_into_a_folder_of_our_own_waits_twice_a_file),
+        cmocka_unit_test(test_making_many_files_waits_for_nothing),
+        cmocka_unit_test(test_files_take_the_place_of_others_in_order),
+        cmocka_unit_test(test_what_is_on_its_way_can_be_read),
+        cmocka_unit_test(test_a_file_that_cannot_be_made_is_told),
+        cmocka_unit_test(test_what_could_not_be_written_takes_no_place),
+        cmocka_unit_test(test_a_refused_rename_leaves_the_other_file),
+        cmocka_unit_test(test_all_below_a_folder_that_was_refused_fails_with_it),
+        cmocka_unit_test(test_what_somebody_else_has_made_meanwhile_is_not_overwritten),
+        cmocka_unit_test(test_a_lost_connection_is_told_for_all_that_was_on_its_way),
+        cmocka_unit_test(test_beyond_the_bound_programs_wait),
+        cmocka_unit_test(test_a_mode_that_cannot_be_set_is_told_to_the_next_use),
+        cmocka_unit_test(test_what_may_be_refused_waits_for_the_server),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
