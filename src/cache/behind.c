@@ -118,7 +118,7 @@ static void plug_is_over(struct cfs_timer *timer)
     struct cfs_behind *behind = cfs_container_of(timer, struct cfs_behind, plug);
     pthread_mutex_lock(&behind->lock);
     behind->plugged = false;
-    cfs_jobs_unplug(behind);
+    cfs_jobs_unplug_late(behind);
     pthread_mutex_unlock(&behind->lock);
 }
 

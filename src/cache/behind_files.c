@@ -80,6 +80,7 @@ static void free_file(struct cfs_behind_file *file)
 static void own_file(struct cfs_behind_file *file, struct cfs_own *own)
 {
     file->own = own;
+    own->writers += (file->flags & O_ACCMODE) != O_RDONLY;
     cfs_own_pin(own);
 }
 
@@ -283,6 +284,18 @@ static void opened_anothers(struct cfs_job *job)
     cfs_own_forget(&behind->own, job->own->path);
 }
 
+/* Mode and times that are on their way were told to be set. */
+static void show_foreseen(struct cfs_job *job)
+{
+    struct cfs_remote_attributes *told = &job->call.result.attributes;
+    const struct cfs_own *own = cfs_own_find(&job->behind->own, job->path);
+    if (!own || !own->made || own->pending == 0 || !told->valid)
+        return;
+    told->mode = own->attributes.mode;
+    told->atime = own->attributes.atime;
+    told->mtime = own->attributes.mtime;
+}
+
 static bool was_opened(struct cfs_job *job)
 {
     struct cfs_behind *behind = job->behind;
@@ -302,6 +315,8 @@ static bool was_opened(struct cfs_job *job)
         opened_anothers(job);
     else if (job->flags & O_TRUNC || (job->flags & O_ACCMODE) != O_RDONLY)
         cfs_own_forget(&behind->own, job->path); /* what is known of it is not certain any more */
+    else
+        show_foreseen(job);
     if (!job->early) {
         cfs_list_push_back(&behind->files, &file->link);
         file->ready = true;
@@ -887,6 +902,8 @@ void cfs_behind_close(struct cfs_remote *remote, struct cfs_remote_call *upper, 
     struct cfs_behind_file *file = cfs_behind_file_of(remote_file);
     bool at_once = behind->closes_at_once;
     pthread_mutex_lock(&behind->lock);
+    if (file->own)
+        file->own->writers -= (file->flags & O_ACCMODE) != O_RDONLY;
     file->parts = at_once ? 2 : 1;
     cfs_cache_call_init(&file->close, &behind->core, at_once ? NULL : upper, release_close);
     if (at_once) {

@@ -350,6 +350,7 @@ enum cfs_job_answer cfs_setattr_how(struct cfs_job *job)
         return CFS_JOB_EARLY;
     }
     join(waiting, &job->attributes);
+    waiting->joined_ms = cfs_clock_ms(behind->core.clock);
     own->pending--;
     cfs_own_unpin(&behind->own, CFS_TAKE(job->own));
     return CFS_JOB_DONE;

@@ -22,6 +22,7 @@ struct cfs_behind {
     struct cfs_list jobs, ready; /* in the order of their arrival; those that can start */
     size_t job_count;
     uint64_t jobs_begun;
+    int64_t round_trip_ms;  /* what the last open took */
     bool starting;          /* `ready` is being worked off */
     uint64_t waiting_bytes; /* of writes to files that are being made */
     struct cfs_list files;
@@ -82,10 +83,12 @@ struct cfs_job {
     struct cfs_behind *behind;
     enum cfs_job_kind kind;
     uint64_t number;
-    char *path, *other; /* as they were when it came; NULL: none */
-    unsigned waits_for; /* how many before it */
-    bool early;         /* its call has been told that it is done */
-    bool plugged;       /* may wait for others to join it */
+    char *path, *other;            /* as they were when it came; NULL: none */
+    unsigned waits_for;            /* how many before it */
+    bool early;                    /* its call has been told that it is done */
+    bool plugged;                  /* may wait for others to join it */
+    int64_t plugged_ms, joined_ms; /* since then; the last that joined it */
+    int64_t started_ms;
     bool started;
     bool tried;                  /* open: as if it were not there */
     bool is_late;                /* open: of a lazy one */
@@ -161,6 +164,8 @@ void cfs_job_end(struct cfs_job *job, int error);
 bool cfs_jobs_concern(const struct cfs_behind *behind, const char *path, bool and_below);
 /* Those that wait to be joined start. */
 void cfs_jobs_unplug(struct cfs_behind *behind);
+/* The timer is over: the same, but for those whose file is being written. On the loop's thread. */
+void cfs_jobs_unplug_late(struct cfs_behind *behind);
 /* Starts what can. */
 void cfs_jobs_start(struct cfs_behind *behind);
 /* One that waits to be joined and changes the attributes of what JOB does, with nothing in between. NULL: none. */

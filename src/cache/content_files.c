@@ -104,6 +104,14 @@ void cfs_content_call_enter(struct cfs_content_call *call, enum cfs_turn_kind ki
     cfs_cache_call_unlock(&call->call);
 }
 
+void cfs_content_call_enter_to_set(struct cfs_content_call *call)
+{
+    if (call->attributes.valid & (CFS_REMOTE_SIZE | CFS_REMOTE_TIMES))
+        cfs_content_call_enter(call, CFS_TURN_BARRIER, cfs_content_call_go_on);
+    else
+        cfs_content_call_enter(call, CFS_TURN_DRAIN, cfs_content_call_drain);
+}
+
 void cfs_content_call_go_on(struct cfs_turn *turn)
 {
     struct cfs_content_call *call = cfs_container_of(turn, struct cfs_content_call, turn);
@@ -410,7 +418,7 @@ void cfs_contents_fsetattr(struct cfs_remote *remote, struct cfs_remote_call *up
         return;
     call->attributes = *attributes;
     call->then = fsetattr_below;
-    cfs_content_call_enter(call, CFS_TURN_BARRIER, cfs_content_call_go_on);
+    cfs_content_call_enter_to_set(call);
 }
 
 /* --- flush, fsync --- */

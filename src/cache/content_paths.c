@@ -99,7 +99,7 @@ void cfs_contents_setattr(struct cfs_remote *remote, struct cfs_remote_call *upp
     call->type = expected_type;
     call->then = setattr_below;
     if (call->content)
-        cfs_content_call_enter(call, CFS_TURN_BARRIER, cfs_content_call_go_on);
+        cfs_content_call_enter_to_set(call);
     else
         setattr_below(&call->call);
 }

@@ -286,6 +286,8 @@ struct cfs_content_call *cfs_content_call_new(struct cfs_remote *remote, struct 
                                               struct cfs_content_file *file);
 /* Takes the call's turn; it can be cancelled while it waits. Without the lock. */
 void cfs_content_call_enter(struct cfs_content_call *call, enum cfs_turn_kind kind, void (*granted)(struct cfs_turn *));
+/* The same for a change of the attributes that CALL has: mode and owner are no matter to what is being read. */
+void cfs_content_call_enter_to_set(struct cfs_content_call *call);
 /* Gives FILE back a use. */
 void cfs_content_file_put(struct cfs_content_file *file);
 /* A granted: goes on with the call's `then` on the loop. */

@@ -2,14 +2,15 @@
  * it must wait for, and starts when the last of them has ended. Which those are follows from the paths alone, as they
  * were when the job came, and from the open file: so it can be asked again when one ends.
  *
- * Changes of attributes that were told early are plugged: they wait a moment for others to join them, until a job
- * comes that waits for them, or a timer is over. */
+ * Changes of attributes that were told early are plugged: they wait for others to join them, until a job comes that
+ * waits for them, or about a round trip has passed; a little longer while the file is being written, which will change
+ * its times again. To open the file for reading they are no matter: what the open tells of it is foreseen. */
 #include "cache/behind_priv.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
-enum { MOST_JOBS = 512, PLUG_MS = 10 };
+enum { MOST_JOBS = 512, PLUG_MS = 10, MOST_PLUG_MS = 100, LONGEST_PLUG_MS = 1000 };
 
 static bool is_same_text(const char *a, const char *b)
 {
@@ -26,6 +27,18 @@ static bool is_at_or_below(const char *path, const char *top)
 static bool only_looks(const struct cfs_job *job)
 {
     return job->kind >= CFS_JOB_LSTAT;
+}
+
+static bool opens_to_read(const struct cfs_job *job)
+{
+    return job->kind == CFS_JOB_OPEN && (job->flags & (O_ACCMODE | O_CREAT | O_TRUNC)) == O_RDONLY;
+}
+
+/* Neither matters to the other. */
+static bool are_unrelated(const struct cfs_job *a, const struct cfs_job *b)
+{
+    return opens_to_read(a) && b->kind == CFS_JOB_SETATTR && b->early && is_same_text(a->path, b->path) &&
+           a->file != b->file;
 }
 
 static bool paths_meet(const struct cfs_job *earlier, const char *path, bool and_below)
@@ -61,7 +74,7 @@ static bool changes_folder(const struct cfs_job *job, const char *path)
 static bool must_wait(const struct cfs_job *job, const struct cfs_job *earlier)
 {
     bool sees_below = job->kind != CFS_JOB_LSTAT && job->kind != CFS_JOB_READLINK;
-    if (only_looks(earlier))
+    if (only_looks(earlier) || are_unrelated(job, earlier) || are_unrelated(earlier, job))
         return false;
     if (job->kind == CFS_JOB_LSTAT && changes_folder(earlier, job->path))
         return true;
@@ -221,6 +234,7 @@ void cfs_jobs_start(struct cfs_behind *behind)
     while ((link = cfs_list_pop_front(&behind->ready))) {
         struct cfs_job *job = cfs_container_of(link, struct cfs_job, ready_link);
         job->started = true;
+        job->started_ms = cfs_clock_ms(behind->core.clock);
         if (job->failed)
             cfs_job_end(job, job->failed);
         else
@@ -287,6 +301,8 @@ void cfs_job_done(struct cfs_remote_call *call)
     struct cfs_waiting *waiting = NULL;
     cfs_cache_hold(core);
     pthread_mutex_lock(&behind->lock);
+    if (job->kind == CFS_JOB_OPEN)
+        behind->round_trip_ms = cfs_clock_ms(behind->core.clock) - job->started_ms;
     bool goes_on = ended && ended(job);
     int error = 0;
     if (!goes_on) {
@@ -305,23 +321,59 @@ void cfs_job_done(struct cfs_remote_call *call)
 
 /* --- the plug --- */
 
-void cfs_jobs_unplug(struct cfs_behind *behind)
+/* A program that waits for the server between two changes of a file - rsync opens it - comes back within a round trip.
+ */
+static int64_t plug_ms(const struct cfs_behind *behind)
+{
+    int64_t ms = behind->round_trip_ms + behind->round_trip_ms / 2;
+    return ms < PLUG_MS ? PLUG_MS : ms > MOST_PLUG_MS ? MOST_PLUG_MS : ms;
+}
+
+static bool may_stay_plugged(const struct cfs_job *job)
+{
+    int64_t now = cfs_clock_ms(job->behind->core.clock);
+    if (now - job->plugged_ms >= LONGEST_PLUG_MS)
+        return false;
+    return now - job->joined_ms < plug_ms(job->behind) || (job->own && job->own->writers > 0);
+}
+
+/* True if some remain. */
+static bool unplug(struct cfs_behind *behind, bool all)
 {
     struct cfs_list *link;
+    bool remain = false;
     cfs_list_each (link, &behind->jobs) {
         struct cfs_job *job = cfs_container_of(link, struct cfs_job, link);
         if (!job->plugged)
             continue;
-        job->plugged = false;
+        job->plugged = !all && may_stay_plugged(job);
+        remain = remain || job->plugged;
         make_ready(job);
     }
     cfs_jobs_start(behind);
+    return remain;
+}
+
+void cfs_jobs_unplug(struct cfs_behind *behind)
+{
+    (void)unplug(behind, true);
+}
+
+void cfs_jobs_unplug_late(struct cfs_behind *behind)
+{
+    if (!unplug(behind, false))
+        return;
+    behind->plugged = true;
+    cfs_loop_start_timer(behind->core.loop, &behind->plug, PLUG_MS);
 }
 
 static void start_timer(struct cfs_cache_call *call)
 {
     struct cfs_behind *behind = cfs_behind_of_core(call->cache);
-    cfs_loop_start_timer(behind->core.loop, &behind->plug, PLUG_MS);
+    pthread_mutex_lock(&behind->lock);
+    int64_t delay_ms = plug_ms(behind);
+    pthread_mutex_unlock(&behind->lock);
+    cfs_loop_start_timer(behind->core.loop, &behind->plug, delay_ms);
     cfs_cache_call_finish(call, 0);
 }
 
@@ -370,6 +422,7 @@ void cfs_job_enter_locked(struct cfs_job *job)
     if (job->file)
         job->file->uses++;
     job->plugged = job->plugged && arm(behind);
+    job->plugged_ms = job->joined_ms = cfs_clock_ms(behind->core.clock);
     make_ready(job);
     cfs_jobs_start(behind);
 }

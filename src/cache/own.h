@@ -23,6 +23,7 @@ struct cfs_own {
     uid_t uid;
     gid_t gid;
     unsigned pending;       /* changes on their way */
+    unsigned writers;       /* open files that may write to it */
     unsigned filling;       /* a folder: names in it that are on their way to come or go */
     int64_t known_until_ms; /* `attributes` may be told, without asking, until then */
 
