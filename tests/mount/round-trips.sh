@@ -14,7 +14,7 @@ for which in cached uncached; do
     must find "$remote" -exec touch -h -d @1000000000 {} + # what changed just now is trusted for a shorter time
     cache=cache=yes
     [ "$which" = cached ] || cache=cache=no
-    mount_device "attr_ttl=1h,prefetch=no,$cache" # nothing is asked again because the machine was slow
+    mount_device "attr_ttl=1h,prefetch=no,connections=1,$cache" # nothing is asked because the machine was slow
     must python3 "$top_srcdir/tests/mount/round_trips.py" measure "$CLUSTERFS" "$mnt" "$which"
     unmount_device
 done
