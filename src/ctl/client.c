@@ -81,15 +81,18 @@ int cfs_control_ask(int fd, const char *request, struct cfs_buffer *out)
 int cfs_control_read_end(int fd, struct cfs_buffer *out)
 {
     size_t start = out->length;
+    int64_t until = cfs_clock_ms(&cfs_system_clock) + ANSWER_LIMIT_MS;
     for (;;) {
         uint8_t *room = cfs_buffer_reserve(out, 4096);
         if (!room)
             return -ENOMEM;
         ssize_t length = recv(fd, room, 4096, 0);
-        if (length < 0 && errno == EINTR)
+        /* Between its last words and its end a mount logs out. */
+        bool waits = length < 0 && errno == EAGAIN && cfs_clock_ms(&cfs_system_clock) < until;
+        if ((length < 0 && errno == EINTR) || waits)
             continue;
-        if (length < 0 && errno != ECONNRESET)
-            return errno == EAGAIN ? -ETIMEDOUT : -errno;
+        if (length < 0 && errno != ECONNRESET && errno != EAGAIN)
+            return -errno;
         if (length <= 0)
             return make_printable(out, start);
         out->length += (size_t)length;

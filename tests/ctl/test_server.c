@@ -67,6 +67,23 @@ static void the_end_of_the_connection_is_the_end_of_the_server(void **state)
     close(fd);
 }
 
+static void its_last_words_reach_who_waits_for_the_end(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cfs_buffer words CFS_AUTO_BUFFER;
+    cfs_buffer_init(&words);
+    int fd = connect_client(fixture);
+    check_answers(fd);
+    cfs_control_server_stop(fixture->server);
+    cfs_control_server_tell(fixture->server, "2 changes \033[31mcould not be finished");
+    assert_int_equal(cfs_control_wait_end(fd, TEST_LIMIT_MS), 0);
+    cfs_control_server_free(fixture->server);
+    fixture->server = NULL;
+    assert_int_equal(cfs_control_read_end(fd, &words), 0);
+    assert_string_equal((const char *)words.bytes, "2 changes ?[31mcould not be finished");
+    close(fd);
+}
+
 static void a_server_that_ends_leaves_the_socket_of_the_next_one_alone(void **state)
 {
     struct fixture *fixture = *state;
@@ -163,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_end_of_the_connection_is_the_end_of_the_server, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(its_last_words_reach_who_waits_for_the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_ends_leaves_the_socket_of_the_next_one_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_client_that_does_not_read_is_dropped_and_others_are_served, set_up,
                                         tear_down),
