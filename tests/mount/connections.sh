@@ -17,6 +17,9 @@ logins()
     grep -c '^Accepted publickey' "$device/sshd.log"
 }
 
+# has_had_connections N : the server, at least.
+has_had_connections() { [ "$(grep -c "^Connection from" "$device/sshd.log")" -ge "$1" ]; }
+
 # has_connections N : moves a large file, in and out, and looks.
 has_connections()
 {
@@ -107,8 +110,7 @@ respects_a_busy_server()
     rm -f "$config"
     mount_device connections=3
     exec 8<>"/dev/tcp/$device_address/$port" # which says nothing
-    wait_until grep -q "Connection from .* port" "$device/sshd.log"
-    wait_until eval '[ "$(grep -c "^Connection from" "$device/sshd.log")" -ge 2 ]'
+    wait_until has_had_connections 2
     stays_with_one ""
     exec 8>&-
 }

@@ -109,10 +109,10 @@ has_size()
 is_fetched_once()
 {
     note "what was read of a log is not fetched again when it grows"
-    local i before cost
+    local before cost
     head -c 8M /dev/urandom >"$remote/large.log"
     must cmp "$remote/large.log" "$mnt/large.log"
-    for i in 1 2 3; do
+    for _ in 1 2 3; do
         head -c 5000 /dev/urandom >>"$remote/large.log"
         before=$(counter bytes_received)
         must cmp "$remote/large.log" "$mnt/large.log" # cmp opens it anew
@@ -120,7 +120,7 @@ is_fetched_once()
         [ "$cost" -lt 1000000 ] || fail "5,000 bytes more cost $cost"
     done
     exec 9<"$mnt/large.log"
-    for i in 1 2 3; do
+    for _ in 1 2 3; do
         head -c 5000 /dev/urandom >>"$remote/large.log"
         before=$(counter bytes_received)
         wait_until has_size "$mnt/large.log" "$(stat -c %s "$remote/large.log")"
