@@ -3,7 +3,7 @@
  *
  * What completes before the server was asked:
  * - A change of mode or times of what this mount made within the last minute, and so owns (own.h). Changes that come
- * together are sent as one.
+ * together are sent as one. So is, meanwhile, opening such a file for reading: the server is asked when it is read.
  * - With durability = fsync, too: making a file or a folder, or renaming a file of our own making, where the names
  * vouch that nothing stands in the way (cfs_behind_vouched), in a folder in which the server has let us make something
  * before, or that we have made ourselves; flush; close.

@@ -374,7 +374,7 @@ static bool may_be_lazy(struct cfs_job *job)
     struct cfs_behind_file *file = job->file;
     bool only_reads = (job->flags & (O_ACCMODE | O_CREAT | O_TRUNC)) == O_RDONLY;
     struct cfs_own *own = only_reads ? cfs_own_find(&behind->own, job->path) : NULL;
-    if (!own || !own->made || own->pending == 0 || !behind->closes_at_once || !S_ISREG(own->attributes.mode) ||
+    if (!own || !own->made || own->pending == 0 || !S_ISREG(own->attributes.mode) ||
         !(own->attributes.mode & S_IRUSR) || !cfs_own_is_known(&behind->own, own))
         return false;
     own_file(file, own);

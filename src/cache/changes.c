@@ -140,7 +140,7 @@ static void enter_made(struct cfs_names *names, struct changing *changing)
 {
     cfs_name_made(names, changing->change.name, changing->type);
     if (changing->change.folder)
-        cfs_name_filled(names, changing->change.folder);
+        cfs_name_filled(names, changing->change.folder, !S_ISDIR(changing->type));
 }
 
 void cfs_cache_mkdir(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *path, mode_t mode)
@@ -185,7 +185,7 @@ static void enter_linked(struct cfs_names *names, struct changing *changing)
 {
     cfs_name_made(names, changing->second.name, 0);
     if (changing->second.folder)
-        cfs_name_filled(names, changing->second.folder);
+        cfs_name_filled(names, changing->second.folder, true);
     changing->change.name->is_shared = changing->second.name->is_shared = true;
     cfs_name_touched(names, changing->change.name);
 }
@@ -211,7 +211,7 @@ static void enter_renamed(struct cfs_names *names, struct changing *changing)
     cfs_name_move(names, from, to);
     from->presence = CFS_NAME_PRESENT;
     if (changing->second.folder)
-        cfs_name_filled(names, changing->second.folder);
+        cfs_name_filled(names, changing->second.folder, true);
 }
 
 void cfs_cache_rename(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *from, const char *to,

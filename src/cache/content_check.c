@@ -6,8 +6,9 @@
  * if they are few). What it cannot see: a change in place that spares those. Such a one can hide behind growth, and in
  * the second in which we wrote the file or it grew last, and nowhere else: any other change shows in size or mtime.
  *
- * A check is begun by the open that makes it necessary, or by the first read that needs what is suspect; open itself
- * does not wait for it, reads of what is suspect do. It counts as a fetch: what must have the file at rest waits. */
+ * A check is begun by the first read that needs what is suspect, and reads of what is suspect wait for it. (At open it
+ * would gain nothing, since the read comes at once, and cost those who open a file to set its mode.) It counts as a
+ * fetch: what must have the file at rest waits. */
 #include "cache/contents_priv.h"
 #include <string.h>
 

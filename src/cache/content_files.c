@@ -171,8 +171,6 @@ static void finish_open(struct cfs_content_call *opening, const struct cfs_remot
         cfs_list_push_back(&content->files, &file->of_content);
         base->upper->result.attributes = *attributes;
         cfs_content_correct(content, &base->upper->result.attributes, opening->started, false);
-        if (can_read(file->flags))
-            cfs_content_check(file);
         base->upper->result.file = (struct cfs_remote_file *)(void *)CFS_TAKE(opening->opening);
     }
     if (opening->has_barrier)

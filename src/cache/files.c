@@ -110,7 +110,7 @@ static void enter_change(struct opening *opening, int error)
         cfs_name_doubt(names, change->name);
     } else if (is_exclusive && change->alone) {
         cfs_name_made(names, change->name, S_IFREG);
-        cfs_name_filled(names, change->folder);
+        cfs_name_filled(names, change->folder, true);
     } else {
         cfs_name_exists(names, change->name);
         if (change->moves && !change->alone && change->folder)

@@ -226,7 +226,8 @@ static void forget(struct cfs_name *name)
     name->presence = CFS_NAME_UNKNOWN;
     name->attributes.valid = 0;
     name->freshness.ttl_ms = name->completeness.ttl_ms = 0;
-    name->complete = name->is_shared = false;
+    name->complete = name->is_shared = name->made_here = false;
+    name->filled_ms = 0;
     name->seen_changed_ms = 0;
     free(CFS_TAKE(name->target));
 }

@@ -43,6 +43,8 @@ struct cfs_name {
     struct cfs_remote_attributes attributes; /* valid = 0: present, no more is known */
     struct cfs_freshness freshness;          /* of the attributes, or of the absence */
     struct cfs_freshness completeness;
+    bool made_here;           /* a folder that this mount made */
+    int64_t filled_ms;        /* of the topmost of such folders: when this mount last made a file below; 0: never */
     int64_t proven_ms;        /* the last time that the remote itself proved the completeness */
     int64_t seen_changed_ms;  /* when the remote's side was last seen changed; 0: never */
     int64_t listed_ms;        /* walk.c: when a program last listed it; 0: never */
@@ -184,7 +186,8 @@ void cfs_name_touched(struct cfs_names *names, struct cfs_name *name); /* attrib
 void cfs_name_exists(struct cfs_names *names, struct cfs_name *name);
 /* The attributes in SET were set: what follows for sure is entered; if anything does not, all must be asked for. */
 void cfs_name_set(struct cfs_names *names, struct cfs_name *name, const struct cfs_remote_attributes *set);
-/* A name was made in FOLDER: if it is complete, it stays so a little longer. */
-void cfs_name_filled(struct cfs_names *names, struct cfs_name *folder);
+/* A name was made in FOLDER: if it is complete, it stays so a little longer; IS_CONTENTS (not just another folder): so
+ * do the folders that this mount made with it. */
+void cfs_name_filled(struct cfs_names *names, struct cfs_name *folder, bool is_contents);
 
 #endif

@@ -8,8 +8,9 @@
  *
  * That a name is absent, or a listing complete, may be told for a tenth of the age of the folder, 1 to 10 s: people
  * wait for files to appear. A folder that this mount made and is filling (cp -r, tar, rsync) stays complete for as long
- * as it goes on, at most 60 s: all names that matter there are our own. One that nobody fills may have been made for
- * the server's side. */
+ * as it goes on, at most 60 s: all names that matter there are our own. So do the others of a tree that this mount
+ * made: rsync makes the folders first, and comes back to fill them. One that nobody fills may have been made for the
+ * server's side. */
 #include "cache/names.h"
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,30 @@ uint32_t cfs_names_left_ms(const struct cfs_names *names, const struct cfs_fresh
     return age_ms >= 0 && age_ms < freshness->ttl_ms ? freshness->ttl_ms - (uint32_t)age_ms : 0;
 }
 
+/* FOLDER was made here, and the tree that was made with it is being filled. */
+static uint32_t left_while_filled_ms(const struct cfs_names *names, const struct cfs_name *folder)
+{
+    const struct cfs_name *top = folder;
+    if (names->attr_ttl_ms >= 0 || !folder->made_here)
+        return 0;
+    while (top->parent && top->parent->made_here)
+        top = top->parent;
+    int64_t now = now_of(names), proof_left_ms = folder->proven_ms + LONGEST_MS - now;
+    int64_t left_ms = top->filled_ms ? top->filled_ms + LONGEST_ABSENCE_MS - now : 0;
+    if (left_ms > proof_left_ms)
+        left_ms = proof_left_ms;
+    return left_ms > 0 ? (uint32_t)left_ms : 0;
+}
+
+/* For how long what is no child of FOLDER may be told to be absent. */
+static uint32_t listing_left_ms(const struct cfs_names *names, const struct cfs_name *folder)
+{
+    if (!folder->complete)
+        return 0;
+    uint32_t left_ms = cfs_names_left_ms(names, &folder->completeness);
+    return left_ms > 0 ? left_ms : left_while_filled_ms(names, folder);
+}
+
 /* A name whose place, or a place above, is just changing. */
 static bool is_unsettled(const struct cfs_name *name)
 {
@@ -97,7 +122,7 @@ static enum cfs_names_answer answer_of(const struct cfs_names *names, const stru
 static bool is_absent_by_listing(const struct cfs_names *names, const struct cfs_name *folder,
                                  const struct cfs_name *child, uint32_t *ret_keep_ms)
 {
-    uint32_t keep_ms = folder->complete ? cfs_names_left_ms(names, &folder->completeness) : 0;
+    uint32_t keep_ms = listing_left_ms(names, folder);
     if (keep_ms == 0 || (child && (child->presence != CFS_NAME_UNKNOWN || child->changing > 0)))
         return false;
     *ret_keep_ms = keep_ms;
@@ -143,7 +168,7 @@ bool cfs_names_vouch(struct cfs_names *names, const char *from, const char *to)
 
 bool cfs_name_is_listed(const struct cfs_names *names, const struct cfs_name *folder)
 {
-    if (!folder->complete || cfs_names_left_ms(names, &folder->completeness) == 0)
+    if (listing_left_ms(names, folder) == 0)
         return false;
     for (; folder && !folder->is_root; folder = folder->parent) {
         if (folder->moving > 0)
@@ -297,7 +322,7 @@ void cfs_name_made(struct cfs_names *names, struct cfs_name *name, mode_t type)
     if (type)
         name->attributes = (struct cfs_remote_attributes){.valid = CFS_REMOTE_MODE, .mode = type};
     if (S_ISDIR(type)) {
-        name->complete = true;
+        name->complete = name->made_here = true;
         name->proven_ms = now;
         name->completeness =
             (struct cfs_freshness){now, names->attr_ttl_ms >= 0 ? (uint32_t)names->attr_ttl_ms : JUST_MADE_MS};
@@ -355,12 +380,16 @@ void cfs_name_set(struct cfs_names *names, struct cfs_name *name, const struct c
     }
 }
 
-void cfs_name_filled(struct cfs_names *names, struct cfs_name *folder)
+void cfs_name_filled(struct cfs_names *names, struct cfs_name *folder, bool is_contents)
 {
     int64_t now = now_of(names), proof_left_ms = folder->proven_ms + LONGEST_MS - now;
-    if (names->attr_ttl_ms >= 0 || !folder->complete || cfs_names_left_ms(names, &folder->completeness) == 0 ||
-        proof_left_ms <= 0)
+    if (names->attr_ttl_ms >= 0 || listing_left_ms(names, folder) == 0 || proof_left_ms <= 0)
         return;
+    struct cfs_name *top = folder;
+    while (top->parent && top->made_here && top->parent->made_here)
+        top = top->parent;
+    if (is_contents)
+        top->filled_ms = now > 0 ? now : 1;
     uint32_t ttl_ms = proof_left_ms < LONGEST_ABSENCE_MS ? (uint32_t)proof_left_ms : LONGEST_ABSENCE_MS;
     if (ttl_ms > cfs_names_left_ms(names, &folder->completeness))
         folder->completeness = (struct cfs_freshness){now, ttl_ms};

@@ -262,6 +262,51 @@ static void test_names_in_a_folder_of_our_own_making_are_known_to_be_absent(void
     assert_int_equal(cost_of_lstat(fixture, "own/other", -ENOENT), 0);
 }
 
+static void create_exclusively(struct cache_fixture *fixture, const char *path)
+{
+    struct cfs_remote_file *file;
+    assert_int_equal(cache_open(fixture, path, O_RDWR | O_CREAT | O_EXCL, &file), 0);
+    assert_int_equal(cache_close(fixture, file), 0);
+}
+
+/* rsync makes the folders first, and comes back to fill them. */
+static void test_a_tree_of_our_own_making_is_known_while_it_is_being_filled(void **state)
+{
+    struct cache_fixture *fixture = *state;
+    char path[32];
+    assert_int_equal(cache_mkdir(fixture, "own"), 0);
+    assert_int_equal(cache_mkdir(fixture, "own/a"), 0);
+    assert_int_equal(cache_mkdir(fixture, "own/b"), 0);
+    for (int i = 0; i < 12; i++) {
+        snprintf(path, sizeof(path), "own/a/%d", i);
+        create_exclusively(fixture, path);
+        snprintf(path, sizeof(path), "own/b/none%d", i);
+        assert_int_equal(cost_of_lstat(fixture, path, -ENOENT), 0);
+        memory_remote_advance(fixture->memory, 5000);
+    }
+    /* A minute: the server may have other plans with it by now. */
+    assert_int_equal(cost_of_lstat(fixture, "own/b/later", -ENOENT), 1);
+}
+
+static void test_a_tree_of_our_own_making_is_asked_for_when_nobody_fills_it(void **state)
+{
+    struct cache_fixture *fixture = *state;
+    assert_int_equal(cache_mkdir(fixture, "own"), 0);
+    assert_int_equal(cache_mkdir(fixture, "own/a"), 0);
+    assert_int_equal(cache_mkdir(fixture, "own/b"), 0);
+    create_exclusively(fixture, "own/a/file");
+    memory_remote_advance(fixture->memory, 9000);
+    assert_int_equal(cost_of_lstat(fixture, "own/b/none", -ENOENT), 0);
+    memory_remote_advance(fixture->memory, 2000);
+    assert_int_equal(cost_of_lstat(fixture, "own/b/other", -ENOENT), 1);
+    /* Folders alone may have been made for the server's side. */
+    assert_int_equal(cache_mkdir(fixture, "for"), 0);
+    assert_int_equal(cache_mkdir(fixture, "for/server"), 0);
+    memory_remote_advance(fixture->memory, 3000);
+    memory_remote_poke_file(fixture->memory, "for/server/result", "x", 1);
+    assert_int_equal(cost_of_lstat(fixture, "for/server/result", 0), 1);
+}
+
 static void test_a_reply_that_a_change_overtook_is_not_kept(void **state)
 {
     struct cache_fixture *fixture = *state;
@@ -388,6 +433,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_set_times_and_modes_are_known_without_asking, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_folder_is_asked_for_after_a_change_in_it, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names_in_a_folder_of_our_own_making_are_known_to_be_absent, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_tree_of_our_own_making_is_known_while_it_is_being_filled, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_tree_of_our_own_making_is_asked_for_when_nobody_fills_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_reply_that_a_change_overtook_is_not_kept, setup, teardown),
         cmocka_unit_test(test_a_late_reply_does_not_bring_a_removed_file_back),
