@@ -181,17 +181,22 @@ static void run(struct cfs_operation *operation)
     }
 }
 
+void cfs_operation_enter(struct cfs_operation *operation)
+{
+    if (operation->state != CFS_OPERATION_QUEUED)
+        return;
+    operation->state = CFS_OPERATION_WAITING;
+    for (size_t i = 0; i < CFS_COUNT(operation->tickets); i++) {
+        if (operation->tickets[i].gate)
+            cfs_gate_enter(&operation->tickets[i]);
+    }
+}
+
 /* The task: once when submitted, and once more if it had to wait. */
 static void on_task(struct cfs_task *task)
 {
     struct cfs_operation *operation = cfs_container_of(task, struct cfs_operation, task);
-    if (operation->state == CFS_OPERATION_QUEUED) {
-        operation->state = CFS_OPERATION_WAITING;
-        for (size_t i = 0; i < CFS_COUNT(operation->tickets); i++) {
-            if (operation->tickets[i].gate)
-                cfs_gate_enter(&operation->tickets[i]);
-        }
-    }
+    cfs_operation_enter(operation);
     operation->task.run = NULL;
     if (operation->state == CFS_OPERATION_WAITING && may_pass(operation))
         run(operation);

@@ -128,6 +128,9 @@ void cfs_operation_submit(struct cfs_operation *operation, struct cfs_lane *lane
 /* The same on the metadata lane. */
 void cfs_operation_submit_path(struct cfs_operation *operation);
 void cfs_operation_cancel(struct cfs_remote *remote, struct cfs_remote_call *call);
+/* An operation of the pool's own takes its place at the gates now, on the loop's thread, before it is submitted: the
+ * caller's close of the file may have been posted already, and must not pass it. */
+void cfs_operation_enter(struct cfs_operation *operation);
 
 /* --- running: the loop's thread --- */
 

@@ -274,6 +274,7 @@ static void open_stripe(struct cfs_remote_file *file, struct cfs_lane *lane)
     self->operation.ending = on_end;
     file->stripes_coming++;
     cfs_operation_use_file(&self->operation, file, CFS_TICKET_ASIDE);
+    cfs_operation_enter(&self->operation);
     cfs_operation_submit(&self->operation, lane, 0);
 }
 
@@ -305,7 +306,8 @@ static void consider(struct cfs_remote_file *file)
     if (file->not_to_stripe || file->moved < file->stripe_at || file->moved < worth)
         return;
     cfs_sessions_want(file->pool);
-    if (file->stripes_coming > 0)
+    /* A close that waits ends the file when its turn has come. */
+    if (file->stripes_coming > 0 || cfs_gate_somebody_waits(&file->gate, CFS_TICKET_ASIDE))
         return;
     unsigned count = count_stripes(file);
     /* Each look at a file that is written costs it a rest: the later ones together. */

@@ -234,6 +234,41 @@ static void a_large_file_is_read_by_several_sessions(void **state)
     test_wait_until(handles_on(fixture, "large") == 0);
 }
 
+/* The close is on its way when the reads, which it waits for, give reason for further handles. */
+static void a_file_may_be_closed_while_it_gets_stripes(void **state)
+{
+    enum { READS = 2, ROUNDS = 100 };
+    struct fixture *fixture = *state;
+    static uint8_t bytes[READS][PIECE];
+    struct sync_call calls[READS], closing;
+    make_file(fixture, "large", 16 * MEBIBYTE, 1);
+    assert_int_equal(open_pool(fixture, transport_of(fixture), 3, 1), 0);
+    struct cfs_remote *remote = fixture->driver.remote;
+    struct cfs_remote_file *file = open_file(fixture, "large", O_RDONLY);
+    read_until_striped(fixture, file, "large", 3); /* the sessions are there */
+    assert_int_equal(sync_close(&fixture->driver, file), 0);
+    for (int round = 0; round < ROUNDS; round++) {
+        file = open_file(fixture, "large", O_RDONLY);
+        for (size_t i = 0; i < READS; i++) {
+            sync_init(&calls[i]);
+            sync_begin(&calls[i]);
+            remote->operations->read(remote, &calls[i].call, file, i * PIECE, PIECE, bytes[i]);
+            sync_submitted(&calls[i]);
+        }
+        sync_init(&closing);
+        sync_begin(&closing);
+        remote->operations->close(remote, &closing.call, file);
+        sync_submitted(&closing);
+        for (size_t i = 0; i < READS; i++) {
+            assert_int_equal(sync_wait(&fixture->driver, &calls[i]), 0);
+            sync_fini(&calls[i]);
+        }
+        assert_int_equal(sync_wait(&fixture->driver, &closing), 0);
+        sync_fini(&closing);
+    }
+    test_wait_until(handles_on(fixture, "large") == 0);
+}
+
 static void small_and_random_reads_open_no_session(void **state)
 {
     struct fixture *fixture = *state;
@@ -507,6 +542,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CHECK(a_large_file_is_read_by_several_sessions),
+        CHECK(a_file_may_be_closed_while_it_gets_stripes),
         CHECK(small_and_random_reads_open_no_session),
         CHECK(a_file_that_was_replaced_is_not_mixed),
         CHECK(a_file_that_is_gone_is_read_on),
