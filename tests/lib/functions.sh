@@ -36,7 +36,7 @@ note()
 
 fail()
 {
-    printf 'FAIL: %s (line %s)\n' "$*" "${BASH_LINENO[*]}"
+    printf 'FAIL: %s (line %s)\n' "$*" "${BASH_LINENO[*]}" >&"${said:-1}"
     exit 1
 }
 
@@ -107,11 +107,13 @@ expect_failure()
 # wait_until COMMAND... : polls until it succeeds.
 wait_until()
 {
-    local end=$((SECONDS + LIMIT))
+    local end=$((SECONDS + LIMIT)) said
+    exec {said}>&1 # where to say it if the condition itself fails
     until "$@" >/dev/null 2>&1; do
         [ "$SECONDS" -lt "$end" ] || fail "waited in vain for: $*"
         sleep 0.05
     done
+    exec {said}>&-
 }
 
 # --- processes ---
