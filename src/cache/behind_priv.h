@@ -201,7 +201,7 @@ void cfs_failures_fini(struct cfs_behind *behind);
 /* Tells who is above, on the loop, that PATH is not what was promised. */
 void cfs_behind_tell(struct cfs_behind *behind, const char *path, bool failed);
 
-/* --- behind_files.c --- */
+/* --- behind_open.c, behind_files.c, behind_close.c --- */
 
 extern const struct cfs_job_actions cfs_open_actions, cfs_flush_actions, cfs_fsync_actions;
 /* A job has ended that used it. */

@@ -8,7 +8,10 @@ src_cache_libcache_a_SOURCES = \
 	src/cache/attributes.c \
 	src/cache/behind.c \
 	src/cache/behind.h \
+	src/cache/behind_close.c \
+	src/cache/behind_file_priv.h \
 	src/cache/behind_files.c \
+	src/cache/behind_open.c \
 	src/cache/behind_paths.c \
 	src/cache/behind_priv.h \
 	src/cache/blocks.c \

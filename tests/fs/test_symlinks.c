@@ -22,18 +22,18 @@ static void check(enum cfs_symlinks how, const struct expectation *expectation)
 static void what_stays_inside_is_shown(void **state)
 {
     static const struct expectation expectations[] = {
-        {"/srv/work", 0, "file", "file", 0},
-        {"/srv/work", 0, "a/b/c", "a/b/c", 0},
-        {"/srv/work", 0, ".", ".", 0},
-        {"/srv/work", 0, "./a", "a", 0},
-        {"/srv/work", 0, "a//b", "a/b", 0},
-        {"/srv/work", 0, "a/", "a/", 0},
-        {"/srv/work", 0, "a/.", "a/", 0},
-        {"/srv/work", 2, "../x", "../x", 0},
-        {"/srv/work", 2, "../../x", "../../x", 0},
-        {"/srv/work", 2, "../..", "../..", 0},
-        {"/srv/work", 1, "..", "..", 0},
-        {"/srv/work", 0, "..a/...", "..a/...", 0},
+        {"/srv/data", 0, "file", "file", 0},
+        {"/srv/data", 0, "a/b/c", "a/b/c", 0},
+        {"/srv/data", 0, ".", ".", 0},
+        {"/srv/data", 0, "./a", "a", 0},
+        {"/srv/data", 0, "a//b", "a/b", 0},
+        {"/srv/data", 0, "a/", "a/", 0},
+        {"/srv/data", 0, "a/.", "a/", 0},
+        {"/srv/data", 2, "../x", "../x", 0},
+        {"/srv/data", 2, "../../x", "../../x", 0},
+        {"/srv/data", 2, "../..", "../..", 0},
+        {"/srv/data", 1, "..", "..", 0},
+        {"/srv/data", 0, "..a/...", "..a/...", 0},
     };
     for (size_t i = 0; i < CFS_COUNT(expectations); i++)
         check(CFS_SYMLINKS_SAFE, &expectations[i]);
@@ -42,13 +42,13 @@ static void what_stays_inside_is_shown(void **state)
 static void absolute_targets_inside_become_relative(void **state)
 {
     static const struct expectation expectations[] = {
-        {"/srv/work", 0, "/srv/work/a/b", "a/b", 0},
-        {"/srv/work", 2, "/srv/work/a/b", "../../a/b", 0},
-        {"/srv/work", 2, "/srv/work", "../..", 0},
-        {"/srv/work", 0, "/srv/work", ".", 0},
-        {"/srv/work", 0, "/srv/work/", ".", 0},
-        {"/srv/work/", 1, "/srv//work/./a/", "../a/", 0},
-        {"/srv/work", 1, "/srv/other/../work/a", "../a", 0},
+        {"/srv/data", 0, "/srv/data/a/b", "a/b", 0},
+        {"/srv/data", 2, "/srv/data/a/b", "../../a/b", 0},
+        {"/srv/data", 2, "/srv/data", "../..", 0},
+        {"/srv/data", 0, "/srv/data", ".", 0},
+        {"/srv/data", 0, "/srv/data/", ".", 0},
+        {"/srv/data/", 1, "/srv//data/./a/", "../a/", 0},
+        {"/srv/data", 1, "/srv/other/../data/a", "../a", 0},
         {"/", 1, "/etc/passwd", "../etc/passwd", 0},
         {"/", 0, "/", ".", 0},
     };
@@ -59,17 +59,17 @@ static void absolute_targets_inside_become_relative(void **state)
 static void what_leaves_is_refused(void **state)
 {
     static const struct expectation expectations[] = {
-        {"/srv/work", 0, "..", NULL, -EPERM},
-        {"/srv/work", 0, "../x", NULL, -EPERM},
-        {"/srv/work", 2, "../../../etc/passwd", NULL, -EPERM},
-        {"/srv/work", 1, "a/../../../x", NULL, -EPERM},
-        {"/srv/work", 0, "/etc/passwd", NULL, -EPERM},
-        {"/srv/work", 0, "/srv/workers/a", NULL, -EPERM},
-        {"/srv/work", 0, "/srv", NULL, -EPERM},
-        {"/srv/work", 0, "/", NULL, -EPERM},
-        {"/srv/work", 0, "/srv/work/../secret", NULL, -EPERM},
-        {"/srv/work", 0, "/srv/work/a/../../secret", NULL, -EPERM},
-        {"/srv/work", 0, "", NULL, -EIO},
+        {"/srv/data", 0, "..", NULL, -EPERM},
+        {"/srv/data", 0, "../x", NULL, -EPERM},
+        {"/srv/data", 2, "../../../etc/passwd", NULL, -EPERM},
+        {"/srv/data", 1, "a/../../../x", NULL, -EPERM},
+        {"/srv/data", 0, "/etc/passwd", NULL, -EPERM},
+        {"/srv/data", 0, "/srv/dataers/a", NULL, -EPERM},
+        {"/srv/data", 0, "/srv", NULL, -EPERM},
+        {"/srv/data", 0, "/", NULL, -EPERM},
+        {"/srv/data", 0, "/srv/data/../secret", NULL, -EPERM},
+        {"/srv/data", 0, "/srv/data/a/../../secret", NULL, -EPERM},
+        {"/srv/data", 0, "", NULL, -EIO},
     };
     for (size_t i = 0; i < CFS_COUNT(expectations); i++)
         check(CFS_SYMLINKS_SAFE, &expectations[i]);
@@ -79,10 +79,10 @@ static void what_leaves_is_refused(void **state)
 static void nothing_climbs_after_a_name(void **state)
 {
     static const struct expectation expectations[] = {
-        {"/srv/work", 2, "d/../etc/passwd", "etc/passwd", 0},
-        {"/srv/work", 2, "../d/../../x", "../../x", 0},
-        {"/srv/work", 1, "/srv/work/d/../x", "../x", 0},
-        {"/srv/work", 0, "a/b/../..", ".", 0},
+        {"/srv/data", 2, "d/../etc/passwd", "etc/passwd", 0},
+        {"/srv/data", 2, "../d/../../x", "../../x", 0},
+        {"/srv/data", 1, "/srv/data/d/../x", "../x", 0},
+        {"/srv/data", 0, "a/b/../..", ".", 0},
     };
     for (size_t i = 0; i < CFS_COUNT(expectations); i++)
         check(CFS_SYMLINKS_SAFE, &expectations[i]);
@@ -91,8 +91,8 @@ static void nothing_climbs_after_a_name(void **state)
 static void raw_is_raw(void **state)
 {
     static const struct expectation expectations[] = {
-        {"/srv/work", 0, "../../etc/passwd", "../../etc/passwd", 0},
-        {"/srv/work", 0, "/srv/work/a", "/srv/work/a", 0},
+        {"/srv/data", 0, "../../etc/passwd", "../../etc/passwd", 0},
+        {"/srv/data", 0, "/srv/data/a", "/srv/data/a", 0},
     };
     for (size_t i = 0; i < CFS_COUNT(expectations); i++)
         check(CFS_SYMLINKS_RAW, &expectations[i]);
@@ -103,11 +103,11 @@ static void targets_are_bounded(void **state)
     char long_target[PATH_MAX + 10];
     memset(long_target, 'a', sizeof(long_target));
     long_target[sizeof(long_target) - 1] = '\0';
-    struct expectation expectation = {"/srv/work", 0, long_target, NULL, -ENAMETOOLONG};
+    struct expectation expectation = {"/srv/data", 0, long_target, NULL, -ENAMETOOLONG};
     check(CFS_SYMLINKS_SAFE, &expectation);
     /* Fits as it is, but not with the climb in front. */
     long_target[PATH_MAX - 5] = '\0';
-    memcpy(long_target, "/srv/work/", 10);
+    memcpy(long_target, "/srv/data/", 10);
     expectation.depth = 100;
     check(CFS_SYMLINKS_SAFE, &expectation);
 }
