@@ -9,24 +9,15 @@ static const struct cfs_remote_facts *facts(struct cfs_remote *remote)
     return lower->operations->facts(lower);
 }
 
-/* Defines a function that passes an operation on. */
-#define PASS(name, parameters, ...)                                                                                    \
-    static void pass_##name parameters                                                                                 \
-    {                                                                                                                  \
-        struct cfs_cache_call *call = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*call), NULL);            \
-        if (call)                                                                                                      \
-            cfs_cache_call_submit(call, cfs_cache_call_pass, name, ##__VA_ARGS__);                                     \
-    }
-
-PASS(statfs, (struct cfs_remote * remote, struct cfs_remote_call *upper))
-PASS(id_names,
-     (struct cfs_remote * remote, struct cfs_remote_call *upper, const uint32_t *uids, size_t uid_count,
-      const uint32_t *gids, size_t gid_count),
-     uids, uid_count, gids, gid_count)
-PASS(read_listing, (struct cfs_remote * remote, struct cfs_remote_call *upper, struct cfs_remote_listing *listing),
-     listing)
-PASS(close_listing, (struct cfs_remote * remote, struct cfs_remote_call *upper, struct cfs_remote_listing *listing),
-     listing)
+CFS_CACHE_PASS(statfs, (struct cfs_remote * remote, struct cfs_remote_call *upper))
+CFS_CACHE_PASS(id_names,
+               (struct cfs_remote * remote, struct cfs_remote_call *upper, const uint32_t *uids, size_t uid_count,
+                const uint32_t *gids, size_t gid_count),
+               uids, uid_count, gids, gid_count)
+CFS_CACHE_PASS(read_listing,
+               (struct cfs_remote * remote, struct cfs_remote_call *upper, struct cfs_remote_listing *listing), listing)
+CFS_CACHE_PASS(close_listing,
+               (struct cfs_remote * remote, struct cfs_remote_call *upper, struct cfs_remote_listing *listing), listing)
 
 static const struct cfs_remote_operations operations = {
     .facts = facts,

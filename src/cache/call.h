@@ -78,6 +78,14 @@ void cfs_cache_call_finish(struct cfs_cache_call *call, int error);
 void cfs_cache_call_finish_later(struct cfs_cache_call *call, int error);
 /* As the remote below answered: copies the whole result. A `finished` for calls that are merely passed on. */
 void cfs_cache_call_pass(struct cfs_cache_call *call);
+/* Defines pass_NAME, a function that passes an operation on; in a file that has cache_priv.h. */
+#define CFS_CACHE_PASS(name, parameters, ...)                                                                          \
+    static void pass_##name parameters                                                                                 \
+    {                                                                                                                  \
+        struct cfs_cache_call *call = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*call), NULL);            \
+        if (call)                                                                                                      \
+            cfs_cache_call_submit(call, cfs_cache_call_pass, name, ##__VA_ARGS__);                                     \
+    }
 
 /* Waiting in a queue of a room's: lock the call, then the room; if `call->cancelled`, end it with -EINTR; else queue it
  * and set `call->cancel_wait`; unlock both. Whoever takes it out of the queue (under the room's lock alone) goes on

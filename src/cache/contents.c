@@ -8,26 +8,20 @@ static const struct cfs_remote_facts *facts(struct cfs_remote *remote)
     return lower->operations->facts(lower);
 }
 
-/* Defines a function that passes an operation on. */
-#define PASS(name, parameters, ...)                                                                                    \
-    static void pass_##name parameters                                                                                 \
-    {                                                                                                                  \
-        struct cfs_cache_call *call = cfs_cache_call_new(cfs_cache_of(remote), upper, sizeof(*call), NULL);            \
-        if (call)                                                                                                      \
-            cfs_cache_call_submit(call, cfs_cache_call_pass, name, ##__VA_ARGS__);                                     \
-    }
-
-PASS(readlink, (struct cfs_remote * remote, struct cfs_remote_call *upper, const char *path), path)
-PASS(mkdir, (struct cfs_remote * remote, struct cfs_remote_call *upper, const char *path, mode_t mode), path, mode)
-PASS(rmdir, (struct cfs_remote * remote, struct cfs_remote_call *upper, const char *path), path)
-PASS(symlink, (struct cfs_remote * remote, struct cfs_remote_call *upper, const char *target, const char *path), target,
-     path)
-PASS(link, (struct cfs_remote * remote, struct cfs_remote_call *upper, const char *from, const char *to), from, to)
-PASS(statfs, (struct cfs_remote * remote, struct cfs_remote_call *upper))
-PASS(id_names,
-     (struct cfs_remote * remote, struct cfs_remote_call *upper, const uint32_t *uids, size_t uid_count,
-      const uint32_t *gids, size_t gid_count),
-     uids, uid_count, gids, gid_count)
+CFS_CACHE_PASS(readlink, (struct cfs_remote * remote, struct cfs_remote_call *upper, const char *path), path)
+CFS_CACHE_PASS(mkdir, (struct cfs_remote * remote, struct cfs_remote_call *upper, const char *path, mode_t mode), path,
+               mode)
+CFS_CACHE_PASS(rmdir, (struct cfs_remote * remote, struct cfs_remote_call *upper, const char *path), path)
+CFS_CACHE_PASS(symlink,
+               (struct cfs_remote * remote, struct cfs_remote_call *upper, const char *target, const char *path),
+               target, path)
+CFS_CACHE_PASS(link, (struct cfs_remote * remote, struct cfs_remote_call *upper, const char *from, const char *to),
+               from, to)
+CFS_CACHE_PASS(statfs, (struct cfs_remote * remote, struct cfs_remote_call *upper))
+CFS_CACHE_PASS(id_names,
+               (struct cfs_remote * remote, struct cfs_remote_call *upper, const uint32_t *uids, size_t uid_count,
+                const uint32_t *gids, size_t gid_count),
+               uids, uid_count, gids, gid_count)
 
 static const struct cfs_remote_operations operations = {
     .facts = facts,
