@@ -16,6 +16,8 @@ tests_lib_libtest_a_SOURCES = \
 	tests/lib/memory_stream.h \
 	tests/lib/memory_tree.c \
 	tests/lib/memory_tree.h \
+	tests/lib/pool_fixture.c \
+	tests/lib/pool_fixture.h \
 	tests/lib/scratch.c \
 	tests/lib/scratch.h \
 	tests/lib/session_call.c \

@@ -1,133 +1,57 @@
 /* The pool over sftp-server as a child process, where things go wrong: servers that stop, die, refuse, or have a full
  * disk. */
 #include "lib/find_sftp_server.h"
-#include "lib/remote_sync.h"
+#include "lib/pool_fixture.h"
 #include "lib/scratch.h"
 #include "lib/test.h"
-#include "remote/pool.h"
 #include <fcntl.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <sys/stat.h>
 
 enum { MEBIBYTE = 1024 * 1024, SHORT_MS = 300 };
 
-/* Each server writes its process id into a file of the scratch folder before it becomes sftp-server. */
-struct fixture {
-    struct remote_driver driver; /* first: it is what *state points at */
-    char *folder, *work, *pids;
-    atomic_uint lost;
-};
-
-static int make_folders(void **state)
+/* One session: on a machine so busy that loopback takes long, a second one would log in by itself, and lanes are
+ * counted here. */
+static void open_pool(struct pool_fixture *fixture, const char *before, unsigned lanes, uint32_t op_timeout_ms)
 {
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-    assert_non_null(fixture);
-    fixture->folder = scratch_make();
-    fixture->work = scratch_path(fixture->folder, "work");
-    fixture->pids = scratch_path(fixture->folder, "pids");
-    assert_int_equal(mkdir(fixture->work, 0700), 0);
-    assert_int_equal(mkdir(fixture->pids, 0700), 0);
-    *state = fixture;
-    return 0;
-}
-
-static int remove_folders(void **state)
-{
-    struct fixture *fixture = *state;
-    cfs_pool_free(fixture->driver.remote);
-    scratch_remove(fixture->folder);
-    free(fixture->work);
-    free(fixture->pids);
-    free(fixture);
-    return 0;
-}
-
-static void on_lost(const char *reason, void *context)
-{
-    struct fixture *fixture = context;
-    if (reason[0] != '\0')
-        atomic_fetch_add(&fixture->lost, 1);
-}
-
-/* A transport whose servers run BEFORE, a piece of shell, first; $1 is the scratch folder, $2 sftp-server. */
-static struct cfs_transport *transport_of(struct fixture *fixture, const char *before)
-{
-    struct cfs_transport *transport = NULL;
-    char *script CFS_AUTO_FREE = NULL;
-    assert_true(asprintf(&script, "%s\n: > \"$1/pids/$$\"; exec \"$2\"", before) > 0);
-    char *argv[] = {
-        (char[]){"/bin/sh"}, (char[]){"-c"}, script, (char[]){"sh"}, fixture->folder, strdup(find_sftp_server()), NULL};
-    assert_int_equal(cfs_transport_command_open(argv, &transport), 0);
-    free(argv[5]);
-    return transport;
-}
-
-static void open_pool(struct fixture *fixture, const char *before, unsigned lanes, uint32_t op_timeout_ms)
-{
-    struct cfs_error error = {0};
-    struct cfs_pool_options options = {.lanes = lanes,
-                                       .op_timeout_ms = op_timeout_ms,
-                                       .remote_dir = fixture->work,
-                                       .lost = on_lost,
-                                       .context = fixture};
-    if (cfs_pool_open(transport_of(fixture, before), &options, &fixture->driver.remote, &error))
-        fail_msg("%s", error.text);
-}
-
-static struct cfs_pool_status status_of(struct fixture *fixture)
-{
-    struct cfs_pool_status status;
-    cfs_pool_status(fixture->driver.remote, &status);
-    return status;
+    const struct cfs_pool_options options = {.lanes = lanes, .sessions = 1, .op_timeout_ms = op_timeout_ms};
+    assert_int_equal(pool_fixture_open(fixture, pool_fixture_transport(fixture, before), options), 0);
 }
 
 /* Sends a signal to all servers; how many there are. */
-static int signal_servers(struct fixture *fixture, int signal)
+static int signal_servers(struct pool_fixture *fixture, int signal)
 {
-    int count = 0;
-    DIR *folder CFS_AUTO_CLOSEDIR = opendir(fixture->pids);
-    assert_non_null(folder);
-    const struct dirent *entry;
-    while ((entry = readdir(folder))) {
-        if (entry->d_name[0] != '.')
-            count += kill(atoi(entry->d_name), signal) == 0;
-    }
-    return count;
+    pid_t pids[POOL_FIXTURE_SERVERS];
+    int there = 0;
+    for (size_t i = pool_fixture_servers(fixture, pids); i-- > 0;)
+        there += kill(pids[i], signal) == 0;
+    return there;
 }
 
 /* Descriptors that are open in all servers together. */
-static int descriptors_of_servers(struct fixture *fixture)
+static int descriptors_of_servers(struct pool_fixture *fixture)
 {
     int count = 0;
-    DIR *folder CFS_AUTO_CLOSEDIR = opendir(fixture->pids);
-    const struct dirent *entry, *fd;
-    while ((entry = readdir(folder))) {
+    pid_t pids[POOL_FIXTURE_SERVERS];
+    for (size_t i = pool_fixture_servers(fixture, pids); i-- > 0;) {
         char path[64];
-        snprintf(path, sizeof(path), "/proc/%d/fd", atoi(entry->d_name));
-        DIR *fds CFS_AUTO_CLOSEDIR = entry->d_name[0] == '.' ? NULL : opendir(path);
-        while (fds && (fd = readdir(fds)))
+        snprintf(path, sizeof(path), "/proc/%d/fd", pids[i]);
+        DIR *fds CFS_AUTO_CLOSEDIR = opendir(path);
+        while (fds && readdir(fds))
             count++;
     }
     return count;
-}
-
-static struct cfs_remote_file *open_file(struct fixture *fixture, const char *path, int flags)
-{
-    struct cfs_remote_file *file = NULL;
-    assert_int_equal(sync_open(&fixture->driver, path, flags, 0644, &file), 0);
-    return file;
 }
 
 /* --- opening --- */
 
 static void a_missing_work_folder_is_said_so(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     struct cfs_error error = {0};
     struct cfs_remote *remote = NULL;
     struct cfs_pool_options options = {.lanes = 2, .op_timeout_ms = TEST_LIMIT_MS, .remote_dir = "/no/such/folder"};
-    assert_int_equal(cfs_pool_open(transport_of(fixture, ""), &options, &remote, &error), -ENOENT);
+    assert_int_equal(cfs_pool_open(pool_fixture_transport(fixture, ""), &options, &remote, &error), -ENOENT);
     assert_null(remote);
     assert_int_equal(error.failure, CFS_FAILURE_REMOTE_PATH);
     assert_non_null(strstr(error.text, "/no/such/folder"));
@@ -135,24 +59,24 @@ static void a_missing_work_folder_is_said_so(void **state)
 
 static void a_file_is_no_work_folder(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     struct cfs_error error = {0};
     struct cfs_remote *remote = NULL;
     char *file CFS_AUTO_FREE = scratch_path(fixture->folder, "file");
     scratch_write_text(file, "", 0600);
     struct cfs_pool_options options = {.lanes = 1, .op_timeout_ms = TEST_LIMIT_MS, .remote_dir = file};
-    assert_int_equal(cfs_pool_open(transport_of(fixture, ""), &options, &remote, &error), -ENOTDIR);
+    assert_int_equal(cfs_pool_open(pool_fixture_transport(fixture, ""), &options, &remote, &error), -ENOTDIR);
     assert_int_equal(error.failure, CFS_FAILURE_REMOTE_PATH);
 }
 
 static void a_server_that_is_none_is_said_so(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     struct cfs_error error = {0};
     struct cfs_remote *remote = NULL;
     struct cfs_pool_options options = {.lanes = 3, .op_timeout_ms = TEST_LIMIT_MS};
-    assert_true(cfs_pool_open(transport_of(fixture, "echo no such account >&2; exit 3"), &options, &remote, &error) <
-                0);
+    assert_true(cfs_pool_open(pool_fixture_transport(fixture, "echo no such account >&2; exit 3"), &options, &remote,
+                              &error) < 0);
     assert_int_equal(error.failure, CFS_FAILURE_NO_SFTP);
     assert_non_null(strstr(error.text, "no such account"));
 }
@@ -160,7 +84,7 @@ static void a_server_that_is_none_is_said_so(void **state)
 static void relative_and_home_folders_are_found(void **state)
 {
     static const char *const names[] = {"work", "~/work", "~//work"};
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     char *before CFS_AUTO_FREE = NULL;
     char real[4096];
     assert_true(asprintf(&before, "cd '%s'", fixture->folder) > 0);
@@ -169,7 +93,7 @@ static void relative_and_home_folders_are_found(void **state)
         struct cfs_error error = {0};
         struct cfs_remote *remote = NULL;
         struct cfs_pool_options options = {.lanes = 1, .op_timeout_ms = TEST_LIMIT_MS, .remote_dir = names[i]};
-        assert_int_equal(cfs_pool_open(transport_of(fixture, before), &options, &remote, &error), 0);
+        assert_int_equal(cfs_pool_open(pool_fixture_transport(fixture, before), &options, &remote, &error), 0);
         assert_string_equal(remote->operations->facts(remote)->root, real);
         assert_true(remote->operations->facts(remote)->login_known);
         assert_int_equal(remote->operations->facts(remote)->login_uid, geteuid());
@@ -179,16 +103,16 @@ static void relative_and_home_folders_are_found(void **state)
 
 static void a_refused_channel_is_a_learned_cap(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     /* Only three are let in. */
     open_pool(fixture,
               "mkdir \"$1/1\" 2>/dev/null || mkdir \"$1/2\" 2>/dev/null || mkdir \"$1/3\" 2>/dev/null || exit 1", 8,
               TEST_LIMIT_MS);
-    test_wait_until(status_of(fixture).lanes == 3);
-    struct cfs_remote_file *file = open_file(fixture, "f", O_WRONLY | O_CREAT);
+    test_wait_until(pool_fixture_status(fixture).lanes == 3);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "f", O_WRONLY | O_CREAT);
     assert_int_equal(sync_write(&fixture->driver, file, 0, "x", 1), 0);
     assert_int_equal(sync_close(&fixture->driver, file), 0);
-    assert_true(status_of(fixture).connected);
+    assert_true(pool_fixture_status(fixture).connected);
     assert_int_equal(atomic_load(&fixture->lost), 0);
 }
 
@@ -196,7 +120,7 @@ static void a_refused_channel_is_a_learned_cap(void **state)
 
 static void no_answer_is_etimedout_and_no_loss(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     open_pool(fixture, "", 2, SHORT_MS);
     struct cfs_remote_file *file = NULL, *other = NULL;
     test_wait_until(sync_open(&fixture->driver, "f", O_RDWR | O_CREAT, 0644, &file) == 0);
@@ -205,25 +129,25 @@ static void no_answer_is_etimedout_and_no_loss(void **state)
     assert_int_equal(sync_lstat(&fixture->driver, "f", NULL), -ETIMEDOUT);
     assert_int_equal(sync_write(&fixture->driver, file, 0, "x", 1), -ETIMEDOUT);
     assert_int_equal(sync_open(&fixture->driver, "f", O_RDONLY, 0, &other), -ETIMEDOUT);
-    assert_int_equal(status_of(fixture).in_flight, 0);
+    assert_int_equal(pool_fixture_status(fixture).in_flight, 0);
     signal_servers(fixture, SIGCONT);
     test_wait_until(sync_lstat(&fixture->driver, "f", NULL) == 0);
     /* The handle of the open that nobody waited for is closed. */
     test_wait_until(descriptors_of_servers(fixture) == before);
-    assert_true(status_of(fixture).connected);
+    assert_true(pool_fixture_status(fixture).connected);
     (void)sync_close(&fixture->driver, file);
-    assert_int_equal(status_of(fixture).open_files, 0);
+    assert_int_equal(pool_fixture_status(fixture).open_files, 0);
 }
 
 static void cancelled_calls_end_at_once(void **state)
 {
     enum { CALLS = 3 };
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     struct sync_call calls[CALLS];
     char buffer[16];
     open_pool(fixture, "", 2, TEST_LIMIT_MS);
     const struct cfs_remote_operations *operations = fixture->driver.remote->operations;
-    struct cfs_remote_file *file = open_file(fixture, "f", O_RDWR | O_CREAT);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "f", O_RDWR | O_CREAT);
     struct cfs_remote_listing *listing = NULL;
     assert_int_equal(sync_open_listing(&fixture->driver, "", &listing), 0);
     signal_servers(fixture, SIGSTOP);
@@ -244,20 +168,20 @@ static void cancelled_calls_end_at_once(void **state)
 
 static void the_oldest_call_in_flight_is_told(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     struct sync_call sync;
     open_pool(fixture, "", 1, TEST_LIMIT_MS);
     assert_int_equal(sync_lstat(&fixture->driver, "", NULL), 0);
-    assert_true(status_of(fixture).round_trip_ms >= 0);
+    assert_true(pool_fixture_status(fixture).round_trip_ms >= 0);
     signal_servers(fixture, SIGSTOP);
     sync_init(&sync);
     fixture->driver.remote->operations->lstat(fixture->driver.remote, &sync.call, "");
-    test_wait_until(status_of(fixture).oldest_ms > 20);
-    assert_int_equal(status_of(fixture).in_flight, 1);
+    test_wait_until(pool_fixture_status(fixture).oldest_ms > 20);
+    assert_int_equal(pool_fixture_status(fixture).in_flight, 1);
     signal_servers(fixture, SIGCONT);
     assert_int_equal(sync_wait(&fixture->driver, &sync), 0);
     sync_fini(&sync);
-    assert_true(status_of(fixture).requests > 0 && status_of(fixture).bytes_sent > 0);
+    assert_true(pool_fixture_status(fixture).requests > 0 && pool_fixture_status(fixture).bytes_sent > 0);
 }
 
 /* --- loss --- */
@@ -265,15 +189,15 @@ static void the_oldest_call_in_flight_is_told(void **state)
 static void a_dead_server_is_told_once_and_fails_everything(void **state)
 {
     enum { CALLS = 20 };
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     struct sync_call calls[CALLS];
     struct sync_entry *entries = NULL;
     struct cfs_remote_listing *listing = NULL;
     open_pool(fixture, "", 3, TEST_LIMIT_MS);
     const struct cfs_remote_operations *operations = fixture->driver.remote->operations;
-    struct cfs_remote_file *file = open_file(fixture, "f", O_RDWR | O_CREAT);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "f", O_RDWR | O_CREAT);
     assert_int_equal(sync_open_listing(&fixture->driver, "", &listing), 0);
-    test_wait_until(status_of(fixture).lanes == 3);
+    test_wait_until(pool_fixture_status(fixture).lanes == 3);
     signal_servers(fixture, SIGSTOP);
     for (int i = 0; i < CALLS; i++) {
         sync_init(&calls[i]);
@@ -288,8 +212,8 @@ static void a_dead_server_is_told_once_and_fails_everything(void **state)
         sync_fini(&calls[i]);
     }
     test_wait_until(atomic_load(&fixture->lost) == 1);
-    assert_false(status_of(fixture).connected);
-    assert_string_not_equal(status_of(fixture).last_error, "");
+    assert_false(pool_fixture_status(fixture).connected);
+    assert_string_not_equal(pool_fixture_status(fixture).last_error, "");
     assert_int_equal(sync_lstat(&fixture->driver, "f", NULL), -ENOTCONN);
     ssize_t left;
     while ((left = sync_read_listing(&fixture->driver, listing, &entries)) > 0)
@@ -298,13 +222,13 @@ static void a_dead_server_is_told_once_and_fails_everything(void **state)
     assert_true(left == 0 || left == -ENOTCONN);
     assert_int_equal(sync_close_listing(&fixture->driver, listing), -ENOTCONN);
     assert_int_equal(sync_close(&fixture->driver, file), -ENOTCONN);
-    assert_int_equal(status_of(fixture).open_files, 0);
+    assert_int_equal(pool_fixture_status(fixture).open_files, 0);
     assert_int_equal(atomic_load(&fixture->lost), 1);
 }
 
 static void freeing_completes_what_is_in_flight(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     struct sync_call sync;
     open_pool(fixture, "", 2, TEST_LIMIT_MS);
     signal_servers(fixture, SIGSTOP);
@@ -324,10 +248,10 @@ static void freeing_completes_what_is_in_flight(void **state)
 static void what_is_read_and_then_written_can_be_copied(void **state)
 {
     enum { PAIRS = 8 };
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     struct cfs_remote_file *from[PAIRS], *to[PAIRS];
     open_pool(fixture, "", 5, TEST_LIMIT_MS);
-    test_wait_until(status_of(fixture).lanes == 5);
+    test_wait_until(pool_fixture_status(fixture).lanes == 5);
     if (!(fixture->driver.remote->operations->facts(fixture->driver.remote)->capabilities & CFS_REMOTE_CAN_COPY))
         skip();
     char *source CFS_AUTO_FREE = scratch_path(fixture->work, "from");
@@ -335,8 +259,8 @@ static void what_is_read_and_then_written_can_be_copied(void **state)
     for (int i = 0; i < PAIRS; i++) {
         char name[16];
         snprintf(name, sizeof(name), "to%d", i);
-        from[i] = open_file(fixture, "from", O_RDONLY);
-        to[i] = open_file(fixture, name, O_WRONLY | O_CREAT);
+        from[i] = pool_fixture_file(fixture, "from", O_RDONLY);
+        to[i] = pool_fixture_file(fixture, name, O_WRONLY | O_CREAT);
         assert_int_equal(sync_copy(&fixture->driver, from[i], 0, to[i], 0, 100), 7);
     }
     for (int i = 0; i < PAIRS; i++) {
@@ -348,12 +272,13 @@ static void what_is_read_and_then_written_can_be_copied(void **state)
 /* Bytes that are there already prove nothing: such a copy is the caller's. */
 static void a_copy_that_cannot_be_proved_is_refused(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     open_pool(fixture, "", 2, TEST_LIMIT_MS);
     char *a CFS_AUTO_FREE = scratch_path(fixture->work, "a"), *b CFS_AUTO_FREE = scratch_path(fixture->work, "b");
     scratch_write_text(a, "aaaa", 0600);
     scratch_write_text(b, "bbbb", 0600);
-    struct cfs_remote_file *from = open_file(fixture, "a", O_RDONLY), *to = open_file(fixture, "b", O_RDWR);
+    struct cfs_remote_file *from = pool_fixture_file(fixture, "a", O_RDONLY),
+                           *to = pool_fixture_file(fixture, "b", O_RDWR);
     assert_int_equal(sync_copy(&fixture->driver, from, 0, to, 0, 4), -EOPNOTSUPP);
     assert_int_equal(sync_close(&fixture->driver, from), 0);
     assert_int_equal(sync_close(&fixture->driver, to), 0);
@@ -368,7 +293,7 @@ static bool can_mount(void)
 
 /* A server whose work folder is a tmpfs with OPTIONS, and which has one lane: each server is in a namespace of its own.
  */
-static void open_on_tmpfs(struct fixture *fixture, const char *options, const char *then)
+static void open_on_tmpfs(struct pool_fixture *fixture, const char *options, const char *then)
 {
     char *before CFS_AUTO_FREE = NULL;
     if (!can_mount())
@@ -383,11 +308,11 @@ static void open_on_tmpfs(struct fixture *fixture, const char *options, const ch
 
 static void a_full_disk_is_enospc(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     uint8_t *data CFS_AUTO_FREE = calloc(1, MEBIBYTE);
     assert_non_null(data);
     open_on_tmpfs(fixture, "size=256k", ":");
-    struct cfs_remote_file *file = open_file(fixture, "f", O_RDWR | O_CREAT);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "f", O_RDWR | O_CREAT);
     assert_int_equal(sync_write(&fixture->driver, file, 0, data, MEBIBYTE), -ENOSPC);
     assert_int_equal(sync_close(&fixture->driver, file), 0);
 }
@@ -395,14 +320,14 @@ static void a_full_disk_is_enospc(void **state)
 /* sftp-server says OK to a copy whose last buffer (of 64 KiB) found no room: 88 KiB are left for 100. */
 static void a_copy_onto_a_full_disk_does_not_succeed(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     uint8_t *data CFS_AUTO_FREE = calloc(1, MEBIBYTE);
     assert_non_null(data);
     open_on_tmpfs(fixture, "size=256k", "head -c 68k /dev/zero > filler");
     if (!(fixture->driver.remote->operations->facts(fixture->driver.remote)->capabilities & CFS_REMOTE_CAN_COPY))
         skip();
-    struct cfs_remote_file *from = open_file(fixture, "from", O_RDWR | O_CREAT);
-    struct cfs_remote_file *to = open_file(fixture, "to", O_RDWR | O_CREAT);
+    struct cfs_remote_file *from = pool_fixture_file(fixture, "from", O_RDWR | O_CREAT);
+    struct cfs_remote_file *to = pool_fixture_file(fixture, "to", O_RDWR | O_CREAT);
     assert_int_equal(sync_write(&fixture->driver, from, 0, data, 100 * 1024), 0);
     assert_int_equal(sync_copy(&fixture->driver, from, 0, to, 0, 100 * 1024), -ENOSPC);
     assert_int_equal(sync_close(&fixture->driver, from), 0);
@@ -411,7 +336,7 @@ static void a_copy_onto_a_full_disk_does_not_succeed(void **state)
 
 static void no_room_for_names_is_enospc(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     struct cfs_remote_file *file;
     open_on_tmpfs(fixture, "nr_inodes=3", "touch 1; touch 2");
     assert_int_equal(sync_mkdir(&fixture->driver, "folder", 0755), -ENOSPC);
@@ -422,7 +347,7 @@ static void no_room_for_names_is_enospc(void **state)
 
 static void a_read_only_disk_is_erofs(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     struct cfs_remote_file *file;
     open_on_tmpfs(fixture, "size=256k", "touch f; mkdir folder; cd /; mount -o remount,bind,ro \"$1/work\"");
     assert_int_equal(sync_mkdir(&fixture->driver, "new", 0755), -EROFS);
@@ -436,7 +361,7 @@ static void a_read_only_disk_is_erofs(void **state)
 
 static void another_file_system_is_exdev(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     open_on_tmpfs(fixture, "size=256k", "touch f; mkdir other; mount -t tmpfs none other");
     assert_int_equal(sync_rename(&fixture->driver, "f", "other/f", CFS_REMOTE_RENAME_REPLACE), -EXDEV);
     assert_int_equal(sync_rename(&fixture->driver, "f", "other/f", CFS_REMOTE_RENAME_NOREPLACE), -EXDEV);
@@ -446,14 +371,14 @@ static void another_file_system_is_exdev(void **state)
 /* --- round trips --- */
 
 /* Waits for a change; what came of it must have been told, at the price of REQUESTS. */
-static struct cfs_remote_attributes told(struct fixture *fixture, struct sync_call *sync, uint64_t before,
+static struct cfs_remote_attributes told(struct pool_fixture *fixture, struct sync_call *sync, uint64_t before,
                                          uint64_t requests)
 {
     sync_submitted(sync);
     assert_int_equal(sync_wait(&fixture->driver, sync), 0);
     struct cfs_remote_attributes attributes = sync->call.result.attributes;
     sync_fini(sync);
-    assert_int_equal(status_of(fixture).requests, before + requests);
+    assert_int_equal(pool_fixture_status(fixture).requests, before + requests);
     assert_int_equal(attributes.valid, CFS_REMOTE_SIZE | CFS_REMOTE_OWNER | CFS_REMOTE_MODE | CFS_REMOTE_TIMES);
     return attributes;
 }
@@ -462,7 +387,7 @@ static struct cfs_remote_attributes told(struct fixture *fixture, struct sync_ca
     __extension__({                                                                                                    \
         struct sync_call sync;                                                                                         \
         struct cfs_remote *remote = fixture->driver.remote;                                                            \
-        uint64_t before = status_of(fixture).requests;                                                                 \
+        uint64_t before = pool_fixture_status(fixture).requests;                                                       \
         sync_init(&sync);                                                                                              \
         sync_begin(&sync);                                                                                             \
         remote->operations->operation(remote, &sync.call, __VA_ARGS__);                                                \
@@ -471,11 +396,11 @@ static struct cfs_remote_attributes told(struct fixture *fixture, struct sync_ca
 
 static void a_change_tells_what_came_of_it_in_the_same_round_trip(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     const struct cfs_remote_attributes mode = {.valid = CFS_REMOTE_MODE, .mode = 0640};
     const struct cfs_remote_attributes size = {.valid = CFS_REMOTE_SIZE, .size = 1000};
     open_pool(fixture, "umask 022", 1, TEST_LIMIT_MS);
-    struct cfs_remote_file *file = open_file(fixture, "file", O_RDWR | O_CREAT);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "file", O_RDWR | O_CREAT);
     assert_int_equal(TOLD(2, mkdir, "folder", 0755).mode, S_IFDIR | 0755);
     assert_int_equal(TOLD(3, mkdir, "shared", 0777).mode, S_IFDIR | 0777);
     assert_int_equal(TOLD(2, symlink, "nowhere", "link").size, strlen("nowhere"));
@@ -487,7 +412,7 @@ static void a_change_tells_what_came_of_it_in_the_same_round_trip(void **state)
     assert_int_equal(sync_close(&fixture->driver, file), 0);
 }
 
-#define CHECK(name) cmocka_unit_test_setup_teardown(name, make_folders, remove_folders)
+#define CHECK(name) cmocka_unit_test_setup_teardown(name, pool_fixture_make, pool_fixture_remove)
 
 int main(void)
 {

@@ -1,105 +1,31 @@
 /* Large files on several sessions: the order of calls holds, other files are never mixed in, and a session that is lost
  * or refused is no loss. Each "session" is a sftp-server of its own. */
 #include "lib/find_sftp_server.h"
+#include "lib/pool_fixture.h"
 #include "lib/remote_conformance.h"
-#include "lib/remote_sync.h"
 #include "lib/scratch.h"
 #include "lib/test.h"
-#include "remote/pool.h"
 #include <fcntl.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utime.h>
 
 enum { MEBIBYTE = 1024 * 1024, PIECE = 64 * 1024 };
 
-/* Each server writes its process id into a file of the scratch folder before it becomes sftp-server. */
-struct fixture {
-    struct remote_driver driver; /* first: it is what *state points at */
-    char *folder, *work, *pids;
-    atomic_uint lost;
-};
-
-static int make_folders(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-    assert_non_null(fixture);
-    fixture->folder = scratch_make();
-    fixture->work = scratch_path(fixture->folder, "work");
-    fixture->pids = scratch_path(fixture->folder, "pids");
-    assert_int_equal(mkdir(fixture->work, 0700), 0);
-    assert_int_equal(mkdir(fixture->pids, 0700), 0);
-    *state = fixture;
-    return 0;
-}
-
-static int remove_folders(void **state)
-{
-    struct fixture *fixture = *state;
-    cfs_pool_free(fixture->driver.remote);
-    scratch_remove(fixture->folder);
-    free(fixture->work);
-    free(fixture->pids);
-    free(fixture);
-    return 0;
-}
-
-static void on_lost(const char *reason, void *context)
-{
-    struct fixture *fixture = context;
-    if (reason[0] != '\0')
-        atomic_fetch_add(&fixture->lost, 1);
-}
-
-static struct cfs_transport *transport_of(struct fixture *fixture)
-{
-    struct cfs_transport *transport = NULL;
-    char *server = strdup(find_sftp_server());
-    char *argv[] = {(char[]){"/bin/sh"},
-                    (char[]){"-c"},
-                    (char[]){"echo $$ >>\"$1/pids/all\"; exec \"$2\""},
-                    (char[]){"sh"},
-                    fixture->folder,
-                    server,
-                    NULL};
-    assert_int_equal(cfs_transport_command_open(argv, &transport), 0);
-    free(server);
-    return transport;
-}
-
 static uint32_t idle_ms;
 
-static int open_pool(struct fixture *fixture, struct cfs_transport *transport, unsigned sessions, size_t bulk_piece)
+static int open_pool_on(struct pool_fixture *fixture, struct cfs_transport *transport, unsigned sessions,
+                        size_t bulk_piece)
 {
-    struct cfs_error error = {0};
-    struct cfs_pool_options options = {.lanes = 2,
-                                       .sessions = sessions,
-                                       .bulk_piece = bulk_piece,
-                                       .idle_ms = idle_ms,
-                                       .op_timeout_ms = TEST_LIMIT_MS,
-                                       .remote_dir = fixture->work,
-                                       .lost = on_lost,
-                                       .context = fixture};
-    int result = cfs_pool_open(transport, &options, &fixture->driver.remote, &error);
-    if (result)
-        print_error("%s\n", error.text);
-    return result;
+    const struct cfs_pool_options options = {
+        .lanes = 2, .sessions = sessions, .bulk_piece = bulk_piece, .idle_ms = idle_ms, .op_timeout_ms = TEST_LIMIT_MS};
+    return pool_fixture_open(fixture, transport, options);
 }
 
-static struct cfs_pool_status status_of(struct fixture *fixture)
+static int open_pool(struct pool_fixture *fixture, unsigned sessions, size_t bulk_piece)
 {
-    struct cfs_pool_status status;
-    cfs_pool_status(fixture->driver.remote, &status);
-    return status;
-}
-
-static struct cfs_remote_file *open_file(struct fixture *fixture, const char *path, int flags)
-{
-    struct cfs_remote_file *file = NULL;
-    assert_int_equal(sync_open(&fixture->driver, path, flags, 0600, &file), 0);
-    return file;
+    return open_pool_on(fixture, pool_fixture_transport(fixture, ""), sessions, bulk_piece);
 }
 
 /* Bytes that tell where they belong. */
@@ -112,7 +38,7 @@ static void fill(uint8_t *bytes, uint64_t offset, size_t length, unsigned seed)
 }
 
 /* A file on the server that was written long ago. */
-static void make_file(struct fixture *fixture, const char *name, size_t size, unsigned seed)
+static void make_file(struct pool_fixture *fixture, const char *name, size_t size, unsigned seed)
 {
     char *path CFS_AUTO_FREE = scratch_path(fixture->work, name);
     uint8_t *bytes CFS_AUTO_FREE = malloc(size);
@@ -127,27 +53,24 @@ static void make_file(struct fixture *fixture, const char *name, size_t size, un
 }
 
 /* Counts the descriptors that all servers together have open on NAME. */
-static int handles_on(struct fixture *fixture, const char *name)
+static int handles_on(struct pool_fixture *fixture, const char *name)
 {
-    char *all CFS_AUTO_FREE = scratch_path(fixture->pids, "all");
     char *wanted CFS_AUTO_FREE = scratch_path(fixture->work, name);
-    FILE *pids = fopen(all, "r");
-    int pid, count = 0;
-    assert_non_null(pids);
-    while (fscanf(pids, "%d", &pid) == 1) {
+    pid_t pids[POOL_FIXTURE_SERVERS];
+    int count = 0;
+    for (size_t i = pool_fixture_servers(fixture, pids); i-- > 0;) {
         for (int fd = 3; fd < 40; fd++) {
             char link[64], target[4096];
-            snprintf(link, sizeof(link), "/proc/%d/fd/%d", pid, fd);
+            snprintf(link, sizeof(link), "/proc/%d/fd/%d", pids[i], fd);
             ssize_t length = readlink(link, target, sizeof(target) - 1);
             count += length == (ssize_t)strlen(wanted) && memcmp(target, wanted, (size_t)length) == 0;
         }
     }
-    fclose(pids);
     return count;
 }
 
 /* Reads a MiB of FILE in pieces, many at once, and compares. */
-static void read_mebibyte(struct fixture *fixture, struct cfs_remote_file *file, uint64_t offset, unsigned seed)
+static void read_mebibyte(struct pool_fixture *fixture, struct cfs_remote_file *file, uint64_t offset, unsigned seed)
 {
     enum { COUNT = MEBIBYTE / PIECE };
     static uint8_t bytes[MEBIBYTE], expected[MEBIBYTE];
@@ -168,7 +91,7 @@ static void read_mebibyte(struct fixture *fixture, struct cfs_remote_file *file,
     assert_memory_equal(bytes, expected, MEBIBYTE);
 }
 
-static void write_mebibyte(struct fixture *fixture, struct cfs_remote_file *file, uint64_t offset, unsigned seed)
+static void write_mebibyte(struct pool_fixture *fixture, struct cfs_remote_file *file, uint64_t offset, unsigned seed)
 {
     enum { COUNT = MEBIBYTE / PIECE };
     static uint8_t bytes[MEBIBYTE];
@@ -188,7 +111,7 @@ static void write_mebibyte(struct fixture *fixture, struct cfs_remote_file *file
 }
 
 /* Moves bytes until FILE has COUNT handles on the servers. */
-static void read_until_striped(struct fixture *fixture, struct cfs_remote_file *file, const char *name, int count)
+static void read_until_striped(struct pool_fixture *fixture, struct cfs_remote_file *file, const char *name, int count)
 {
     int64_t end = cfs_clock_ms(&cfs_system_clock) + TEST_LIMIT_MS;
     while (handles_on(fixture, name) < count && cfs_clock_ms(&cfs_system_clock) < end)
@@ -196,7 +119,7 @@ static void read_until_striped(struct fixture *fixture, struct cfs_remote_file *
     assert_int_equal(handles_on(fixture, name), count);
 }
 
-static void write_until_striped(struct fixture *fixture, struct cfs_remote_file *file, const char *name, int count)
+static void write_until_striped(struct pool_fixture *fixture, struct cfs_remote_file *file, const char *name, int count)
 {
     int64_t end = cfs_clock_ms(&cfs_system_clock) + TEST_LIMIT_MS;
     while (handles_on(fixture, name) < count && cfs_clock_ms(&cfs_system_clock) < end)
@@ -204,7 +127,7 @@ static void write_until_striped(struct fixture *fixture, struct cfs_remote_file 
     assert_int_equal(handles_on(fixture, name), count);
 }
 
-static void expect_content(struct fixture *fixture, const char *name, size_t size, unsigned seed)
+static void expect_content(struct pool_fixture *fixture, const char *name, size_t size, unsigned seed)
 {
     char *path CFS_AUTO_FREE = scratch_path(fixture->work, name);
     uint8_t *bytes CFS_AUTO_FREE = malloc(size + 1), *expected CFS_AUTO_FREE = malloc(size);
@@ -220,14 +143,14 @@ static void expect_content(struct fixture *fixture, const char *name, size_t siz
 
 static void a_large_file_is_read_by_several_sessions(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     make_file(fixture, "large", 16 * MEBIBYTE, 1);
-    assert_int_equal(open_pool(fixture, transport_of(fixture), 3, 0), 0);
-    struct cfs_remote_file *file = open_file(fixture, "large", O_RDONLY);
-    assert_int_equal(status_of(fixture).sessions, 1);
+    assert_int_equal(open_pool(fixture, 3, 0), 0);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "large", O_RDONLY);
+    assert_int_equal(pool_fixture_status(fixture).sessions, 1);
     read_until_striped(fixture, file, "large", 3);
-    assert_int_equal(status_of(fixture).sessions, 3);
-    assert_int_equal(status_of(fixture).lanes, 4);
+    assert_int_equal(pool_fixture_status(fixture).sessions, 3);
+    assert_int_equal(pool_fixture_status(fixture).lanes, 4);
     for (unsigned i = 0; i < 16; i++)
         read_mebibyte(fixture, file, (uint64_t)i * MEBIBYTE, 1);
     assert_int_equal(sync_close(&fixture->driver, file), 0);
@@ -238,17 +161,17 @@ static void a_large_file_is_read_by_several_sessions(void **state)
 static void a_file_may_be_closed_while_it_gets_stripes(void **state)
 {
     enum { READS = 2, ROUNDS = 100 };
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     static uint8_t bytes[READS][PIECE];
     struct sync_call calls[READS], closing;
     make_file(fixture, "large", 16 * MEBIBYTE, 1);
-    assert_int_equal(open_pool(fixture, transport_of(fixture), 3, 1), 0);
+    assert_int_equal(open_pool(fixture, 3, 1), 0);
     struct cfs_remote *remote = fixture->driver.remote;
-    struct cfs_remote_file *file = open_file(fixture, "large", O_RDONLY);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "large", O_RDONLY);
     read_until_striped(fixture, file, "large", 3); /* the sessions are there */
     assert_int_equal(sync_close(&fixture->driver, file), 0);
     for (int round = 0; round < ROUNDS; round++) {
-        file = open_file(fixture, "large", O_RDONLY);
+        file = pool_fixture_file(fixture, "large", O_RDONLY);
         for (size_t i = 0; i < READS; i++) {
             sync_init(&calls[i]);
             sync_begin(&calls[i]);
@@ -271,34 +194,34 @@ static void a_file_may_be_closed_while_it_gets_stripes(void **state)
 
 static void small_and_random_reads_open_no_session(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     uint8_t bytes[4096];
     make_file(fixture, "large", 16 * MEBIBYTE, 1);
-    assert_int_equal(open_pool(fixture, transport_of(fixture), 3, 0), 0);
-    struct cfs_remote_file *file = open_file(fixture, "large", O_RDONLY);
+    assert_int_equal(open_pool(fixture, 3, 0), 0);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "large", O_RDONLY);
     for (uint64_t i = 0; i < 2000; i++)
         assert_int_equal(sync_read(&fixture->driver, file, i * 7919 % 4096 * 4096, bytes, sizeof(bytes)), 4096);
-    assert_int_equal(status_of(fixture).sessions, 1);
+    assert_int_equal(pool_fixture_status(fixture).sessions, 1);
     assert_int_equal(sync_close(&fixture->driver, file), 0);
 }
 
 /* The old one is read to its end, whatever stands in its place, of the same size and time. */
 static void a_file_that_was_replaced_is_not_mixed(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     make_file(fixture, "large", 16 * MEBIBYTE, 1);
-    assert_int_equal(open_pool(fixture, transport_of(fixture), 3, 0), 0);
-    struct cfs_remote_file *first = open_file(fixture, "large", O_RDONLY);
+    assert_int_equal(open_pool(fixture, 3, 0), 0);
+    struct cfs_remote_file *first = pool_fixture_file(fixture, "large", O_RDONLY);
     read_until_striped(fixture, first, "large", 3); /* the sessions are there */
     assert_int_equal(sync_close(&fixture->driver, first), 0);
-    struct cfs_remote_file *old = open_file(fixture, "large", O_RDONLY);
+    struct cfs_remote_file *old = pool_fixture_file(fixture, "large", O_RDONLY);
     make_file(fixture, "new", 16 * MEBIBYTE, 2);
     char *from CFS_AUTO_FREE = scratch_path(fixture->work, "new");
     char *to CFS_AUTO_FREE = scratch_path(fixture->work, "large");
     assert_int_equal(rename(from, to), 0);
     for (unsigned i = 0; i < 16; i++)
         read_mebibyte(fixture, old, (uint64_t)i * MEBIBYTE, 1);
-    struct cfs_remote_file *new = open_file(fixture, "large", O_RDONLY);
+    struct cfs_remote_file *new = pool_fixture_file(fixture, "large", O_RDONLY);
     for (unsigned i = 0; i < 16; i++)
         read_mebibyte(fixture, new, (uint64_t)i * MEBIBYTE, 2);
     assert_int_equal(sync_close(&fixture->driver, old), 0);
@@ -307,10 +230,10 @@ static void a_file_that_was_replaced_is_not_mixed(void **state)
 
 static void a_file_that_is_gone_is_read_on(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     make_file(fixture, "large", 16 * MEBIBYTE, 1);
-    assert_int_equal(open_pool(fixture, transport_of(fixture), 3, 0), 0);
-    struct cfs_remote_file *file = open_file(fixture, "large", O_RDONLY);
+    assert_int_equal(open_pool(fixture, 3, 0), 0);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "large", O_RDONLY);
     assert_int_equal(sync_unlink(&fixture->driver, "large"), 0);
     for (unsigned i = 0; i < 16; i++)
         read_mebibyte(fixture, file, (uint64_t)i * MEBIBYTE, 1);
@@ -321,10 +244,10 @@ static void a_file_that_is_gone_is_read_on(void **state)
 
 static void a_large_file_is_written_by_several_sessions(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     struct cfs_remote_attributes attributes;
-    assert_int_equal(open_pool(fixture, transport_of(fixture), 3, 0), 0);
-    struct cfs_remote_file *file = open_file(fixture, "new", O_WRONLY | O_CREAT | O_EXCL);
+    assert_int_equal(open_pool(fixture, 3, 0), 0);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "new", O_WRONLY | O_CREAT | O_EXCL);
     write_until_striped(fixture, file, "new", 3);
     for (unsigned i = 0; i < 16; i++)
         write_mebibyte(fixture, file, (uint64_t)i * MEBIBYTE, 2);
@@ -339,13 +262,13 @@ static void a_large_file_is_written_by_several_sessions(void **state)
 /* What is written by path must not go into the file that took the name. */
 static void a_file_that_was_replaced_is_not_written_to(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     char *path CFS_AUTO_FREE = scratch_path(fixture->work, "file");
-    assert_int_equal(open_pool(fixture, transport_of(fixture), 3, 0), 0);
-    struct cfs_remote_file *first = open_file(fixture, "other", O_WRONLY | O_CREAT);
+    assert_int_equal(open_pool(fixture, 3, 0), 0);
+    struct cfs_remote_file *first = pool_fixture_file(fixture, "other", O_WRONLY | O_CREAT);
     write_until_striped(fixture, first, "other", 3);
     assert_int_equal(sync_close(&fixture->driver, first), 0);
-    struct cfs_remote_file *file = open_file(fixture, "file", O_WRONLY | O_CREAT);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "file", O_WRONLY | O_CREAT);
     assert_int_equal(unlink(path), 0);
     make_file(fixture, "file", MEBIBYTE, 7);
     for (unsigned i = 0; i < 16; i++)
@@ -358,14 +281,14 @@ static void a_file_that_was_replaced_is_not_written_to(void **state)
 static void what_overlaps_keeps_its_order(void **state)
 {
     enum { CALLS = 300, SIZE = 4 * PIECE };
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     struct cfs_remote_file *file;
     static uint8_t model[SIZE], bytes[CALLS][SIZE], wanted[CALLS][SIZE];
     static size_t lengths[CALLS];
     struct sync_call *calls CFS_AUTO_FREE = calloc(CALLS, sizeof(*calls));
-    assert_int_equal(open_pool(fixture, transport_of(fixture), 4, 1), 0);
+    assert_int_equal(open_pool(fixture, 4, 1), 0);
     struct cfs_remote *remote = fixture->driver.remote;
-    file = open_file(fixture, "file", O_RDWR | O_CREAT);
+    file = pool_fixture_file(fixture, "file", O_RDWR | O_CREAT);
     write_until_striped(fixture, file, "file", 4);
     write_mebibyte(fixture, file, 0, 1);
     fill(model, 0, SIZE, 1);
@@ -396,11 +319,11 @@ static void what_overlaps_keeps_its_order(void **state)
 static void what_concerns_the_whole_file_keeps_its_order(void **state)
 {
     enum { WRITES = 32, ROUNDS = 10, CALLS = WRITES + 5 };
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     static uint8_t bytes[PIECE];
-    assert_int_equal(open_pool(fixture, transport_of(fixture), 4, 0), 0);
+    assert_int_equal(open_pool(fixture, 4, 0), 0);
     struct cfs_remote *remote = fixture->driver.remote;
-    struct cfs_remote_file *file = open_file(fixture, "file", O_RDWR | O_CREAT);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "file", O_RDWR | O_CREAT);
     write_until_striped(fixture, file, "file", 4);
     for (uint64_t round = 1; round <= ROUNDS; round++) {
         const struct cfs_remote_attributes cut = {.valid = CFS_REMOTE_SIZE, .size = round};
@@ -434,28 +357,23 @@ static void what_concerns_the_whole_file_keeps_its_order(void **state)
 /* --- sessions that go, or do not come --- */
 
 /* Kills the server that was started last. */
-static void kill_last(struct fixture *fixture)
+static void kill_last(struct pool_fixture *fixture)
 {
-    char *all CFS_AUTO_FREE = scratch_path(fixture->pids, "all");
-    FILE *pids = fopen(all, "r");
-    int pid, last = 0;
-    assert_non_null(pids);
-    while (fscanf(pids, "%d", &pid) == 1)
-        last = pid;
-    fclose(pids);
-    assert_true(last > 0);
-    assert_int_equal(kill(last, SIGKILL), 0);
+    pid_t pids[POOL_FIXTURE_SERVERS];
+    size_t count = pool_fixture_servers(fixture, pids);
+    assert_true(count > 0);
+    assert_int_equal(kill(pids[count - 1], SIGKILL), 0);
 }
 
 static void a_session_that_is_lost_loses_nothing(void **state)
 {
     enum { COUNT = 64, TOTAL = COUNT * PIECE };
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     static uint8_t bytes[TOTAL];
     struct sync_call calls[COUNT];
-    assert_int_equal(open_pool(fixture, transport_of(fixture), 3, 0), 0);
+    assert_int_equal(open_pool(fixture, 3, 0), 0);
     struct cfs_remote *remote = fixture->driver.remote;
-    struct cfs_remote_file *file = open_file(fixture, "file", O_RDWR | O_CREAT);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "file", O_RDWR | O_CREAT);
     write_until_striped(fixture, file, "file", 3);
     fill(bytes, 0, TOTAL, 3);
     for (size_t i = 0; i < COUNT; i++) {
@@ -472,8 +390,8 @@ static void a_session_that_is_lost_loses_nothing(void **state)
     }
     for (unsigned i = 0; i < 4; i++)
         read_mebibyte(fixture, file, (uint64_t)i * MEBIBYTE, 3);
-    test_wait_until(status_of(fixture).sessions == 2);
-    assert_true(status_of(fixture).connected);
+    test_wait_until(pool_fixture_status(fixture).sessions == 2);
+    assert_true(pool_fixture_status(fixture).connected);
     assert_int_equal(sync_close(&fixture->driver, file), 0);
     expect_content(fixture, "file", TOTAL, 3);
     assert_int_equal(atomic_load(&fixture->lost), 0);
@@ -481,20 +399,20 @@ static void a_session_that_is_lost_loses_nothing(void **state)
 
 static void a_session_without_work_is_closed_and_comes_again(void **state)
 {
-    struct fixture *fixture = *state;
+    struct pool_fixture *fixture = *state;
     idle_ms = 100;
     make_file(fixture, "large", 16 * MEBIBYTE, 1);
-    assert_int_equal(open_pool(fixture, transport_of(fixture), 3, 0), 0);
+    assert_int_equal(open_pool(fixture, 3, 0), 0);
     idle_ms = 0;
     for (int i = 0; i < 2; i++) {
-        struct cfs_remote_file *file = open_file(fixture, "large", O_RDONLY);
+        struct cfs_remote_file *file = pool_fixture_file(fixture, "large", O_RDONLY);
         read_until_striped(fixture, file, "large", 3);
         read_mebibyte(fixture, file, 0, 1);
         assert_int_equal(sync_close(&fixture->driver, file), 0);
-        test_wait_until(status_of(fixture).sessions == 1);
-        assert_int_equal(status_of(fixture).lanes, 2);
+        test_wait_until(pool_fixture_status(fixture).sessions == 1);
+        assert_int_equal(pool_fixture_status(fixture).lanes, 2);
     }
-    assert_true(status_of(fixture).connected);
+    assert_true(pool_fixture_status(fixture).connected);
 }
 
 /* A transport that adds no session: at once, or after a while. */
@@ -512,19 +430,19 @@ static int refuse(struct cfs_transport *transport, cfs_transport_added *added, v
 
 static void a_session_that_is_refused_is_asked_for_once(void **state)
 {
-    struct fixture *fixture = *state;
-    struct cfs_transport *transport = transport_of(fixture);
+    struct pool_fixture *fixture = *state;
+    struct cfs_transport *transport = pool_fixture_transport(fixture, "");
     stubborn = *transport->operations;
     stubborn.add_session = refuse;
     transport->operations = &stubborn;
     atomic_store(&asked, 0);
     make_file(fixture, "large", 16 * MEBIBYTE, 1);
-    assert_int_equal(open_pool(fixture, transport, 3, 0), 0);
-    struct cfs_remote_file *file = open_file(fixture, "large", O_RDONLY);
+    assert_int_equal(open_pool_on(fixture, transport, 3, 0), 0);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "large", O_RDONLY);
     for (unsigned i = 0; i < 16; i++)
         read_mebibyte(fixture, file, (uint64_t)i * MEBIBYTE, 1);
     assert_int_equal(atomic_load(&asked), 1);
-    assert_int_equal(status_of(fixture).sessions, 1);
+    assert_int_equal(pool_fixture_status(fixture).sessions, 1);
     assert_int_equal(sync_close(&fixture->driver, file), 0);
 }
 
@@ -532,11 +450,11 @@ static void a_session_that_is_refused_is_asked_for_once(void **state)
 
 static int setup_conformance(void **state)
 {
-    int result = make_folders(state);
-    return result ? result : open_pool(*state, transport_of(*state), 4, 1);
+    int result = pool_fixture_make(state);
+    return result ? result : open_pool(*state, 4, 1);
 }
 
-#define CHECK(function) cmocka_unit_test_setup_teardown(function, make_folders, remove_folders)
+#define CHECK(function) cmocka_unit_test_setup_teardown(function, pool_fixture_make, pool_fixture_remove)
 
 int main(void)
 {
@@ -557,5 +475,5 @@ int main(void)
     if (!find_sftp_server())
         return 77;
     int failures = cmocka_run_group_tests_name("stripes", tests, NULL, NULL);
-    return failures + remote_conformance("striped from the first byte", setup_conformance, remove_folders);
+    return failures + remote_conformance("striped from the first byte", setup_conformance, pool_fixture_remove);
 }
