@@ -20,6 +20,7 @@ src_remote_libremote_a_SOURCES = \
 	src/remote/ops_listing.c \
 	src/remote/ops_data.c \
 	src/remote/ops_path.c \
+	src/remote/ops_put.c \
 	src/remote/ops_rename.c \
 	src/remote/paths.c \
 	src/remote/paths.h \

@@ -119,7 +119,7 @@ static void on_attributes(struct cfs_operation *operation, const struct cfs_sftp
     answered(operation);
 }
 
-static uint32_t wire_flags(int flags)
+uint32_t cfs_open_wire_flags(int flags)
 {
     static const uint32_t access[] = {
         [O_RDONLY] = SSH_FXF_READ, [O_WRONLY] = SSH_FXF_WRITE, [O_RDWR] = SSH_FXF_READ | SSH_FXF_WRITE};
@@ -147,13 +147,13 @@ static void start_open(struct cfs_operation *operation)
             return;
     }
     armed = cfs_step_arm(&step[1], operation, on_opened);
-    if (!cfs_step_sent(&step[1], cfs_sftp_open(client, armed, operation->path, wire_flags(self->flags), &wire)))
+    if (!cfs_step_sent(&step[1], cfs_sftp_open(client, armed, operation->path, cfs_open_wire_flags(self->flags), &wire)))
         return;
     armed = cfs_step_arm(&step[2], operation, on_attributes);
     (void)!cfs_step_sent(&step[2], cfs_sftp_lstat(client, armed, operation->path));
 }
 
-static enum cfs_diagnose_operation kind_of_open(int flags)
+enum cfs_diagnose_operation cfs_open_kind(int flags)
 {
     if (flags & O_CREAT)
         return flags & O_EXCL ? CFS_DIAGNOSE_CREATE_EXCLUSIVE : CFS_DIAGNOSE_CREATE;
@@ -165,7 +165,7 @@ void cfs_pool_open_file(struct cfs_remote *remote, struct cfs_remote_call *call,
 {
     struct cfs_pool *pool = cfs_pool_of(remote);
     bool writes = (flags & O_ACCMODE) != O_RDONLY;
-    struct open_operation *self = cfs_operation_new(pool, call, sizeof(*self), kind_of_open(flags), start_open);
+    struct open_operation *self = cfs_operation_new(pool, call, sizeof(*self), cfs_open_kind(flags), start_open);
     if (!self)
         return;
     self->operation.dispose = dispose_open;

@@ -53,7 +53,7 @@ void cfs_pool_lane_settled(struct cfs_lane *lane)
 {
     struct cfs_pool *pool = lane->pool;
     settle(pool);
-    if (lane->number > 0)
+    if (lane->number > 0 && lane->number != CFS_PUT_LANE)
         start_next_lane(pool);
 }
 
@@ -68,7 +68,7 @@ static void reap(struct cfs_task *task)
     bool lost = pool->lost;
     memcpy(reason, pool->last_error, sizeof(reason));
     pthread_mutex_unlock(&pool->lock);
-    for (unsigned i = 0; i < CFS_LANES_MAX; i++) {
+    for (unsigned i = 0; i < CFS_LANES_ALL; i++) {
         struct cfs_lane *lane = &pool->lanes[i];
         if (!lane->client || !(lost || lane->doomed))
             continue;
@@ -112,8 +112,12 @@ static void fail_opening(struct cfs_lane *lane, int lost_error, const char *reas
 static void refuse(struct cfs_lane *lane, const char *reason)
 {
     struct cfs_pool *pool = lane->pool;
-    cfs_log_info("pool", "the server allows %u channels: %s", lane->number, reason);
-    pool->next_lane = pool->lanes_wanted;
+    if (lane->number == CFS_PUT_LANE) {
+        cfs_log_info("pool", "there is no channel for files to be made in one step: %s", reason);
+    } else {
+        cfs_log_info("pool", "the server allows %u channels: %s", lane->number, reason);
+        pool->next_lane = pool->lanes_wanted;
+    }
     pthread_mutex_lock(&pool->lock);
     lane->state = CFS_LANE_REFUSED;
     pthread_mutex_unlock(&pool->lock);
@@ -173,7 +177,7 @@ static struct cfs_pool *pool_new(struct cfs_transport *transport, const struct c
     pool->sessions_far_only = options->sessions == 0;
     pool->sessions_wanted = options->sessions ? options->sessions : USUAL_SESSIONS;
     pool->round_trip_ms = -1;
-    for (unsigned i = 0; i < CFS_LANES_MAX; i++) {
+    for (unsigned i = 0; i < CFS_LANES_ALL; i++) {
         pool->lanes[i].pool = pool;
         pool->lanes[i].number = i;
     }
@@ -239,7 +243,7 @@ static void close_all(struct cfs_task *task)
     struct cfs_pool *pool = cfs_container_of(task, struct cfs_pool, close_task);
     pool->closing = true;
     cfs_sessions_end(pool);
-    for (unsigned i = 0; i < CFS_LANES_MAX; i++) {
+    for (unsigned i = 0; i < CFS_LANES_ALL; i++) {
         if (pool->lanes[i].client)
             cfs_lane_close(&pool->lanes[i], CFS_LANE_CLOSED);
     }
@@ -298,6 +302,7 @@ const struct cfs_remote_operations cfs_pool_operations = {
     .fsync = cfs_pool_fsync,
     .copy = cfs_pool_copy,
     .close = cfs_pool_close_file,
+    .put = cfs_pool_put,
     .open_listing = cfs_pool_open_listing,
     .read_listing = cfs_pool_read_listing,
     .close_listing = cfs_pool_close_listing,

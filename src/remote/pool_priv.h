@@ -14,7 +14,7 @@
 #include "sftp/client.h"
 #include <pthread.h>
 
-enum { CFS_LANES_MAX = 32, CFS_STRIPES_MAX = 3 };
+enum { CFS_LANES_MAX = 32, CFS_PUT_LANE = CFS_LANES_MAX, CFS_LANES_ALL, CFS_STRIPES_MAX = 3 };
 
 /* One SFTP channel.
  *   CLOSED -> STARTING -> READY -> CLOSED      (READY -> CLOSED is the loss of the connection)
@@ -37,6 +37,14 @@ struct cfs_lane {
     size_t bytes_in_flight;
     size_t open_files;
     size_t allowance; /* of bytes in flight, for choosing among lanes: see stripes.c */
+};
+
+/* What is known of the handles on the lane for files that are put: see ops_put.c. */
+struct cfs_put_learned {
+    struct cfs_sftp_handle handle; /* that the last one had */
+    unsigned times;                /* how often in a row */
+    bool learning;                 /* one is on its way whose handle was not foreseen */
+    bool given_up;
 };
 
 struct cfs_pool {
@@ -66,13 +74,15 @@ struct cfs_pool {
     struct cfs_task start_task, reap_task, close_task, prepare_task;
     bool reap_posted, started_once, closing;
     bool umask_known;
+    struct cfs_put_learned put;
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* settled, closed */
     /* lock */
-    struct cfs_lane lanes[CFS_LANES_MAX]; /* [0, lanes_wanted): session 0's; behind them one for each further session */
-    unsigned sessions;                    /* with a lane that is ready */
-    struct cfs_list operations;           /* in flight, in the order of submission */
+    /* [0, lanes_wanted): session 0's; behind them one for each further session; the last: CFS_PUT_LANE, session 0's. */
+    struct cfs_lane lanes[CFS_LANES_ALL];
+    unsigned sessions;          /* with a lane that is ready */
+    struct cfs_list operations; /* in flight, in the order of submission */
     struct cfs_list files;
     size_t in_flight;
     uint64_t open_files;
@@ -222,6 +232,13 @@ void cfs_pool_close_listing(struct cfs_remote *remote, struct cfs_remote_call *c
                             struct cfs_remote_listing *listing);
 void cfs_pool_id_names(struct cfs_remote *remote, struct cfs_remote_call *call, const uint32_t *uids, size_t uid_count,
                        const uint32_t *gids, size_t gid_count);
+
+void cfs_pool_put(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, int flags, mode_t mode,
+                  size_t length, const void *data, const struct cfs_remote_attributes *attributes);
+
+/* ops_file.c: an open with FLAGS, on the wire and to the diagnosis */
+uint32_t cfs_open_wire_flags(int flags);
+enum cfs_diagnose_operation cfs_open_kind(int flags);
 
 /* attributes of the wire and of the contract (convert.c) */
 void cfs_attributes_from_wire(const struct cfs_sftp_attributes *wire, struct cfs_remote_attributes *ret_attributes);

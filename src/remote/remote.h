@@ -104,6 +104,7 @@ enum cfs_remote_capability {
     CFS_REMOTE_CAN_STATFS = 1 << 4,
     CFS_REMOTE_CAN_LSETSTAT = 1 << 5,
     CFS_REMOTE_CAN_NAME_IDS = 1 << 6,
+    CFS_REMOTE_CAN_PUT = 1 << 7, /* put: a small file that is complete */
 };
 
 /* What does not change while the remote lives. */
@@ -175,6 +176,13 @@ struct cfs_remote_operations {
                  uint64_t from_offset, struct cfs_remote_file *to, uint64_t to_offset, size_t length);
     /* No other call on FILE may be submitted afterwards; those in flight complete first. */
     void (*close)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+    /* A file that is complete, in as few round trips as possible: open of PATH with FLAGS (O_CREAT among them) and
+     * MODE, write of LENGTH bytes at its begin, fsetattr of ATTRIBUTES (no size; valid = 0: none), close.
+     * result.attributes: as the file is then. The first error of them; with any, the file may be there, empty or with a
+     * part of the data, but nothing is in another file. DATA is the caller's and stays until `done`. It is not
+     * cancelled. Only with CFS_REMOTE_CAN_PUT; NULL: it cannot. */
+    void (*put)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, int flags, mode_t mode,
+                size_t length, const void *data, const struct cfs_remote_attributes *attributes);
 
     void (*open_listing)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
     /* The next batch, in the server's order; "." and ".." and bad names are left out (bad ones with one warning in the

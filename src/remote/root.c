@@ -182,7 +182,7 @@ static uint32_t capabilities_of(uint32_t extensions)
         {CFS_SFTP_LSETSTAT, CFS_REMOTE_CAN_LSETSTAT},
         {CFS_SFTP_USERS_GROUPS_BY_ID, CFS_REMOTE_CAN_NAME_IDS},
     };
-    uint32_t capabilities = 0;
+    uint32_t capabilities = CFS_REMOTE_CAN_PUT;
     for (size_t i = 0; i < CFS_COUNT(pairs); i++)
         capabilities |= extensions & pairs[i].extension ? pairs[i].capability : 0;
     return capabilities;

@@ -6,7 +6,7 @@
 /* The lock is held. */
 static void add_lanes(const struct cfs_pool *pool, struct cfs_pool_status *status)
 {
-    for (unsigned i = 0; i < CFS_LANES_MAX; i++) {
+    for (unsigned i = 0; i < CFS_LANES_ALL; i++) {
         const struct cfs_lane *lane = &pool->lanes[i];
         struct cfs_sftp_counters counters;
         status->lanes += lane->state == CFS_LANE_READY;

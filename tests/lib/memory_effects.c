@@ -180,6 +180,32 @@ static int do_copy(struct memory_remote *memory, struct pending *pending)
     return error;
 }
 
+static int do_put(struct memory_remote *memory, struct pending *pending)
+{
+    struct memory_node *node;
+    struct cfs_remote_attributes before, mode = {.valid = CFS_REMOTE_MODE, .mode = pending->mode};
+    bool existed = memory_tree_lstat(memory->tree, pending->path, &before) == 0;
+    int error = memory->fail_all[MEMORY_OPEN];
+    if (!error)
+        error = memory_tree_open(memory->tree, pending->path, pending->flags, pending->mode, &node);
+    if (error)
+        return error;
+    if (!existed)
+        error = memory_node_setattr(memory->tree, node, &mode);
+    if (!error)
+        error = memory->fail_all[MEMORY_WRITE];
+    if (!error)
+        error = memory_node_write(memory->tree, node, 0, pending->length, pending->put_data);
+    if (!error) {
+        memory->bytes_written += pending->length;
+        error = memory_node_setattr(memory->tree, node, &pending->attributes);
+    }
+    if (!error && memory_random(memory, 4))
+        memory_node_attributes(node, &pending->result.attributes);
+    memory_node_put(memory->tree, node);
+    return error;
+}
+
 /* The names are those at the time of opening, the attributes those of now; names that are gone by now are skipped: as
  * sftp-server does. */
 static struct memory_batch fetch_batch(struct cfs_remote_listing *listing)
@@ -275,6 +301,7 @@ static int (*const effects[MEMORY_OPERATIONS])(struct memory_remote *memory, str
     [MEMORY_FSYNC] = do_nothing,
     [MEMORY_COPY] = do_copy,
     [MEMORY_CLOSE] = do_nothing, /* the file is freed on completion */
+    [MEMORY_PUT] = do_put,
     [MEMORY_OPEN_LISTING] = do_open_listing,
     [MEMORY_READ_LISTING] = do_read_listing,
     [MEMORY_CLOSE_LISTING] = do_nothing,

@@ -55,9 +55,10 @@ struct memory_remote *memory_remote_new(const struct memory_remote_options *opti
     memory->random = memory->options.seed;
     memory->connected = true;
     memory->facts = (struct cfs_remote_facts){
-        .capabilities = (CFS_REMOTE_CAN_LINK | CFS_REMOTE_CAN_RENAME_OVER | CFS_REMOTE_CAN_COPY | CFS_REMOTE_CAN_FSYNC |
-                         CFS_REMOTE_CAN_STATFS | CFS_REMOTE_CAN_LSETSTAT | CFS_REMOTE_CAN_NAME_IDS) &
-                        ~memory->options.no_capabilities,
+        .capabilities =
+            (CFS_REMOTE_CAN_LINK | CFS_REMOTE_CAN_RENAME_OVER | CFS_REMOTE_CAN_COPY | CFS_REMOTE_CAN_FSYNC |
+             CFS_REMOTE_CAN_STATFS | CFS_REMOTE_CAN_LSETSTAT | CFS_REMOTE_CAN_NAME_IDS | CFS_REMOTE_CAN_PUT) &
+            ~memory->options.no_capabilities,
         .read_size = 261120,
         .write_size = 261120,
         .root = MEMORY_ROOT,
@@ -299,6 +300,20 @@ static void submit_close(struct cfs_remote *remote, struct cfs_remote_call *call
     memory_submit(memory_of(remote), pending);
 }
 
+static void submit_put(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, int flags,
+                       mode_t mode, size_t length, const void *data, const struct cfs_remote_attributes *attributes)
+{
+    struct pending *pending = pending_new(call, MEMORY_PUT, path);
+    if (!(flags & O_CREAT) || attributes->valid & CFS_REMOTE_SIZE)
+        memory_fault("\"%s\" is put with flags 0%o and attributes 0x%x", path, flags, attributes->valid);
+    pending->flags = flags;
+    pending->mode = mode;
+    pending->length = length;
+    pending->put_data = data;
+    pending->attributes = *attributes;
+    memory_submit(memory_of(remote), pending);
+}
+
 static void submit_open_listing(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path)
 {
     memory_submit(memory_of(remote), pending_new(call, MEMORY_OPEN_LISTING, path));
@@ -364,6 +379,7 @@ const struct cfs_remote_operations memory_operations = {
     .fsync = submit_fsync,
     .copy = submit_copy,
     .close = submit_close,
+    .put = submit_put,
     .open_listing = submit_open_listing,
     .read_listing = submit_read_listing,
     .close_listing = submit_close_listing,

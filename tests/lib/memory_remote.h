@@ -38,6 +38,7 @@ enum memory_operation {
     MEMORY_FSYNC,
     MEMORY_COPY,
     MEMORY_CLOSE,
+    MEMORY_PUT, /* fails as OPEN and WRITE do, too, where all of those fail */
     MEMORY_OPEN_LISTING,
     MEMORY_READ_LISTING,
     MEMORY_CLOSE_LISTING,

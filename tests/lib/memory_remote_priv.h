@@ -64,6 +64,7 @@ struct pending {
     size_t length;
     void *destination;
     uint8_t *data;
+    const void *put_data; /* the caller's, until `done` */
     uint32_t *ids;
     size_t uid_count, gid_count;
 

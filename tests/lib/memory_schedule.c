@@ -246,7 +246,8 @@ void memory_cancel(struct memory_remote *memory, struct cfs_remote_call *call)
 {
     pthread_mutex_lock(&memory->lock);
     struct pending *pending = call->implementation;
-    if (pending && pending->operation != MEMORY_CLOSE && pending->operation != MEMORY_CLOSE_LISTING)
+    if (pending && pending->operation != MEMORY_PUT && pending->operation != MEMORY_CLOSE &&
+        pending->operation != MEMORY_CLOSE_LISTING)
         end_early(memory, pending, -EINTR);
     pthread_mutex_unlock(&memory->lock);
 }

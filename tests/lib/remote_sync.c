@@ -159,6 +159,19 @@ int sync_mkdir(struct remote_driver *driver, const char *path, mode_t mode)
     return finish(driver, &sync);
 }
 
+int sync_put(struct remote_driver *driver, const char *path, int flags, mode_t mode, const void *data, size_t length,
+             const struct cfs_remote_attributes *attributes, struct cfs_remote_attributes *ret_attributes)
+{
+    static const struct cfs_remote_attributes none;
+    struct sync_call sync;
+    SUBMIT(sync, put, path, flags, mode, length, data, attributes ? attributes : &none);
+    int error = sync_wait(driver, &sync);
+    if (!error && ret_attributes)
+        *ret_attributes = sync.call.result.attributes;
+    sync_fini(&sync);
+    return error;
+}
+
 int sync_rmdir(struct remote_driver *driver, const char *path)
 {
     struct sync_call sync;

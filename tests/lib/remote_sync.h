@@ -69,6 +69,8 @@ int sync_fsync(struct remote_driver *driver, struct cfs_remote_file *file);
 ssize_t sync_copy(struct remote_driver *driver, struct cfs_remote_file *from, uint64_t from_offset,
                   struct cfs_remote_file *to, uint64_t to_offset, size_t length);
 int sync_close(struct remote_driver *driver, struct cfs_remote_file *file);
+int sync_put(struct remote_driver *driver, const char *path, int flags, mode_t mode, const void *data, size_t length,
+             const struct cfs_remote_attributes *attributes, struct cfs_remote_attributes *ret_attributes);
 int sync_open_listing(struct remote_driver *driver, const char *path, struct cfs_remote_listing **ret_listing);
 /* Entries in the batch (0: the end), or -errno; *RET_ENTRIES is to be freed. */
 ssize_t sync_read_listing(struct remote_driver *driver, struct cfs_remote_listing *listing,
