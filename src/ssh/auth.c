@@ -253,10 +253,14 @@ static int try_next(struct cfs_auth *auth, bool *ret_nothing_left)
 static int authenticate(struct cfs_auth *auth)
 {
     enum { MAX_ATTEMPTS = 20 }; /* a server that changes its list each time does not keep us for ever */
-    int result = cfs_auth_list_methods(auth);
+    int result = cfs_auth_begin(auth);
+    if (result == 0)
+        result = cfs_auth_list_methods(auth);
     if (result > 0)
         cfs_auth_name_method(auth, "none");
     bool nothing_left = false;
+    if (result == 0 && auth->offer_begun) /* its answer comes next, whatever the methods are */
+        result = cfs_auth_try_publickey(auth);
     for (int i = 0; result == 0 && i < MAX_ATTEMPTS && !nothing_left; i++)
         result = try_next(auth, &nothing_left);
     if (result == 0)

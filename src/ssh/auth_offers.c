@@ -112,7 +112,7 @@ static void open_agent(struct cfs_auth *auth, struct cfs_auth_offers *offers)
         cfs_auth_note(auth, "the agent holds no keys");
 }
 
-static bool blob_has_type(const uint8_t *blob, size_t blob_length, const char *type)
+bool cfs_auth_blob_has_type(const uint8_t *blob, size_t blob_length, const char *type)
 {
     struct cfs_reader reader = cfs_reader_over(blob, blob_length);
     size_t length;
@@ -133,7 +133,7 @@ static bool is_usable(const struct cfs_agent_identity *identity)
                                         "ssh-ed25519-cert-v01@openssh.com",
                                         "ecdsa-sha2-nistp256-cert-v01@openssh.com"};
     for (size_t i = 0; i < CFS_COUNT(types); i++)
-        if (blob_has_type(identity->blob, identity->blob_length, types[i]))
+        if (cfs_auth_blob_has_type(identity->blob, identity->blob_length, types[i]))
             return true;
     return false;
 }

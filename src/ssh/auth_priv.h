@@ -18,6 +18,17 @@ enum cfs_auth_method {
     CFS_AUTH_PASSWORD = 4,
 };
 
+struct cfs_auth;
+
+/* The offer of one key. */
+struct cfs_auth_signing {
+    struct cfs_auth *auth;
+    struct cfs_auth_offer *offer;
+    bool done;                /* a signature was sent */
+    int result;               /* why none was: -errno */
+    struct cfs_error failure; /* with the sentence, where there is one */
+};
+
 struct cfs_auth {
     LIBSSH2_SESSION *session;
     struct cfs_ssh_transport *transport;
@@ -38,6 +49,8 @@ struct cfs_auth {
                      */
 
     struct cfs_auth_offers *offers; /* made by the first attempt with a key */
+    struct cfs_auth_signing signing;
+    bool offer_begun; /* the key of `signing` is under way, and nothing was read of the answer */
     unsigned keys_offered;
     unsigned keys_locked; /* of these, taken by the server, but the identity file could not be unlocked to sign */
     char notes[1200];     /* what was tried, and why it did not do; in clauses */
@@ -67,11 +80,20 @@ struct cfs_auth_offers {
 /* Collects the keys, in the order of auth.h: notes in AUTH what cannot be used. -ENOMEM. */
 CFS_CHECKED int cfs_auth_offers_make(struct cfs_auth *auth, struct cfs_auth_offers **ret_offers);
 void cfs_auth_offers_free(struct cfs_auth_offers *offers); /* NULL is fine */
+/* The public half of a key begins with the name of its type. */
+bool cfs_auth_blob_has_type(const uint8_t *blob, size_t blob_length, const char *type);
 
 /* The attempts: 1 logged in, 0 not, -errno (with the sentence) when the login is over. */
 CFS_CHECKED int cfs_auth_try_publickey(struct cfs_auth *auth);
 CFS_CHECKED int cfs_auth_try_interactive(struct cfs_auth *auth);
 CFS_CHECKED int cfs_auth_try_password(struct cfs_auth *auth);
+
+/* auth_begin.c: sends what needs no answer of the server first, and finishes libssh2's handshake. 1 logged in, 0, or
+ * -errno with the sentence. */
+CFS_CHECKED int cfs_auth_begin(struct cfs_auth *auth);
+/* Sends the offer of the first key, without waiting for the answer, if that is possible: cfs_auth_try_publickey must
+ * be called next, before any other attempt. */
+void cfs_auth_begin_publickey(struct cfs_auth *auth);
 
 /* Waits after LIBSSH2_ERROR_EAGAIN: 0, or -errno with the sentence. */
 CFS_CHECKED int cfs_auth_wait(struct cfs_auth *auth);

@@ -16,14 +16,6 @@ enum { MAX_KEYS = 5 };
 /* An agent that takes so long has asked somebody (ssh-add -c). */
 enum { PERSONAL_MS = 2000 };
 
-struct signing {
-    struct cfs_auth *auth;
-    struct cfs_auth_offer *offer;
-    bool done;                /* a signature was sent */
-    int result;               /* why none was: -errno */
-    struct cfs_error failure; /* with the sentence, where there is one */
-};
-
 /* The algorithm that the signature shall have: string session id, byte, string user, string service, string
  * "publickey", boolean, string algorithm, string key. */
 static int find_algorithm(const uint8_t *data, size_t length, char *ret_name, size_t size)
@@ -49,7 +41,7 @@ static int find_algorithm(const uint8_t *data, size_t length, char *ret_name, si
 
 /* What libssh2 wants of a signature blob: the part behind the algorithm's name; for security keys with its length, for
  * all others without. */
-static int hand_over(struct signing *signing, const char *algorithm, const uint8_t *blob, size_t blob_length,
+static int hand_over(struct cfs_auth_signing *signing, const char *algorithm, const uint8_t *blob, size_t blob_length,
                      unsigned char **ret_signature, size_t *ret_length)
 {
     struct cfs_reader reader = cfs_reader_over(blob, blob_length);
@@ -73,7 +65,7 @@ static int hand_over(struct signing *signing, const char *algorithm, const uint8
     return 0;
 }
 
-static int sign_with_agent(struct signing *signing, const char *algorithm, const void *data, size_t length,
+static int sign_with_agent(struct cfs_auth_signing *signing, const char *algorithm, const void *data, size_t length,
                            uint8_t **ret_blob, size_t *ret_blob_length)
 {
     struct cfs_auth *auth = signing->auth;
@@ -94,7 +86,7 @@ static int sign_with_agent(struct signing *signing, const char *algorithm, const
     return result;
 }
 
-static int sign_with_file(struct signing *signing, const char *algorithm, const void *data, size_t length,
+static int sign_with_file(struct cfs_auth_signing *signing, const char *algorithm, const void *data, size_t length,
                           uint8_t **ret_blob, size_t *ret_blob_length)
 {
     struct cfs_auth *auth = signing->auth;
@@ -106,8 +98,8 @@ static int sign_with_file(struct signing *signing, const char *algorithm, const 
                       : cfs_key_file_sign(signing->offer->file, algorithm, data, length, ret_blob, ret_blob_length);
 }
 
-static int make_signature(struct signing *signing, const void *data, size_t length, unsigned char **ret_signature,
-                          size_t *ret_length)
+static int make_signature(struct cfs_auth_signing *signing, const void *data, size_t length,
+                          unsigned char **ret_signature, size_t *ret_length)
 {
     char algorithm[64];
     int result = find_algorithm(data, length, algorithm, sizeof(algorithm));
@@ -128,7 +120,7 @@ static int make_signature(struct signing *signing, const void *data, size_t leng
 static int sign(LIBSSH2_SESSION *session, unsigned char **ret_signature, size_t *ret_length, const unsigned char *data,
                 size_t length, void **abstract)
 {
-    struct signing *signing = *abstract;
+    struct cfs_auth_signing *signing = *abstract;
     signing->result = make_signature(signing, data, length, ret_signature, ret_length);
     signing->done = signing->result == 0;
     return signing->result == 0 ? 0 : LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED;
@@ -137,7 +129,7 @@ static int sign(LIBSSH2_SESSION *session, unsigned char **ret_signature, size_t 
 /* --- attempts --- */
 
 /* Says why there was no signature. */
-static void note_unsigned(struct cfs_auth *auth, const struct signing *signing)
+static void note_unsigned(struct cfs_auth *auth, const struct cfs_auth_signing *signing)
 {
     const char *label = signing->offer->label;
     if (signing->failure.failure == CFS_FAILURE_KEY_FILE) {
@@ -197,48 +189,89 @@ static int settle_signed(struct cfs_auth *auth, const struct cfs_auth_offer *off
     return 0;
 }
 
+/* libssh2's offer of the key: as libssh2_userauth_publickey. */
+static int offer_key(struct cfs_auth *auth)
+{
+    const struct cfs_auth_offer *offer = auth->signing.offer;
+    void *context = &auth->signing;
+    return libssh2_userauth_publickey(auth->session, auth->profile->user, offer->blob, offer->blob_length, sign,
+                                      &context);
+}
+
+static void begin_offer(struct cfs_auth *auth, struct cfs_auth_offer *offer)
+{
+    offer->tried = true;
+    auth->signing = (struct cfs_auth_signing){.auth = auth, .offer = offer};
+    auth->keys_offered++;
+}
+
+void cfs_auth_begin_publickey(struct cfs_auth *auth)
+{
+    if (cfs_auth_offers_make(auth, &auth->offers) < 0 || auth->offers->count == 0)
+        return;
+    struct cfs_auth_offer *offer = &auth->offers->entries[0];
+    if (offer->blob_length == 0 || cfs_auth_blob_has_type(offer->blob, offer->blob_length, "ssh-rsa"))
+        return;
+    begin_offer(auth, offer);
+    auth->offer_begun = true;
+    (void)offer_key(auth); /* goes on in finish_offer, also with what has failed here */
+}
+
+/* What came of a key that the server has answered to with RESULT of libssh2. */
+static int settle_offer(struct cfs_auth *auth, int result)
+{
+    const struct cfs_auth_signing *signing = &auth->signing;
+    result = cfs_auth_settle(auth, result);
+    if (result > 0)
+        cfs_auth_name_method(auth, "publickey %s", signing->offer->label);
+    if (result != 0)
+        return result;
+    if (signing->failure.failure == CFS_FAILURE_CANCELLED) {
+        if (auth->error)
+            *auth->error = signing->failure;
+        return -ECANCELED;
+    }
+    if (signing->done)
+        return settle_signed(auth, signing->offer);
+    if (signing->result < 0)
+        note_unsigned(auth, signing);
+    else if (auth->methods & CFS_AUTH_PUBLICKEY)
+        note_refused(auth, signing->offer);
+    else
+        auth->keys_offered--; /* no key was wanted; it was offered before that was known */
+    return 0;
+}
+
+static int finish_offer(struct cfs_auth *auth)
+{
+    int result;
+    auth->offer_begun = false;
+    while ((result = offer_key(auth)) == LIBSSH2_ERROR_EAGAIN) {
+        result = cfs_auth_wait(auth);
+        if (result < 0)
+            return result;
+    }
+    if (result != LIBSSH2_ERROR_METHOD_NONE)
+        return settle_offer(auth, result);
+    /* libssh2 does not forget the algorithm that it did not find: no other key would be offered under its own. */
+    cfs_auth_note(auth, "the server takes no RSA keys like %s: use an Ed25519 key", auth->signing.offer->label);
+    auth->finished |= CFS_AUTH_PUBLICKEY;
+    return 0;
+}
+
 static int try_offer(struct cfs_auth *auth, struct cfs_auth_offer *offer)
 {
     offer->tried = true;
     if (!learn_blob(auth, offer))
         return 0;
-    struct signing signing = {.auth = auth, .offer = offer};
-    void *context = &signing;
-    int result;
-    auth->keys_offered++;
-    while ((result = libssh2_userauth_publickey(auth->session, auth->profile->user, offer->blob, offer->blob_length,
-                                                sign, &context)) == LIBSSH2_ERROR_EAGAIN) {
-        result = cfs_auth_wait(auth);
-        if (result < 0)
-            return result;
-    }
-    if (result == LIBSSH2_ERROR_METHOD_NONE) {
-        /* libssh2 does not forget the algorithm that it did not find: no other key would be offered under its own. */
-        cfs_auth_note(auth, "the server takes no RSA keys like %s: use an Ed25519 key", offer->label);
-        auth->finished |= CFS_AUTH_PUBLICKEY;
-        return 0;
-    }
-    result = cfs_auth_settle(auth, result);
-    if (result > 0)
-        cfs_auth_name_method(auth, "publickey %s", offer->label);
-    if (result != 0)
-        return result;
-    if (signing.failure.failure == CFS_FAILURE_CANCELLED) {
-        if (auth->error)
-            *auth->error = signing.failure;
-        return -ECANCELED;
-    }
-    if (signing.done)
-        return settle_signed(auth, offer);
-    if (signing.result < 0)
-        note_unsigned(auth, &signing);
-    else
-        note_refused(auth, offer);
-    return 0;
+    begin_offer(auth, offer);
+    return finish_offer(auth);
 }
 
 int cfs_auth_try_publickey(struct cfs_auth *auth)
 {
+    if (auth->offer_begun)
+        return finish_offer(auth);
     if (!auth->offers && cfs_auth_offers_make(auth, &auth->offers) < 0)
         return cfs_auth_fail_memory(auth);
     for (size_t i = 0; i < auth->offers->count; i++) {

@@ -1,6 +1,8 @@
 /* Drives libssh2's handshake, and says what went wrong from what the other end sent first: nothing at all, something
  * that is no SSH, one of OpenSSH's refusals in plain text, or a real greeting followed by a key exchange that failed.
- */
+ *
+ * libssh2's handshake ends with the server's consent to the service for logins, a round trip after the keys. That is
+ * not waited for here: auth_begin.c sends more behind the request, and finishes the handshake. */
 #include "ssh/kex.h"
 #include "base/text.h"
 #include "ssh/algorithms.h"
@@ -144,7 +146,8 @@ int cfs_ssh_exchange_keys(const struct cfs_profile *profile, const char *address
         return rc;
     for (;;) {
         rc = libssh2_session_handshake(transport->session, transport->fd);
-        if (rc == 0)
+        transport->handshake_unfinished = rc == LIBSSH2_ERROR_EAGAIN && transport->service_asked;
+        if (rc == 0 || transport->handshake_unfinished)
             return 0;
         if (rc != LIBSSH2_ERROR_EAGAIN)
             return failed(profile, address, transport, rc, error);

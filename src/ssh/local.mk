@@ -7,6 +7,7 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/agent.h \
 	src/ssh/auth.c \
 	src/ssh/auth.h \
+	src/ssh/auth_begin.c \
 	src/ssh/auth_interactive.c \
 	src/ssh/auth_offers.c \
 	src/ssh/auth_password.c \

@@ -62,6 +62,16 @@ static void *reallocate(void *memory, size_t size, void **abstract)
     return moved;
 }
 
+/* libssh2 does not tell how far its handshake is. Packets in the clear: length (4 bytes), padding's length, type. */
+static void note_keys(struct cfs_ssh_transport *transport, const uint8_t *packet, size_t length)
+{
+    enum { TYPE_AT = 5, NEWKEYS = 21 };
+    if (transport->keys_sent)
+        transport->service_asked = true;
+    else
+        transport->keys_sent = length > TYPE_AT && packet[TYPE_AT] == NEWKEYS;
+}
+
 static ssize_t send_packet(libssh2_socket_t fd, const void *bytes, size_t length, int flags, void **abstract)
 {
     struct cfs_ssh_transport *transport = *abstract;
@@ -73,6 +83,8 @@ static ssize_t send_packet(libssh2_socket_t fd, const void *bytes, size_t length
         return (ssize_t)length;
     if (transport->output.length > OUTPUT_MOST)
         return -ENOBUFS;
+    if (!transport->service_asked)
+        note_keys(transport, bytes, length);
     int rc = cfs_ssh_ring_put(&transport->output, bytes, length);
     return rc < 0 ? rc : (ssize_t)length;
 }

@@ -31,6 +31,9 @@ struct cfs_ssh_transport {
     unsigned disconnect_code;       /* RFC 4253, 11.1; 0: the server has not disconnected */
     char disconnect_text[256];      /* printable */
     size_t allocated, memory_limit; /* of libssh2's heap: a server must not fill our memory */
+    bool keys_sent;                 /* our NEWKEYS (RFC 4253, 7.3): what follows is under the new keys */
+    bool service_asked;             /* a packet was sent under them: the request for the service to log in */
+    bool handshake_unfinished;      /* libssh2_session_handshake waits for the answer to that request */
     void *auth_context;             /* for authentication's keyboard-interactive callback; NULL otherwise */
 };
 

@@ -1,6 +1,7 @@
 # Unit tests of src/ssh, one a line: UNIT_TESTS += tests/ssh/test_NAME
 UNIT_TESTS += tests/ssh/test_agent
 UNIT_TESTS += tests/ssh/test_auth
+UNIT_TESTS += tests/ssh/test_auth_begin
 UNIT_TESTS += tests/ssh/test_algorithms
 tests_ssh_test_algorithms_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH2_CFLAGS)
 UNIT_TESTS += tests/ssh/test_bcrypt_pbkdf
