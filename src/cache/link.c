@@ -2,6 +2,7 @@
 #include "cache/link.h"
 
 enum { ROUND_TRIP_AGE_MS = 10000, SPAN_ROUND_TRIPS = 10, SPAN_MINIMUM_MS = 500 };
+enum { LITTLE_A_MS = 1 << 10, LITTLE_LEAST = 4 << 10, LITTLE_MOST = 32 << 10 };
 enum { QUIET = CFS_LINK_MINIMUM / 4 };
 
 void cfs_link_sent(struct cfs_link *link, struct cfs_link_transfer *transfer, uint64_t bytes, int64_t now_ms)
@@ -73,4 +74,12 @@ uint64_t cfs_link_limit(const struct cfs_link *link)
     if (limit < CFS_LINK_MINIMUM)
         return CFS_LINK_MINIMUM;
     return limit > CFS_LINK_MAXIMUM ? CFS_LINK_MAXIMUM : limit;
+}
+
+uint64_t cfs_link_little(const struct cfs_link *link)
+{
+    uint64_t little = LITTLE_LEAST;
+    while (little < LITTLE_MOST && 2 * little <= (uint64_t)link->round_trip_ms * LITTLE_A_MS)
+        little *= 2;
+    return little;
 }

@@ -48,5 +48,9 @@ void cfs_link_done(struct cfs_link *link, const struct cfs_link_transfer *transf
                    int64_t now_ms);
 /* Bytes that should be in flight at most. */
 uint64_t cfs_link_limit(const struct cfs_link *link);
+/* How much may be fetched where less is asked for, and somebody waits: hardly noticed beside the round trip even at
+ * 100 Mbit/s. Next to nothing where the server is near: there, bytes take the time that a round trip does not. (The
+ * rate that was measured is of no use: who reads at random does not fill the link.) A power of two. */
+uint64_t cfs_link_little(const struct cfs_link *link);
 
 #endif

@@ -11,9 +11,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* What is fetched for a random read: so many pages, aligned. At a round trip of 10 ms they cost a 30th of it. */
-enum { RANDOM_PAGES = 8 };
-
 struct fetch {
     struct cfs_remote_call call;
     struct cfs_content *content;   /* referenced */
@@ -197,7 +194,7 @@ static bool fetch_run(struct cfs_content_file *file, uint64_t offset, uint64_t l
 /* What is asked for on behalf of a read that needs bytes up to END: a random one gets a little more. */
 static uint64_t generous_end(const struct cfs_content_call *read, uint64_t end)
 {
-    uint64_t unit = (uint64_t)CFS_PAGE_SIZE * (read->is_random ? RANDOM_PAGES : CFS_BLOCK_PAGES);
+    uint64_t unit = read->is_random ? cfs_link_little(&read->content->contents->down) : CFS_BLOCK_SIZE;
     return smaller((end + unit - 1) / unit * unit, read->content->server_size);
 }
 

@@ -113,6 +113,18 @@ static void test_the_limit_follows_a_link_that_became_slow_and_ignores_failures(
     assert_int_equal(link.in_flight, 0);
 }
 
+static void test_what_is_fetched_beyond_a_small_read_costs_little_of_the_round_trip(void **state)
+{
+    static const uint64_t bytes_a_ms = 12500; /* 100 Mbit/s */
+    for (int64_t ms = 4; ms <= 100; ms++) {
+        struct cfs_link link = {.round_trip_ms = ms};
+        assert_in_range(cfs_link_little(&link), 4 * K, (uint64_t)ms * bytes_a_ms / 10);
+    }
+    assert_int_equal(cfs_link_little(&(struct cfs_link){.round_trip_ms = 0}), 4 * K);
+    assert_int_equal(cfs_link_little(&(struct cfs_link){.round_trip_ms = 40}), 32 * K);
+    assert_int_equal(cfs_link_little(&(struct cfs_link){.round_trip_ms = INT32_MAX}), 32 * K);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +134,7 @@ int main(void)
         cmocka_unit_test(test_two_streams_and_slack),
         cmocka_unit_test(test_the_limit_settles_at_about_twice_bandwidth_times_delay),
         cmocka_unit_test(test_the_limit_follows_a_link_that_became_slow_and_ignores_failures),
+        cmocka_unit_test(test_what_is_fetched_beyond_a_small_read_costs_little_of_the_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
