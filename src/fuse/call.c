@@ -42,7 +42,7 @@ static void free_call(struct cfs_fuse_call *call)
     pthread_mutex_lock(&session->calls_lock);
     session->call_count--;
     if (session->call_count == 0)
-        pthread_cond_broadcast(&session->calls_changed);
+        pthread_cond_broadcast(&session->calls_gone);
     pthread_mutex_unlock(&session->calls_lock);
 }
 

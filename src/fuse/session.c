@@ -41,6 +41,7 @@ struct cfs_fuse_session *cfs_fuse_session_new(const struct cfs_profile *profile)
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&session->calls_changed, &attributes);
+    pthread_cond_init(&session->calls_gone, NULL);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&session->calls_lock, NULL);
     cfs_list_init(&session->calls);
@@ -188,7 +189,7 @@ static void end_calls(struct cfs_fuse_session *session)
     cfs_list_each (link, &session->calls)
         cfs_fs_interrupt(session->fs, &cfs_container_of(link, struct cfs_fuse_call, link)->request);
     while (session->call_count > 0)
-        pthread_cond_wait(&session->calls_changed, &session->calls_lock);
+        pthread_cond_wait(&session->calls_gone, &session->calls_lock);
     pthread_mutex_unlock(&session->calls_lock);
 }
 
@@ -220,6 +221,7 @@ void cfs_fuse_session_free(struct cfs_fuse_session *session)
     if (session->stop_fd >= 0)
         close(session->stop_fd);
     pthread_cond_destroy(&session->calls_changed);
+    pthread_cond_destroy(&session->calls_gone);
     pthread_mutex_destroy(&session->calls_lock);
     free(session);
 }

@@ -21,8 +21,9 @@ struct cfs_fuse_session {
 
     pthread_mutex_t
         calls_lock; /* protects the rest; taken after nothing, and nothing is taken under it but by cfs_fs_interrupt */
-    pthread_cond_t calls_changed;
-    struct cfs_list calls; /* struct cfs_fuse_call, oldest first */
+    pthread_cond_t calls_changed; /* for the watcher of interrupts */
+    pthread_cond_t calls_gone;    /* for the end: a condition of its own, or each reply would wake the watcher */
+    struct cfs_list calls;        /* struct cfs_fuse_call, oldest first */
     size_t call_count;
     bool interrupts_pending; /* a call was marked as interrupted since the watcher last looked */
     bool watcher_leaves;

