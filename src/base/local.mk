@@ -13,6 +13,8 @@ src_base_libbase_a_SOURCES = \
 	src/base/error.h \
 	src/base/hash.c \
 	src/base/hash.h \
+	src/base/later.c \
+	src/base/later.h \
 	src/base/line_tail.c \
 	src/base/line_tail.h \
 	src/base/list.h \

@@ -1,5 +1,6 @@
 /* Calls on their way through the cache: their life, handing them down, completing and cancelling them. */
 #include "cache/call.h"
+#include "base/later.h"
 #include "cache/cache_priv.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -188,7 +189,10 @@ static void finish_now(struct cfs_cache_call *call)
 void cfs_cache_call_finish_later(struct cfs_cache_call *call, int error)
 {
     call->error = error;
-    cfs_cache_call_post(call, finish_now);
+    call->finished = finish_now;
+    call->task.run = run_task;
+    if (!cfs_later_keep(&call->task))
+        cfs_cache_call_post(call, finish_now);
 }
 
 void cfs_cache_call_pass(struct cfs_cache_call *call)

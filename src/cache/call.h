@@ -74,7 +74,8 @@ void cfs_cache_call_post(struct cfs_cache_call *call, void (*then)(struct cfs_ca
 /* The upper call completes, now, on this thread, with what stands in `call->upper->result`; the call is gone. Not while
  * the upper call is being submitted: there, use the next one. No lock may be held. */
 void cfs_cache_call_finish(struct cfs_cache_call *call, int error);
-/* The same on the cache's thread: for answers from memory. */
+/* The same when the submitting call has returned: on this thread if it does such things (base/later.h), else on the
+ * cache's. For answers from memory. */
 void cfs_cache_call_finish_later(struct cfs_cache_call *call, int error);
 /* As the remote below answered: copies the whole result. A `finished` for calls that are merely passed on. */
 void cfs_cache_call_pass(struct cfs_cache_call *call);

@@ -7,9 +7,14 @@
  *
  * What is fetched ahead of streams is bounded by what the link carries (link.h), over all files; the files take turns.
  * What somebody waits for is never held back. */
+#include "base/later.h"
 #include "cache/contents_priv.h"
 #include <errno.h>
 #include <string.h>
+
+/* Who waits for so few is answered by the thread on which they arrive: he waits for each of them. Of more, the next are
+ * better received meanwhile. */
+enum { FEW_PAGES = 8 };
 
 struct fetch {
     struct cfs_remote_call call;
@@ -116,6 +121,9 @@ static void fetched(struct cfs_remote_call *call)
     struct cfs_content *content = fetch->content;
     struct cfs_contents *contents = content->contents;
     uint32_t pages = cfs_block_mask(fetch->first, fetch->count);
+    bool answer_here = fetch->count <= FEW_PAGES;
+    if (answer_here)
+        cfs_later_begin();
     pthread_mutex_lock(&contents->lock);
     cfs_link_done(&contents->down, &fetch->transfer, call->result.length, call->error == 0,
                   cfs_clock_ms(contents->core.clock));
@@ -134,6 +142,8 @@ static void fetched(struct cfs_remote_call *call)
     cfs_readers_look_ahead(contents);
     free(fetch);
     pthread_mutex_unlock(&contents->lock);
+    if (answer_here)
+        cfs_later_end();
     cfs_cache_release(&contents->core);
 }
 

@@ -3,6 +3,7 @@
  * able to leave while the kernel is silent (a signal, `clusterfs umount`): each worker waits for the device and the
  * session's stop_fd, with an epoll of its own, so that a request wakes one of them (EPOLLEXCLUSIVE); poll(2) would wake
  * them all. The device is non-blocking: when another worker was faster, one goes back to waiting. */
+#include "base/later.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "fuse/session_priv.h"
@@ -55,7 +56,9 @@ static void *work(void *context)
             continue;
         if (length <= 0) /* 0: unmounted */
             break;
+        cfs_later_begin(); /* what the caches know is answered by us, at once */
         fuse_session_process_buf(session->fuse, &buffer);
+        cfs_later_end();
     }
     free(buffer.mem);
     cfs_fuse_session_stop(session);

@@ -5,6 +5,7 @@ UNIT_TESTS += \
 	tests/base/test_bytes \
 	tests/base/test_error \
 	tests/base/test_hash \
+	tests/base/test_later \
 	tests/base/test_loop \
 	tests/base/test_stream_child \
 	tests/base/test_stream_fd \
