@@ -403,7 +403,8 @@ static bool is_free(struct cfs_behind *behind, const char *path, bool and_below,
     return free;
 }
 
-/* What a look says of a folder that is being filled saves the next ones. */
+/* What a look says of a folder that is being filled saves the next ones. Not of a file that may be written to: what is
+ * sent after the look gives it another time. */
 struct looking {
     struct cfs_cache_call call;
     uint64_t began; /* jobs that had ended */
@@ -416,7 +417,7 @@ static void looked(struct cfs_cache_call *call)
     struct cfs_behind *behind = cfs_behind_of_core(call->cache);
     pthread_mutex_lock(&behind->lock);
     struct cfs_own *own = call->lower.error == 0 ? cfs_own_find(&behind->own, looking->path) : NULL;
-    if (own && looking->began == behind->jobs_begun)
+    if (own && own->writers == 0 && looking->began == behind->jobs_begun)
         cfs_own_looked(&behind->own, own, &call->lower.result.attributes);
     pthread_mutex_unlock(&behind->lock);
     cfs_cache_call_pass(call);

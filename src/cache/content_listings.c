@@ -6,13 +6,13 @@
 struct listing {
     struct cfs_remote_listing *lower;
     char *path;
+    uint64_t started; /* stamp from before it was opened: batches are fetched ahead, so any may be as old as that */
 };
 
 struct listing_call {
     struct cfs_cache_call call;
     struct listing *listing;
     struct cfs_remote_entry *entries;
-    uint64_t started;
 };
 
 static struct listing_call *listing_call_of(struct cfs_cache_call *call)
@@ -51,13 +51,17 @@ static void opened(struct cfs_cache_call *call)
 
 void cfs_contents_open_listing(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *path)
 {
-    struct listing_call *opening =
-        cfs_cache_call_new(&cfs_contents_of(remote)->core, upper, sizeof(*opening), release_with_listing);
+    struct cfs_contents *contents = cfs_contents_of(remote);
+    struct listing_call *opening = cfs_cache_call_new(&contents->core, upper, sizeof(*opening), release_with_listing);
     if (!opening)
         return;
     opening->listing = calloc(1, sizeof(*opening->listing));
-    if (opening->listing)
+    if (opening->listing) {
         opening->listing->path = strdup(path);
+        pthread_mutex_lock(&contents->lock);
+        opening->listing->started = contents->stamp;
+        pthread_mutex_unlock(&contents->lock);
+    }
     if (!opening->listing || !opening->listing->path)
         cfs_cache_call_finish_later(&opening->call, -ENOMEM);
     else
@@ -92,7 +96,7 @@ static void correct(struct cfs_contents *contents, const struct listing_call *re
     }
     struct cfs_content *content = cfs_content_find(contents, path);
     if (content)
-        cfs_content_correct(content, &entry->attributes, reading->started, false);
+        cfs_content_correct(content, &entry->attributes, reading->listing->started, false);
 }
 
 static void entries_read(struct cfs_cache_call *call)
@@ -102,7 +106,7 @@ static void entries_read(struct cfs_cache_call *call)
     struct cfs_remote_result *result = &call->lower.result;
     int error = call->lower.error;
     pthread_mutex_lock(&contents->lock);
-    if (error == 0 && result->count > 0 && (contents->dirty_bytes > 0 || contents->stamp > reading->started)) {
+    if (error == 0 && result->count > 0 && (contents->dirty_bytes > 0 || contents->stamp > reading->listing->started)) {
         reading->entries = calloc(result->count, sizeof(*reading->entries));
         for (size_t i = 0; reading->entries && i < result->count; i++) {
             reading->entries[i] = result->entries[i];
@@ -118,13 +122,10 @@ static void entries_read(struct cfs_cache_call *call)
 void cfs_contents_read_listing(struct cfs_remote *remote, struct cfs_remote_call *upper,
                                struct cfs_remote_listing *listing)
 {
-    struct cfs_contents *contents = cfs_contents_of(remote);
-    struct listing_call *reading = cfs_cache_call_new(&contents->core, upper, sizeof(*reading), release_entries);
+    struct listing_call *reading =
+        cfs_cache_call_new(&cfs_contents_of(remote)->core, upper, sizeof(*reading), release_entries);
     if (!reading)
         return;
     reading->listing = listing_of(listing);
-    pthread_mutex_lock(&contents->lock);
-    reading->started = contents->stamp;
-    pthread_mutex_unlock(&contents->lock);
     cfs_cache_call_submit(&reading->call, entries_read, read_listing, reading->listing->lower);
 }

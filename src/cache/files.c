@@ -409,6 +409,16 @@ struct looking {
     int64_t asked_ms;
 };
 
+/* What was written behind has reached the server, or somebody has changed the file: the name must not go on to tell
+ * what was true before. Who compares the two (fs/identity.h) would take them for two files. */
+static void compare_with_name(struct cfs_names *names, struct cfs_name *name,
+                              const struct cfs_remote_attributes *attributes)
+{
+    if (name->attributes.valid &&
+        (name->attributes.size != attributes->size || name->attributes.mtime != attributes->mtime))
+        cfs_name_touched(names, name);
+}
+
 static void looked(struct cfs_cache_call *call)
 {
     struct looking *looking = cfs_container_of(call, struct looking, call);
@@ -417,10 +427,12 @@ static void looked(struct cfs_cache_call *call)
     call->upper->result = call->lower.result;
     if (file->name) {
         pthread_mutex_lock(&cache->names_lock);
-        const struct cfs_name *name = cfs_cached_file_name(file);
+        struct cfs_name *name = cfs_cached_file_name(file);
         if (call->lower.error == 0 && name && cfs_name_is_current(&cache->names, name, looking->stamp) &&
             looking->stamp > file->learned_at)
             cfs_cached_file_learn(file, &call->lower.result.attributes, looking->stamp, looking->asked_ms);
+        if (call->lower.error == 0 && name)
+            compare_with_name(&cache->names, name, &call->lower.result.attributes);
         call->upper->result.attributes.keep_ms = cfs_cache_keep(file_keep_ms(file));
         pthread_mutex_unlock(&cache->names_lock);
     }

@@ -19,6 +19,8 @@ tests_fs_test_round_trips_SOURCES = tests/fs/test_round_trips.c $(fs_fixture)
 UNIT_TESTS += tests/fs/test_interrupt
 tests_fs_test_interrupt_SOURCES = tests/fs/test_interrupt.c $(fs_fixture)
 UNIT_TESTS += tests/fs/test_model
-tests_fs_test_model_SOURCES = tests/fs/test_model.c tests/fs/model.c tests/fs/model.h $(fs_fixture)
+tests_fs_test_model_SOURCES = tests/fs/test_model.c tests/fs/model.c tests/fs/model.h \
+	tests/fs/programs.c tests/fs/programs.h tests/fs/programs_names.c tests/fs/programs_files.c \
+	tests/fs/compare_server.c $(fs_fixture)
 UNIT_TESTS += tests/fs/test_threads
 tests_fs_test_threads_SOURCES = tests/fs/test_threads.c $(fs_fixture)

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* From room to room of the cache by way of its loop, before the remote has something to do again. */
+enum { TURNS_BETWEEN_ROOMS = 8, OPEN_AHEAD_SECONDS = 4 };
+
 static void node_changed(void *context, uint64_t node, int64_t offset, int64_t length)
 {
     struct fs_fixture *fixture = context;
@@ -33,6 +36,27 @@ void fs_fixture_init(struct fs_fixture *fixture, const struct memory_remote_opti
         .attr_ttl_ms = 1000, .uid = 1000, .gid = 1000, .idmap = CFS_IDMAP_NONE, .symlinks = CFS_SYMLINKS_SAFE};
 }
 
+static void remote_changed(void *context, const char *path, bool is_another)
+{
+    struct fs_fixture *fixture = context;
+    if (fixture->fs)
+        cfs_fs_remote_changed(fixture->fs, path, is_another);
+}
+
+static struct cfs_remote *put_cache_in_between(struct fs_fixture *fixture)
+{
+    struct cfs_cache_options *options = &fixture->cache_options;
+    fixture->loop = cfs_loop_new_with_clock(memory_remote_clock(fixture->memory));
+    assert_non_null(fixture->loop);
+    options->clock = memory_remote_clock(fixture->memory);
+    options->loop = fixture->loop;
+    options->number = cfs_fs_usual_number;
+    options->changed = remote_changed;
+    options->context = fixture;
+    assert_int_equal(cfs_cache_new(memory_remote_as_remote(fixture->memory), options, &fixture->cache), 0);
+    return fixture->cache;
+}
+
 void fs_fixture_start(struct fs_fixture *fixture)
 {
     struct cfs_fs_options options = {
@@ -40,18 +64,53 @@ void fs_fixture_start(struct fs_fixture *fixture)
         .clock = memory_remote_clock(fixture->memory),
         .notifier = {.node_changed = node_changed, .entry_changed = entry_changed, .context = fixture},
     };
-    assert_int_equal(cfs_fs_new(memory_remote_as_remote(fixture->memory), &options, &fixture->fs), 0);
+    struct cfs_remote *remote =
+        fixture->is_cached ? put_cache_in_between(fixture) : memory_remote_as_remote(fixture->memory);
+    assert_int_equal(cfs_fs_new(remote, &options, &fixture->fs), 0);
+}
+
+bool fs_fixture_turn(struct fs_fixture *fixture)
+{
+    if (!fixture->loop)
+        return memory_remote_step(fixture->memory);
+    cfs_loop_run_once(fixture->loop, 0);
+    bool stepped = memory_remote_step(fixture->memory);
+    cfs_loop_run_once(fixture->loop, 0);
+    fixture->idle = stepped ? 0 : fixture->idle + 1;
+    if (fixture->idle < TURNS_BETWEEN_ROOMS)
+        return true;
+    memory_remote_advance(fixture->memory, 10);
+    return false;
+}
+
+void fs_fixture_run(struct fs_fixture *fixture)
+{
+    while (fs_fixture_turn(fixture))
+        ;
+}
+
+/* What was opened ahead and not used is closed after a while; what is done behind ends. */
+static void end_cache(struct fs_fixture *fixture)
+{
+    for (int second = 0; second < OPEN_AHEAD_SECONDS; second++) {
+        memory_remote_advance(fixture->memory, 1000);
+        fs_fixture_run(fixture);
+    }
+    cfs_cache_free(fixture->cache);
+    cfs_loop_free(fixture->loop);
 }
 
 void fs_fixture_fini(struct fs_fixture *fixture)
 {
     struct cfs_fs_status status;
-    memory_remote_run(fixture->memory);
+    fs_fixture_run(fixture);
     cfs_fs_status(fixture->fs, &status);
     assert_int_equal(status.requests_in_flight, 0);
     assert_int_equal(status.open_files, 0);
     assert_int_equal(status.nodes, 1);
-    cfs_fs_free(fixture->fs);
+    cfs_fs_free(CFS_TAKE(fixture->fs));
+    if (fixture->is_cached)
+        end_cache(fixture);
     memory_remote_free(fixture->memory);
 }
 
@@ -73,15 +132,10 @@ void fs_call_init(struct fs_call *call)
     call->name_limit = SIZE_MAX;
 }
 
-static bool is_replied(void *context)
-{
-    return atomic_load(&((struct fs_call *)context)->replied);
-}
-
 int fs_call_wait(struct fs_fixture *fixture, struct fs_call *call)
 {
     while (!atomic_load(&call->replied)) {
-        if (!memory_remote_run_until(fixture->memory, is_replied, call))
+        if (!fs_fixture_turn(fixture))
             sched_yield();
     }
     assert_int_equal(call->replies, 1);

@@ -4,6 +4,7 @@
 #ifndef CFS_TESTS_LIB_FS_FIXTURE_H
 #define CFS_TESTS_LIB_FS_FIXTURE_H
 
+#include "cache/cache.h"
 #include "fs/fs.h"
 #include "lib/memory_remote.h"
 #include <pthread.h>
@@ -11,7 +12,13 @@
 
 struct fs_fixture {
     struct memory_remote *memory;
-    struct cfs_profile profile; /* may be changed before fs_fixture_start */
+    /* May be changed before fs_fixture_start. */
+    struct cfs_profile profile;
+    bool is_cached; /* the cache stands in between, with these options (clock, loop, number and changed are set) */
+    struct cfs_cache_options cache_options;
+    struct cfs_loop *loop; /* of the cache, turned with the remote; or NULL */
+    struct cfs_remote *cache;
+    unsigned idle;
     struct cfs_fs *fs;
     /* What the notifier was told. */
     unsigned nodes_changed;
@@ -38,6 +45,11 @@ void fs_fixture_start(struct fs_fixture *fixture);
 /* Runs what is left, and checks that no node but the root's is left when no lookup is; KNOWN: nodes that the test still
  * has. */
 void fs_fixture_fini(struct fs_fixture *fixture);
+/* One event of the remote, and what the cache makes of it. False: nothing was left to do; with a cache, time goes on a
+ * little then. */
+bool fs_fixture_turn(struct fs_fixture *fixture);
+/* Until nothing is left to do. */
+void fs_fixture_run(struct fs_fixture *fixture);
 
 void fs_call_init(struct fs_call *call);
 /* Turns the remote until the call is answered; its error. */

@@ -86,6 +86,12 @@ void memory_remote_fail_all(struct memory_remote *memory, enum memory_operation 
     }
 }
 
+void memory_remote_forget_faults(struct memory_remote *memory)
+{
+    memset(memory->faults, 0, sizeof(memory->faults));
+    memory_remote_fail_all(memory, MEMORY_OPERATIONS, 0);
+}
+
 void memory_remote_reconnect(struct memory_remote *memory)
 {
     memory->connected = true;

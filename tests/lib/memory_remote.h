@@ -106,6 +106,8 @@ void memory_remote_fail_after(struct memory_remote *memory, enum memory_operatio
 void memory_remote_lose_reply(struct memory_remote *memory, enum memory_operation operation, unsigned nth);
 /* Every call of this kind fails, until ERROR is 0 again. */
 void memory_remote_fail_all(struct memory_remote *memory, enum memory_operation operation, int error);
+/* Those that have not struck yet do not strike any more. */
+void memory_remote_forget_faults(struct memory_remote *memory);
 /* Loses the connection: what is in flight ends with -ENOTCONN, having taken effect or not as the seed decides; so does
  * every later call, until memory_remote_reconnect. Handles survive a reconnect. */
 void memory_remote_disconnect(struct memory_remote *memory);
