@@ -46,6 +46,7 @@ static const struct cfs_remote_operations operations = {
     .fsync = cfs_contents_fsync,
     .copy = cfs_contents_copy,
     .close = cfs_contents_close,
+    .put = cfs_contents_put,
     .open_listing = cfs_contents_open_listing,
     .read_listing = cfs_contents_read_listing,
     .close_listing = cfs_contents_close_listing,

@@ -315,6 +315,8 @@ void cfs_contents_fsync(struct cfs_remote *remote, struct cfs_remote_call *call,
 void cfs_contents_copy(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *from,
                        uint64_t from_offset, struct cfs_remote_file *to, uint64_t to_offset, size_t length);
 void cfs_contents_close(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+void cfs_contents_put(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, int flags, mode_t mode,
+                      size_t length, const void *data, const struct cfs_remote_attributes *attributes);
 void cfs_contents_lstat(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
 void cfs_contents_setattr(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path,
                           mode_t expected_type, const struct cfs_remote_attributes *attributes);
