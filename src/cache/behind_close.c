@@ -112,10 +112,15 @@ void cfs_behind_flush(struct cfs_remote *remote, struct cfs_remote_call *upper, 
     if (!call)
         return;
     pthread_mutex_lock(&behind->lock);
+    bool is_lazy = open->lazy;
+    call->flushes = true;
     call->looks = open->written && open->own && open->own->made && open->own->attributes.size <= MOST_LOOKED_AT;
     open->written = false;
     pthread_mutex_unlock(&behind->lock);
-    cfs_on_file_enter(call);
+    if (is_lazy) /* there is nothing that the server does not have */
+        cfs_cache_call_finish_later(&call->call, 0);
+    else
+        cfs_on_file_enter(call);
 }
 
 static void run_fsync(struct cfs_job *job)
@@ -254,6 +259,8 @@ void cfs_behind_close(struct cfs_remote *remote, struct cfs_remote_call *upper, 
         answer_unless_called(file);
     }
     file->closing = true;
+    if (!at_once && cfs_open_is_held(file->making))
+        cfs_open_put(file->making);
     close_unless_used(file);
     pthread_mutex_unlock(&behind->lock);
 }

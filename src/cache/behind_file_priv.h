@@ -11,11 +11,12 @@ struct cfs_on_file {
     struct cfs_behind_file *file;
     struct cfs_behind_file *other;        /* copy: the target; or NULL */
     void (*go)(struct cfs_on_file *call); /* hands it down; without the lock */
-    uint64_t offset;
+    uint64_t offset, other_offset;
     size_t length;
     void *destination;
     const void *data;
     void *copy; /* of the data */
+    bool flushes;
     bool looks; /* flush: and asks what came of it */
 };
 
@@ -29,6 +30,18 @@ static inline struct cfs_on_file *cfs_on_file_of(struct cfs_cache_call *call)
 /* One that is lazy is opened on the server now; what is done with it meanwhile is deferred. */
 void cfs_behind_file_open_late(struct cfs_behind_file *file);
 void cfs_behind_file_free(struct cfs_behind_file *file);
+
+/* --- behind_put.c, under the lock: of a job that is an open --- */
+
+/* It is held, and the file has been written up to END. */
+void cfs_open_held_written(struct cfs_job *job, uint64_t end);
+void cfs_open_run_put(struct cfs_job *job);
+/* It is opened as others are after all, since what was put is still there to be written. */
+void cfs_open_no_put(struct cfs_job *job);
+/* It was put. */
+void cfs_open_settle_put(struct cfs_job *job);
+/* What has been opened late is what was put. */
+bool cfs_open_is_as_put(const struct cfs_job *job);
 
 /* --- behind_files.c --- */
 

@@ -93,11 +93,14 @@ struct cfs_on_file *cfs_on_file_new(struct cfs_behind_file *file, struct cfs_rem
     return call;
 }
 
-/* Under the call's lock and ours. True: it was deferred, or answered. */
-static bool defer(struct cfs_on_file *call)
+/* Until FILE has its handle. Under the call's lock and ours. True: it was deferred, or answered. */
+static bool defer_on(struct cfs_on_file *call, struct cfs_behind_file *file)
 {
-    struct cfs_behind_file *file = call->file;
     cfs_behind_file_open_late(file);
+    if (cfs_open_is_held(file->making) && call->flushes)
+        cfs_open_put(file->making);
+    else if (cfs_open_is_held(file->making))
+        cfs_open_let_go(file->making);
     if (file->ready)
         return false;
     if (!file->being_made) {
@@ -111,16 +114,26 @@ static bool defer(struct cfs_on_file *call)
     return true;
 }
 
-void cfs_on_file_enter(struct cfs_on_file *call)
+static bool defer(struct cfs_on_file *call)
 {
-    struct cfs_behind *behind = call->file->behind;
+    return defer_on(call, call->file);
+}
+
+static void enter_on(struct cfs_on_file *call, struct cfs_behind_file *file)
+{
+    struct cfs_behind *behind = file->behind;
     cfs_cache_call_lock(&call->call);
     pthread_mutex_lock(&behind->lock);
-    bool deferred = defer(call);
+    bool deferred = defer_on(call, file);
     pthread_mutex_unlock(&behind->lock);
     cfs_cache_call_unlock(&call->call);
     if (!deferred)
         call->go(call);
+}
+
+void cfs_on_file_enter(struct cfs_on_file *call)
+{
+    enter_on(call, call->file);
 }
 
 /* On the loop: what was deferred goes down in the order in which it came; then the file is as any other. */
@@ -177,7 +190,8 @@ static void written_behind(struct cfs_cache_call *base)
     pthread_mutex_lock(&behind->lock);
     if (error < 0) {
         file->error = error;
-        cfs_failure_note(behind, file->path, "what was written could not be put on the server", error);
+        if (behind->closes_at_once) /* else flush tells it */
+            cfs_failure_note(behind, file->path, "what was written could not be put on the server", error);
     }
     cfs_behind_file_put(file);
     pthread_mutex_unlock(&behind->lock);
@@ -223,6 +237,8 @@ static void defer_write(struct cfs_on_file *call)
     file->uses++;
     cfs_list_push_back(&file->deferred, &behind->link);
     cfs_cache_call_finish_later(&call->call, 0);
+    if (cfs_open_is_held(file->making))
+        cfs_open_held_written(file->making, behind->offset + behind->length);
 }
 
 void cfs_behind_write(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file,
@@ -240,8 +256,10 @@ void cfs_behind_write(struct cfs_remote *remote, struct cfs_remote_call *upper, 
     bool sane = (open->flags & O_ACCMODE) != O_RDONLY && offset <= INT64_MAX && length <= INT64_MAX - offset;
     cfs_cache_call_lock(&call->call);
     pthread_mutex_lock(&behind->lock);
-    bool goes_down = open->ready;
     bool only_reads = (open->flags & O_ACCMODE) == O_RDONLY;
+    if (!only_reads)
+        cfs_behind_file_open_late(open);
+    bool goes_down = open->ready;
     if (sane && length > 0) {
         open->written = true;
         if (open->own)
@@ -261,28 +279,43 @@ void cfs_behind_write(struct cfs_remote *remote, struct cfs_remote_call *upper, 
         go_write(call);
 }
 
+static void go_copy(struct cfs_on_file *call)
+{
+    cfs_cache_call_submit(&call->call, cfs_cache_call_pass, copy, call->file->lower, call->offset, call->other->lower,
+                          call->other_offset, call->length);
+}
+
+/* The source has its handle. */
+static void go_to_target(struct cfs_on_file *call)
+{
+    call->go = go_copy;
+    enter_on(call, call->other);
+}
+
 void cfs_behind_copy(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *from,
                      uint64_t from_offset, struct cfs_remote_file *to, uint64_t to_offset, size_t length)
 {
     struct cfs_behind *behind = cfs_behind_of(remote);
     struct cfs_behind_file *source = cfs_behind_file_of(from), *target = cfs_behind_file_of(to);
-    struct cfs_on_file *call = cfs_on_file_new(source, upper, NULL);
+    struct cfs_on_file *call = cfs_on_file_new(source, upper, go_to_target);
     if (!call)
         return;
     call->other = target;
+    call->offset = from_offset;
+    call->other_offset = to_offset;
+    call->length = length;
     pthread_mutex_lock(&behind->lock);
     cfs_behind_file_open_late(source);
-    bool ready = source->ready && target->ready;
+    bool waits = behind->closes_at_once && !(source->ready && target->ready);
     target->callers++;
     target->written = true;
     if (target->own && target->own->path) /* how long it becomes is not known */
         cfs_own_forget(&behind->own, target->own->path);
     pthread_mutex_unlock(&behind->lock);
-    if (ready)
-        cfs_cache_call_submit(&call->call, cfs_cache_call_pass, copy, source->lower, from_offset, target->lower,
-                              to_offset, length);
+    if (waits)
+        cfs_cache_call_finish_later(&call->call, -EOPNOTSUPP); /* not on the server yet: the bytes are here */
     else
-        cfs_cache_call_finish_later(&call->call, -EOPNOTSUPP); /* not on the server yet */
+        cfs_on_file_enter(call);
 }
 
 /* --- attributes --- */

@@ -56,7 +56,7 @@ void cfs_behind_file_open_late(struct cfs_behind_file *file)
         return;
     }
     job->early = job->is_late = true;
-    job->flags = file->flags;
+    job->flags = file->flags & ~(O_CREAT | O_EXCL | O_TRUNC);
     job->file = file;
     cfs_job_enter_locked(job);
 }
@@ -75,6 +75,10 @@ void cfs_behind_files_open_late(struct cfs_behind *behind, const char *path)
 
 static void run_open(struct cfs_job *job)
 {
+    if (job->puts) {
+        cfs_open_run_put(job);
+        return;
+    }
     bool alone = job->vouched && !job->tried;
     const char *path = job->target ? job->target : job->path;
     cfs_job_hand_down(job, open, path, alone ? job->flags | O_EXCL : job->flags, job->mode);
@@ -86,6 +90,8 @@ static bool must_try_again(struct cfs_job *job)
     if (job->call.error != -EEXIST || !job->vouched || job->tried || job->flags & O_EXCL)
         return false;
     job->tried = true;
+    if (job->puts)
+        cfs_open_no_put(job);
     if (job->early)
         cfs_log_warning("cache", "%s: it was made on the server meanwhile; it is opened as it is", job->path);
     run_open(job);
@@ -133,14 +139,33 @@ static void show_foreseen(struct cfs_job *job)
     told->mtime = own->attributes.mtime;
 }
 
+/* Another file has its name by now. */
+static void close_stale(struct cfs_job *job)
+{
+    job->is_stale = true;
+    cfs_job_hand_down(job, close, job->call.result.file);
+}
+
 static bool was_opened(struct cfs_job *job)
 {
     struct cfs_behind *behind = job->behind;
     struct cfs_behind_file *file = job->file;
     if (must_try_again(job))
         return true;
+    if (job->is_stale)
+        job->call.error = -ESTALE;
     if (job->call.error < 0)
         return false;
+    if (job->puts) {
+        struct cfs_remote_attributes made = job->call.result.attributes;
+        made.valid &= ~(job->attributes.valid & CFS_REMOTE_TIMES); /* the server's clock did not make these */
+        learn_of_made(job, &made);
+        return false;
+    }
+    if (job->is_late && !cfs_open_is_as_put(job)) {
+        close_stale(job);
+        return true;
+    }
     bool made = (job->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) || (job->vouched && !job->tried);
     file->lower = job->call.result.file;
     job->call.result.file = (struct cfs_remote_file *)(void *)file;
@@ -177,9 +202,24 @@ static void give_up(struct cfs_behind_file *file, int error)
     }
 }
 
+/* Nobody will be told by flush or close. */
+static bool is_unheard(const struct cfs_behind_file *file)
+{
+    const struct cfs_list *link;
+    cfs_list_each (link, &file->deferred) {
+        if (cfs_container_of(link, const struct cfs_on_file, link)->call.upper)
+            return false;
+    }
+    return file->closing;
+}
+
 static void settle_open(struct cfs_job *job, int error)
 {
     struct cfs_behind *behind = job->behind;
+    if (job->file && job->file->making == job)
+        job->file->making = NULL;
+    if (error == 0 && job->puts)
+        cfs_open_settle_put(job);
     if (error == 0)
         return;
     if (!job->early) {
@@ -192,7 +232,8 @@ static void settle_open(struct cfs_job *job, int error)
         return;
     }
     const char *path = job->own && job->own->path ? job->own->path : job->path;
-    cfs_failure_note(behind, path, "the file could not be made", error);
+    if (behind->closes_at_once || is_unheard(job->file))
+        cfs_failure_note(behind, path, "the file could not be made", error);
     cfs_behind_tell(behind, path, true);
     if (strcmp(path, job->path) != 0)
         cfs_behind_tell(behind, job->path, true);
@@ -236,7 +277,10 @@ static enum cfs_job_answer how_to_open(struct cfs_job *job)
     if (may_be_lazy(job))
         return CFS_JOB_DONE;
     const struct cfs_own *folder = cfs_own_folder_of(&behind->own, job->path);
-    if (!behind->closes_at_once || !job->vouched || !(job->flags & O_CREAT) || !folder)
+    if (!job->vouched || !(job->flags & O_CREAT) || !folder)
+        return CFS_JOB_WAITS;
+    bool is_held = !behind->closes_at_once;
+    if (is_held && !cfs_open_may_be_held(job, folder))
         return CFS_JOB_WAITS;
     struct cfs_remote_attributes foreseen;
     cfs_own_foresee(&behind->own, folder, S_IFREG | job->mode, &foreseen);
@@ -249,6 +293,8 @@ static enum cfs_job_answer how_to_open(struct cfs_job *job)
     cfs_job_own(job, own);
     own_file(job->file, own);
     job->file->being_made = true;
+    job->file->making = job;
+    job->plugged = is_held;
     cfs_list_push_back(&behind->files, &job->file->link);
     job->waiting->call.upper->result.attributes = foreseen;
     job->waiting->call.upper->result.file = (struct cfs_remote_file *)(void *)job->file;

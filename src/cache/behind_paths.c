@@ -304,8 +304,7 @@ static void settle_setattr(struct cfs_job *job, int error)
 
 const struct cfs_job_actions cfs_setattr_actions = {.run = run_setattr, .settle = settle_setattr};
 
-/* What was written comes first: it would change the times. So it is flushed while others may join. */
-static bool flush_first(struct cfs_behind_file *file)
+bool cfs_behind_flush_first(struct cfs_behind_file *file)
 {
     if (!file || !file->written)
         return true;
@@ -336,11 +335,18 @@ enum cfs_job_answer cfs_setattr_how(struct cfs_job *job)
     job->answer = job->path ? cfs_failure_tell(behind, job->path) : 0;
     if (job->answer < 0)
         return CFS_JOB_DONE;
-    if (!own || !cfs_own_may_set(own, &job->attributes) || !flush_first(job->file))
+    if (!own || !cfs_own_may_set(own, &job->attributes))
+        return CFS_JOB_WAITS;
+    struct cfs_job *held = cfs_open_held_of(behind, own);
+    if (!held && !cfs_behind_flush_first(job->file))
         return CFS_JOB_WAITS;
     job->attributes.valid &= ~(unsigned)CFS_REMOTE_OWNER; /* it has it */
     cfs_own_set(&behind->own, own, &job->attributes);
     job->waiting->call.upper->result.attributes = own->attributes;
+    if (held) {
+        join(held, &job->attributes);
+        return CFS_JOB_DONE;
+    }
     if (job->attributes.valid == 0)
         return CFS_JOB_DONE;
     cfs_job_own(job, own);

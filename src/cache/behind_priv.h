@@ -66,6 +66,9 @@ struct cfs_behind_file {
      * these: it could not be made, `error` says why. */
     bool lazy, being_made, ready;
     struct cfs_list deferred;
+    struct cfs_job *making; /* its open, while it is being made */
+    bool was_put;           /* it is lazy, or was, since it has been put (behind_put.c), looking so */
+    struct cfs_remote_attributes put_as;
     int error;        /* of what completed early; sticky where it was not made, else told once */
     bool written;     /* and not flushed */
     unsigned uses;    /* by jobs, and by writes that were told to be done */
@@ -86,12 +89,17 @@ struct cfs_job {
     char *path, *other;            /* as they were when it came; NULL: none */
     unsigned waits_for;            /* how many before it */
     bool early;                    /* its call has been told that it is done */
-    bool plugged;                  /* may wait for others to join it */
+    bool plugged;                  /* may wait for others to join it; open: is held */
     int64_t plugged_ms, joined_ms; /* since then; the last that joined it */
     int64_t started_ms;
     bool started;
-    bool tried;                  /* open: as if it were not there */
-    bool is_late;                /* open: of a lazy one */
+    bool tried;    /* open: as if it were not there */
+    bool is_late;  /* open: of a lazy one */
+    bool is_stale; /* the same, and it is not what it was: it is being closed again */
+    bool puts;     /* open: by a put, of these, */
+    uint8_t *data;
+    size_t length;
+    size_t writes;               /* which came in so many */
     int failed;                  /* what it depends on has: it is not done */
     int answer;                  /* early: the error that its call is told */
     struct cfs_waiting *waiting; /* whom to answer when it has ended, or NULL */
@@ -100,7 +108,7 @@ struct cfs_job {
     struct cfs_own *own;          /* pinned and pending; or NULL */
     struct cfs_own *folders[2];   /* whose times change with it: pinned and filling; or NULL */
     /* arguments */
-    struct cfs_remote_attributes attributes;
+    struct cfs_remote_attributes attributes; /* open: set while it is held */
     mode_t mode;
     int flags;
     char *target; /* of a link; open: where the file is by now, if it was moved since */
@@ -166,6 +174,8 @@ bool cfs_jobs_concern(const struct cfs_behind *behind, const char *path, bool an
 void cfs_jobs_unplug(struct cfs_behind *behind);
 /* The timer is over: the same, but for those whose file is being written. On the loop's thread. */
 void cfs_jobs_unplug_late(struct cfs_behind *behind);
+/* It waits for others no more; started by the next one. */
+void cfs_job_unplug(struct cfs_job *job);
 /* Starts what can. */
 void cfs_jobs_start(struct cfs_behind *behind);
 /* One that waits to be joined and changes the attributes of what JOB does, with nothing in between. NULL: none. */
@@ -204,6 +214,9 @@ void cfs_behind_tell(struct cfs_behind *behind, const char *path, bool failed);
 /* --- behind_open.c, behind_files.c, behind_close.c --- */
 
 extern const struct cfs_job_actions cfs_open_actions, cfs_flush_actions, cfs_fsync_actions;
+/* What was written and not flushed comes first: it would change the times. So it is flushed while others may join. FILE
+ * may be NULL. False: no memory. */
+CFS_CHECKED bool cfs_behind_flush_first(struct cfs_behind_file *file);
 /* A job has ended that used it. */
 void cfs_behind_file_put(struct cfs_behind_file *file);
 /* The call of a caller has completed. Takes the lock. */
@@ -228,6 +241,19 @@ void cfs_behind_fsync(struct cfs_remote *remote, struct cfs_remote_call *call, s
 void cfs_behind_copy(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *from,
                      uint64_t from_offset, struct cfs_remote_file *to, uint64_t to_offset, size_t length);
 void cfs_behind_close(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file);
+
+/* --- behind_put.c --- */
+
+/* JOB, which is certain to make a file in FOLDER, may wait for what the file is to be. */
+bool cfs_open_may_be_held(const struct cfs_job *job, const struct cfs_own *folder);
+/* JOB (may be NULL) is an open, and does. */
+bool cfs_open_is_held(const struct cfs_job *job);
+/* The open that makes OWN, if it is held; or NULL. */
+struct cfs_job *cfs_open_held_of(const struct cfs_behind *behind, const struct cfs_own *own);
+/* It waits no more. */
+void cfs_open_let_go(struct cfs_job *job);
+/* Its file is complete, for now. */
+void cfs_open_put(struct cfs_job *job);
 
 /* --- behind_paths.c --- */
 

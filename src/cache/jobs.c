@@ -10,7 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-enum { MOST_JOBS = 512, PLUG_MS = 10, MOST_PLUG_MS = 100, LONGEST_PLUG_MS = 1000 };
+enum { MOST_JOBS = 512, PLUG_MS = 10, MOST_PLUG_MS = 100, LONGEST_PLUG_MS = 1000, HOLD_MS = 50 };
 
 static bool is_same_text(const char *a, const char *b)
 {
@@ -140,6 +140,7 @@ void cfs_job_free(struct cfs_job *job)
     free(job->path);
     free(job->other);
     free(job->target);
+    free(job->data);
     free(job);
     cfs_cache_release(&behind->core);
 }
@@ -223,6 +224,12 @@ static void make_ready(struct cfs_job *job)
 {
     if (job->waits_for == 0 && !job->plugged)
         cfs_list_push_back(&job->behind->ready, &job->ready_link);
+}
+
+void cfs_job_unplug(struct cfs_job *job)
+{
+    job->plugged = false;
+    make_ready(job);
 }
 
 void cfs_jobs_start(struct cfs_behind *behind)
@@ -332,6 +339,8 @@ static int64_t plug_ms(const struct cfs_behind *behind)
 static bool may_stay_plugged(const struct cfs_job *job)
 {
     int64_t now = cfs_clock_ms(job->behind->core.clock);
+    if (cfs_open_is_held(job))
+        return now - job->plugged_ms < HOLD_MS;
     if (now - job->plugged_ms >= LONGEST_PLUG_MS)
         return false;
     return now - job->joined_ms < plug_ms(job->behind) || (job->own && job->own->writers > 0);
@@ -341,15 +350,20 @@ static bool may_stay_plugged(const struct cfs_job *job)
 static bool unplug(struct cfs_behind *behind, bool all)
 {
     struct cfs_list *link;
-    bool remain = false;
+    bool remain = false, was_starting = behind->starting;
+    behind->starting = true; /* none starts, and perhaps ends, before all have been seen */
     cfs_list_each (link, &behind->jobs) {
         struct cfs_job *job = cfs_container_of(link, struct cfs_job, link);
         if (!job->plugged)
             continue;
-        job->plugged = !all && may_stay_plugged(job);
-        remain = remain || job->plugged;
-        make_ready(job);
+        if (!all && may_stay_plugged(job))
+            remain = true;
+        else if (cfs_open_is_held(job))
+            cfs_open_let_go(job);
+        else
+            cfs_job_unplug(job);
     }
+    behind->starting = was_starting;
     cfs_jobs_start(behind);
     return remain;
 }
@@ -393,23 +407,49 @@ static bool arm(struct cfs_behind *behind)
 
 /* --- entering --- */
 
+/* Open files that have no handle need one before what has their name goes, or is changed by way of another. */
+static void open_lazy_ones(const struct cfs_job *job)
+{
+    bool changes = (job->kind == CFS_JOB_OPEN && !opens_to_read(job) && !job->is_late) ||
+                   (job->kind == CFS_JOB_SETATTR && job->attributes.valid & CFS_REMOTE_SIZE && job->path);
+    if (job->kind == CFS_JOB_UNLINK || changes)
+        cfs_behind_files_open_late(job->behind, job->path);
+    else if (job->kind == CFS_JOB_RENAME && !job->early) /* else it has been done */
+        cfs_behind_files_open_late(job->behind, job->other);
+}
+
+/* It waits for files that are held. */
+static void let_go(const struct cfs_job *job)
+{
+    struct cfs_behind *behind = job->behind;
+    struct cfs_list *link;
+    bool again = true;
+    while (again) {
+        again = false;
+        cfs_list_each (link, &behind->jobs) {
+            struct cfs_job *earlier = cfs_container_of(link, struct cfs_job, link);
+            again = cfs_open_is_held(earlier) && must_wait(job, earlier);
+            if (!again)
+                continue;
+            cfs_open_let_go(earlier);
+            break;
+        }
+    }
+}
+
 void cfs_job_enter_locked(struct cfs_job *job)
 {
     struct cfs_behind *behind = job->behind;
     struct cfs_list *link;
-    if (job->kind == CFS_JOB_UNLINK)
-        cfs_behind_files_open_late(behind, job->path);
-    else if (job->kind == CFS_JOB_RENAME && !job->early) /* else it has been done */
-        cfs_behind_files_open_late(behind, job->other);
+    open_lazy_ones(job);
+    let_go(job);
     cfs_list_each (link, &behind->jobs) {
         struct cfs_job *earlier = cfs_container_of(link, struct cfs_job, link);
         if (!must_wait(job, earlier))
             continue;
         job->waits_for++;
-        if (!earlier->plugged)
-            continue;
-        earlier->plugged = false;
-        make_ready(earlier);
+        if (earlier->plugged)
+            cfs_job_unplug(earlier);
     }
     bool changes = !job->early && job->path && !only_looks(job) && job->kind != CFS_JOB_FSYNC;
     struct cfs_own *changed = changes ? cfs_own_find(&behind->own, job->path) : NULL;

@@ -14,6 +14,7 @@ src_cache_libcache_a_SOURCES = \
 	src/cache/behind_open.c \
 	src/cache/behind_paths.c \
 	src/cache/behind_priv.h \
+	src/cache/behind_put.c \
 	src/cache/blocks.c \
 	src/cache/blocks.h \
 	src/cache/cache.c \

@@ -200,7 +200,7 @@ static int do_put(struct memory_remote *memory, struct pending *pending)
         memory->bytes_written += pending->length;
         error = memory_node_setattr(memory->tree, node, &pending->attributes);
     }
-    if (!error && memory_random(memory, 4))
+    if (!error && (memory->options.tells_changes || memory_random(memory, 2)))
         memory_node_attributes(node, &pending->result.attributes);
     memory_node_put(memory->tree, node);
     return error;
