@@ -28,7 +28,7 @@ bool cfs_open_may_be_held(const struct cfs_job *job, const struct cfs_own *folde
     int access = job->flags & O_ACCMODE;
     /* It must be possible to open it again. */
     mode_t needed = access == O_RDWR ? S_IRUSR | S_IWUSR : S_IWUSR;
-    if (!can || access == O_RDONLY || job->flags & O_APPEND || (job->mode & needed) != needed)
+    if (!can || access == O_RDONLY || (job->mode & needed) != needed)
         return false;
     return folder->made || !(job->flags & O_EXCL);
 }

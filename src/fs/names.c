@@ -210,14 +210,26 @@ void cfs_fs_symlink(struct cfs_fs *fs, struct cfs_request *request, const char *
         cfs_claim_take(&naming->step, make_symlink);
 }
 
-/* mknod of a file is an open that is closed at once. */
+/* mknod of a file is an open that is closed at once; flush tells what became of it. */
+static void node_flushed(struct cfs_step *step, int error)
+{
+    struct naming *naming = naming_of(step);
+    cfs_file_discard(CFS_TAKE(naming->file));
+    step->call.result.attributes = naming->attributes; /* the open's */
+    made(step, error);
+}
+
 static void node_opened(struct cfs_step *step, int error)
 {
     struct naming *naming = naming_of(step);
-    if (error == 0)
-        naming->file->remote = step->call.result.file;
-    cfs_file_discard(CFS_TAKE(naming->file));
-    made(step, error);
+    if (error < 0) {
+        node_flushed(step, error);
+        return;
+    }
+    naming->file->remote = step->call.result.file;
+    naming->attributes = step->call.result.attributes;
+    cfs_step_shield(step);
+    cfs_step_call(step, node_flushed, flush, naming->file->remote);
 }
 
 static void make_node(struct cfs_step *step, int error)
