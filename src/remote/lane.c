@@ -28,8 +28,11 @@ static void on_lost(struct cfs_sftp_client *client, int error, const char *reaso
 void cfs_lane_start(struct cfs_lane *lane)
 {
     struct cfs_pool *pool = lane->pool;
-    const struct cfs_sftp_callbacks callbacks = {
-        .ready = on_ready, .lost = on_lost, .context = lane, .limits = pool->limits.told ? &pool->limits : NULL};
+    const struct cfs_sftp_callbacks callbacks = {.ready = on_ready,
+                                                 .lost = on_lost,
+                                                 .context = lane,
+                                                 .limits = pool->limits.told ? &pool->limits : NULL,
+                                                 .is_eager = pool->transport->is_eager};
     struct cfs_stream *stream = pool->transport->operations->open_stream(pool->transport, lane->session);
     struct cfs_sftp_client *client = stream ? cfs_sftp_client_new(stream, &callbacks) : NULL;
     lane->stream = stream;

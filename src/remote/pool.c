@@ -1,8 +1,9 @@
 /* The life of the pool.
  *
- * Opening: lanes 0 and 1 are started together. The pool is settled once lane 0 is ready and lane 1 ready or refused, or
- * once lane 0 has failed; the caller of cfs_pool_open waits for that. The other lanes follow one after another, in the
- * background; the first that the server refuses is the last one tried: the server has told its cap.
+ * Opening: lanes 0 and 1 are started together, and the work folder is asked for on lane 0. The pool is settled once
+ * lane 0 is ready, or has failed; the caller of cfs_pool_open waits for that and for the answer. Lane 1 is up about a
+ * round trip later: before a program can know the name of a file to open. The other lanes follow one after another, in
+ * the background; the first that the server refuses is the last one tried: the server has told its cap.
  *
  * Losing: a ready lane of session 0 that ends means that the connection is lost, for good in this version. All lanes
  * are closed, so that everything in flight ends with -ENOTCONN, and `lost` is called once. A client must not be freed
@@ -26,35 +27,29 @@ static void start(struct cfs_task *task)
 {
     struct cfs_pool *pool = cfs_container_of(task, struct cfs_pool, start_task);
     start_next_lane(pool);
+    if (pool->transport->is_eager && !cfs_root_needs_version(pool))
+        cfs_root_begin(pool);
     start_next_lane(pool);
-}
-
-/* Whether cfs_pool_open need not wait any longer. The lock is held. */
-static bool is_settled(const struct cfs_pool *pool)
-{
-    return pool->lanes[0].state == CFS_LANE_READY &&
-           (pool->lanes_wanted < 2 || pool->lanes[1].state == CFS_LANE_READY ||
-            pool->lanes[1].state == CFS_LANE_REFUSED);
+    cfs_sessions_prepare(pool);
 }
 
 static void settle(struct cfs_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
-    if (!pool->settled && is_settled(pool)) {
-        pool->extensions = cfs_sftp_client_extensions(pool->lanes[0].client);
-        pool->limits = *cfs_sftp_client_limits(pool->lanes[0].client);
-        pool->settled = true;
-        pthread_cond_broadcast(&pool->changed);
-    }
+    pool->extensions = cfs_sftp_client_extensions(pool->lanes[0].client);
+    pool->limits = *cfs_sftp_client_limits(pool->lanes[0].client);
+    pool->settled = true;
+    pthread_cond_broadcast(&pool->changed);
     pthread_mutex_unlock(&pool->lock);
+    cfs_root_begin(pool);
 }
 
 void cfs_pool_lane_settled(struct cfs_lane *lane)
 {
-    struct cfs_pool *pool = lane->pool;
-    settle(pool);
-    if (lane->number > 0 && lane->number != CFS_PUT_LANE)
-        start_next_lane(pool);
+    if (lane->number == 0)
+        settle(lane->pool);
+    else if (lane->number != CFS_PUT_LANE)
+        start_next_lane(lane->pool);
 }
 
 /* --- losing --- */
@@ -121,7 +116,6 @@ static void refuse(struct cfs_lane *lane, const char *reason)
     pthread_mutex_lock(&pool->lock);
     lane->state = CFS_LANE_REFUSED;
     pthread_mutex_unlock(&pool->lock);
-    settle(pool);
 }
 
 static void lose(struct cfs_pool *pool, const char *reason)
@@ -176,7 +170,7 @@ static struct cfs_pool *pool_new(struct cfs_transport *transport, const struct c
     pool->bulk_piece = options->bulk_piece ? options->bulk_piece : USUAL_BULK_PIECE;
     pool->sessions_far_only = options->sessions == 0;
     pool->sessions_wanted = options->sessions ? options->sessions : USUAL_SESSIONS;
-    pool->round_trip_ms = -1;
+    pool->round_trip_ms = transport->round_trip_ms;
     for (unsigned i = 0; i < CFS_LANES_ALL; i++) {
         pool->lanes[i].pool = pool;
         pool->lanes[i].number = i;
@@ -212,6 +206,15 @@ static int wait_until_settled(struct cfs_pool *pool, struct cfs_error *error)
     return failed ? -EIO : 0;
 }
 
+static int open_lanes(struct cfs_pool *pool, struct cfs_error *error)
+{
+    pool->start_task.run = start;
+    int result = cfs_loop_post(pool->loop, &pool->start_task);
+    if (result)
+        return cfs_error_set(error, ENOTCONN, CFS_FAILURE_LOST, "The connection has ended.");
+    return wait_until_settled(pool, error);
+}
+
 int cfs_pool_open(struct cfs_transport *transport, const struct cfs_pool_options *options,
                   struct cfs_remote **ret_remote, struct cfs_error *error)
 {
@@ -220,20 +223,17 @@ int cfs_pool_open(struct cfs_transport *transport, const struct cfs_pool_options
         transport->operations->free(transport);
         return cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "Out of memory.");
     }
-    pool->start_task.run = start;
-    int result = cfs_loop_post(pool->loop, &pool->start_task);
+    int result = cfs_root_new(pool, options->remote_dir);
     if (result)
-        (void)cfs_error_set(error, ENOTCONN, CFS_FAILURE_LOST, "The connection has ended.");
+        (void)cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "Out of memory.");
     else
-        result = wait_until_settled(pool, error);
+        result = open_lanes(pool, error);
     if (!result)
-        result = cfs_pool_find_root(pool, options->remote_dir, error);
+        result = cfs_root_wait(pool, error);
     if (result) {
         cfs_pool_free(&pool->remote);
         return result;
     }
-    pool->prepare_task.run = cfs_sessions_prepare;
-    (void)!cfs_loop_post(pool->loop, &pool->prepare_task);
     *ret_remote = &pool->remote;
     return 0;
 }
@@ -269,6 +269,7 @@ void cfs_pool_free(struct cfs_remote *remote)
     pool->transport->operations->free(pool->transport);
     pthread_cond_destroy(&pool->changed);
     pthread_mutex_destroy(&pool->lock);
+    cfs_root_free(pool->search);
     free(pool->root);
     free(pool);
 }

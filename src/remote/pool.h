@@ -20,8 +20,8 @@ struct cfs_pool_options {
 };
 
 /* Opens the lanes on TRANSPORT (which becomes the pool's, also on failure), finds the work folder and checks that it is
- * a folder. Blocking, before the mount exists. Usable when the metadata lane and one data lane are up; further lanes
- * come in the background. On failure -errno and a sentence. */
+ * a folder. Blocking, before the mount exists. Usable when the metadata lane is up; further lanes come in the
+ * background. On failure -errno and a sentence. */
 CFS_CHECKED int cfs_pool_open(struct cfs_transport *transport, const struct cfs_pool_options *options,
                               struct cfs_remote **ret_remote, struct cfs_error *error);
 

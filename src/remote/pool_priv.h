@@ -59,6 +59,7 @@ struct cfs_pool {
     uint32_t extensions;           /* of lane 0; final as well */
     struct cfs_sftp_limits limits; /* likewise */
     char *root;
+    struct cfs_root_search *search; /* for it: root.c */
 
     /* the loop's thread */
     unsigned lanes_wanted;
@@ -71,7 +72,7 @@ struct cfs_pool {
     uint32_t idle_ms;
     struct cfs_timer idle_timer; /* while there are further sessions */
     int64_t session_lost_ms;     /* when one was lost; 0: none was */
-    struct cfs_task start_task, reap_task, close_task, prepare_task;
+    struct cfs_task start_task, reap_task, close_task;
     bool reap_posted, started_once, closing;
     bool umask_known;
     struct cfs_put_learned put;
@@ -150,8 +151,9 @@ static inline bool cfs_pool_can(const struct cfs_pool *pool, enum cfs_sftp_exten
 
 /* Bulk data is moving: begins to open more sessions, where that makes sense. */
 void cfs_sessions_want(struct cfs_pool *pool);
-/* A task, once the pool is usable: where the round trip is long, a login cannot wait until data moves. */
-void cfs_sessions_prepare(struct cfs_task *task);
+/* Where the round trip is long, a login cannot wait until data moves: begins it, when session 0 is logged in, and once
+ * the pool is usable and its round trip was measured. */
+void cfs_sessions_prepare(struct cfs_pool *pool);
 /* The lane of a further session is ready, or was lost (its client waits to be freed). */
 void cfs_session_ready(struct cfs_lane *lane);
 void cfs_session_lost(struct cfs_lane *lane, const char *reason);
@@ -196,8 +198,17 @@ void cfs_pool_lane_settled(struct cfs_lane *lane);
 /* ERROR is -EPROTO when the server did not keep to the protocol; REASON says how. */
 void cfs_pool_lane_lost(struct cfs_lane *lane, int error, const char *reason);
 
-/* root.c: finds the work folder; blocking; the pool is usable. Fills pool->root and pool->facts. */
-CFS_CHECKED int cfs_pool_find_root(struct cfs_pool *pool, const char *remote_dir, struct cfs_error *error);
+/* --- root.c: finds the work folder --- */
+
+/* Prepares pool->search, which is the pool's; before anything has started. -ENOMEM. */
+CFS_CHECKED int cfs_root_new(struct cfs_pool *pool, const char *remote_dir);
+void cfs_root_free(struct cfs_root_search *search); /* NULL is fine */
+/* Whether lane 0 must be ready before it begins, even if its client is eager. */
+bool cfs_root_needs_version(const struct cfs_pool *pool);
+/* Asks, on lane 0, once; on the loop's thread. */
+void cfs_root_begin(struct cfs_pool *pool);
+/* Waits for the answer, and fills pool->root and pool->facts: blocking; the pool is settled. */
+CFS_CHECKED int cfs_root_wait(struct cfs_pool *pool, struct cfs_error *error);
 
 /* --- the operations, as in remote.h --- */
 void cfs_pool_lstat(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);

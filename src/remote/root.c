@@ -2,7 +2,8 @@
  *
  * sftp-server starts in the login folder, so that a relative path needs no question: "~/x" is "x", "~" and "" are ".".
  * "~user/x" is expanded by the server where it can (expand-path@openssh.com). Then REALPATH, STAT and a STAT of the
- * login folder leave together. The root is the real path: a link that is moved later does not move the mount. */
+ * login folder leave together, behind INIT where the server is known to take them there (transport.h). The root is the
+ * real path: a link that is moved later does not move the mount. */
 #include "base/text.h"
 #include "remote/pool_priv.h"
 #include "sftp/protocol.h"
@@ -13,16 +14,17 @@
 
 struct root_operation {
     struct cfs_operation operation;
-    struct root_search *search;
+    struct cfs_root_search *search;
 };
 
-/* Lives on the stack of cfs_pool_find_root. */
-struct root_search {
+struct cfs_root_search {
     struct cfs_remote_call call;
     struct cfs_pool *pool;
-    bool done;   /* pool->lock */
-    char *asked; /* as sent to the server */
-    int64_t asked_ms;
+    bool begun;       /* the loop's thread */
+    bool done;        /* pool->lock */
+    char *remote_dir; /* as people wrote it */
+    char *asked;      /* as sent to the server */
+    int64_t asked_ms; /* when it was sent; 0: it waited behind INIT */
     char *found;
     int path_error;
     unsigned answers;
@@ -31,7 +33,7 @@ struct root_search {
     uid_t login_uid;
 };
 
-static struct root_search *search_of(struct cfs_operation *operation)
+static struct cfs_root_search *search_of(struct cfs_operation *operation)
 {
     return cfs_container_of(operation, struct root_operation, operation)->search;
 }
@@ -39,15 +41,16 @@ static struct root_search *search_of(struct cfs_operation *operation)
 /* All three, in whatever order they came. */
 static void answered(struct cfs_operation *operation)
 {
-    struct root_search *search = search_of(operation);
+    struct cfs_root_search *search = search_of(operation);
     if (++search->answers == 3)
         cfs_operation_finish(operation, search->path_error);
 }
 
 static void on_login(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
 {
-    struct root_search *search = search_of(operation);
-    cfs_pool_measured(search->pool, cfs_clock_ms(&cfs_system_clock) - search->asked_ms);
+    struct cfs_root_search *search = search_of(operation);
+    if (search->asked_ms)
+        cfs_pool_measured(search->pool, cfs_clock_ms(&cfs_system_clock) - search->asked_ms);
     if (reply->attributes && (reply->attributes->flags & SSH_FILEXFER_ATTR_UIDGID)) {
         search->login_known = true;
         search->login_uid = reply->attributes->uid;
@@ -57,7 +60,7 @@ static void on_login(struct cfs_operation *operation, const struct cfs_sftp_repl
 
 static void on_stat(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
 {
-    struct root_search *search = search_of(operation);
+    struct cfs_root_search *search = search_of(operation);
     if (reply->error && !search->path_error)
         search->path_error = reply->error;
     if (reply->attributes && (reply->attributes->flags & SSH_FILEXFER_ATTR_PERMISSIONS))
@@ -74,7 +77,7 @@ static bool is_usable(const struct cfs_sftp_name *name)
 
 static void on_real_path(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
 {
-    struct root_search *search = search_of(operation);
+    struct cfs_root_search *search = search_of(operation);
     if (reply->error)
         search->path_error = reply->error;
     else if (!is_usable(&reply->names[0]))
@@ -86,8 +89,8 @@ static void on_real_path(struct cfs_operation *operation, const struct cfs_sftp_
 
 static void ask(struct cfs_operation *operation, const char *path)
 {
-    search_of(operation)->asked_ms = cfs_clock_ms(&cfs_system_clock);
     struct cfs_sftp_client *client = cfs_operation_client(operation);
+    search_of(operation)->asked_ms = cfs_sftp_client_is_ready(client) ? cfs_clock_ms(&cfs_system_clock) : 0;
     struct cfs_step *step = operation->step;
     if (!cfs_step_sent(&step[0], cfs_sftp_realpath(client, cfs_step_arm(&step[0], operation, on_real_path), path)) ||
         !cfs_step_sent(&step[1], cfs_sftp_stat(client, cfs_step_arm(&step[1], operation, on_stat), path)))
@@ -121,7 +124,9 @@ static void start(struct cfs_operation *operation)
 
 static void on_done(struct cfs_remote_call *call)
 {
-    struct root_search *search = cfs_container_of(call, struct root_search, call);
+    struct cfs_root_search *search = cfs_container_of(call, struct cfs_root_search, call);
+    if (!call->error)
+        cfs_sessions_prepare(search->pool);
     pthread_mutex_lock(&search->pool->lock);
     search->done = true;
     pthread_cond_broadcast(&search->pool->changed);
@@ -188,44 +193,69 @@ static uint32_t capabilities_of(uint32_t extensions)
     return capabilities;
 }
 
-static void wait_for(struct root_search *search)
+void cfs_root_begin(struct cfs_pool *pool)
 {
-    struct cfs_pool *pool = search->pool;
+    struct cfs_root_search *search = pool->search;
+    if (search->begun)
+        return;
     struct root_operation *root = cfs_operation_new(pool, &search->call, sizeof(*root), CFS_DIAGNOSE_LSTAT, start);
-    if (root) {
-        root->search = search;
-        cfs_operation_submit_path(&root->operation);
-    }
+    search->begun = true;
+    if (!root)
+        return; /* on_done is told */
+    root->search = search;
+    cfs_operation_submit_path(&root->operation);
+}
+
+bool cfs_root_needs_version(const struct cfs_pool *pool)
+{
+    return pool->search->asked[0] == '~'; /* an extension */
+}
+
+int cfs_root_new(struct cfs_pool *pool, const char *remote_dir)
+{
+    struct cfs_root_search *search = calloc(1, sizeof(*search));
+    if (!search)
+        return -ENOMEM;
+    search->call.done = on_done;
+    search->pool = pool;
+    search->asked = path_to_ask(remote_dir);
+    search->remote_dir = strdup(remote_dir && *remote_dir ? remote_dir : "~");
+    pool->search = search;
+    return search->asked && search->remote_dir ? 0 : -ENOMEM;
+}
+
+void cfs_root_free(struct cfs_root_search *search)
+{
+    if (!search)
+        return;
+    free(search->asked);
+    free(search->remote_dir);
+    free(search->found);
+    free(search);
+}
+
+int cfs_root_wait(struct cfs_pool *pool, struct cfs_error *error)
+{
+    struct cfs_root_search *search = pool->search;
     pthread_mutex_lock(&pool->lock);
     while (!search->done)
         pthread_cond_wait(&pool->changed, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
-}
-
-int cfs_pool_find_root(struct cfs_pool *pool, const char *remote_dir, struct cfs_error *error)
-{
-    char *asked CFS_AUTO_FREE = path_to_ask(remote_dir);
-    struct root_search search = {.call = {.done = on_done}, .pool = pool, .asked = asked};
-    if (!asked)
-        return explain(remote_dir ? remote_dir : "", -ENOMEM, error);
-    wait_for(&search);
-    int result = search.call.error;
-    if (!result && search.mode && !S_ISDIR(search.mode))
+    int result = search->call.error;
+    if (!result && search->mode && !S_ISDIR(search->mode))
         result = -ENOTDIR;
-    if (!result && !search.found)
+    if (!result && !search->found)
         result = -EPROTO;
-    if (result) {
-        free(search.found);
-        return explain(remote_dir && *remote_dir ? remote_dir : "~", result, error);
-    }
-    pool->root = search.found;
+    if (result)
+        return explain(search->remote_dir, result, error);
+    pool->root = CFS_TAKE(search->found);
     pool->facts = (struct cfs_remote_facts){
         .capabilities = capabilities_of(pool->extensions),
         .read_size = pool->limits.read_size,
         .write_size = pool->limits.write_size,
         .root = pool->root,
-        .login_known = search.login_known,
-        .login_uid = search.login_uid,
+        .login_known = search->login_known,
+        .login_uid = search->login_uid,
     };
     return 0;
 }

@@ -90,10 +90,12 @@ void cfs_sessions_want(struct cfs_pool *pool)
         begin(pool);
 }
 
-void cfs_sessions_prepare(struct cfs_task *task)
+void cfs_sessions_prepare(struct cfs_pool *pool)
 {
-    struct cfs_pool *pool = cfs_container_of(task, struct cfs_pool, prepare_task);
-    if (pool->round_trip_ms >= PREPARE_MS && makes_sense(pool))
+    pthread_mutex_lock(&pool->lock);
+    bool is_alone = pool->round_trip_ms >= PREPARE_MS && pool->sessions + pool->sessions_coming == 1;
+    pthread_mutex_unlock(&pool->lock);
+    if (is_alone && makes_sense(pool))
         begin(pool);
 }
 

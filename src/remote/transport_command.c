@@ -133,6 +133,7 @@ int cfs_transport_command_open(char *const argv[], struct cfs_transport **ret_tr
     if (!self)
         return -ENOMEM;
     self->transport.operations = &operations;
+    self->transport.round_trip_ms = -1;
     self->argv = copy_argv(argv);
     self->loop = cfs_loop_new();
     if (self->argv && self->loop)

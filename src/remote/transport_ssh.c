@@ -221,6 +221,10 @@ int cfs_transport_ssh_open(const struct cfs_profile *profile, struct cfs_prompte
         free_parts(self);
         return result;
     }
+    struct cfs_ssh_facts facts;
+    cfs_ssh_session_facts(self->sessions[0], &facts);
+    self->transport.is_eager = facts.is_openssh;
+    self->transport.round_trip_ms = facts.round_trip_ms;
     *ret_transport = &self->transport;
     return 0;
 }

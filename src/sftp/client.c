@@ -2,7 +2,8 @@
  *
  *   waits for VERSION -> waits for limits -> ready -> lost -> freed
  *
- * (without limits@openssh.com the second is left out; every state may go to lost, or be freed).
+ * (without limits@openssh.com the second is left out; every state may go to lost, or be freed). An eager client asks
+ * for the limits, and whatever its user asks, together with INIT.
  *
  * Work is done in turns: receive what is there, run the completions, flush what they submitted. A turn runs when the
  * stream is ready, or as a posted task when something was submitted outside a turn: requests that are submitted
@@ -170,11 +171,15 @@ struct cfs_sftp_client *cfs_sftp_client_new(struct cfs_stream *stream, const str
     client->callbacks.limits = NULL;
     if (cfs_sftp_pending_init(&client->pending) || cfs_sftp_input_init(&client->input) || cfs_sftp_send_init(client))
         goto failed;
+    if (callbacks->is_eager && !client->limits.told && cfs_sftp_ask_limits(client))
+        goto failed;
     client->may_receive = true;
     /* The task sends INIT, and reads for the first time: only then does the stream tell when there is more. */
     cfs_sftp_post_work(client);
-    if (!client->work_posted)
+    if (!client->work_posted) {
+        complete_all(client, -ECANCELED);
         goto failed;
+    }
     stream->ready = on_ready;
     stream->context = client;
     return client;

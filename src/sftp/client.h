@@ -99,10 +99,15 @@ struct cfs_sftp_callbacks {
     void *context;
     /* What the same server has told another client: copied, and not asked for again. NULL: is asked for. */
     const struct cfs_sftp_limits *limits;
+    /* The server is known to work off, in order, what stands behind INIT: nothing waits for VERSION. Requests may be
+     * submitted before `ready`, but for those that are extensions; a server that turns out to be none of ours ends them
+     * with -EPROTO. */
+    bool is_eager;
 };
 
-/* Starts a client on STREAM, which becomes the client's. INIT is sent at once, limits@openssh.com as soon as VERSION
- * has offered it. NULL if memory is short (then the stream stays the caller's). */
+/* Starts a client on STREAM, which becomes the client's. INIT is sent at once, limits@openssh.com together with it if
+ * the client is eager, else as soon as VERSION has offered it. NULL if memory is short (then the stream stays the
+ * caller's). */
 struct cfs_sftp_client *cfs_sftp_client_new(struct cfs_stream *stream, const struct cfs_sftp_callbacks *callbacks);
 /* Completes what is in flight with -ECANCELED (from_server false), closes the stream, no further callbacks. NULL is
  * fine. */

@@ -169,6 +169,8 @@ void cfs_sftp_complete_read(struct cfs_sftp_client *client, struct cfs_sftp_pend
 /* --- extensions.c --- */
 
 CFS_CHECKED int cfs_sftp_handle_version(struct cfs_sftp_client *client, struct cfs_reader *body);
+/* Asks for limits@openssh.com. */
+CFS_CHECKED int cfs_sftp_ask_limits(struct cfs_sftp_client *client);
 /* The answer to our question for limits: BODY is NULL when the server had none. */
 CFS_CHECKED int cfs_sftp_handle_limits(struct cfs_sftp_client *client, struct cfs_reader *body);
 void cfs_sftp_limits_default(struct cfs_sftp_limits *limits);

@@ -60,7 +60,7 @@ void cfs_sftp_limits_default(struct cfs_sftp_limits *limits)
     };
 }
 
-static int ask_limits(struct cfs_sftp_client *client)
+int cfs_sftp_ask_limits(struct cfs_sftp_client *client)
 {
     struct cfs_sftp_packet packet;
     int error = cfs_sftp_packet_begin(client, NULL, SSH_FXP_EXTENDED, CFS_SFTP_EXPECT_LIMITS, 0, &packet);
@@ -85,12 +85,12 @@ int cfs_sftp_handle_version(struct cfs_sftp_client *client, struct cfs_reader *b
     if (body->failed)
         return cfs_sftp_protocol_error(client, "the server sent a malformed VERSION");
     cfs_log_debug("sftp", "version 3, extensions 0x%x", (unsigned)client->extensions);
-    if ((client->extensions & CFS_SFTP_LIMITS) && !client->limits.told) {
-        client->state = CFS_SFTP_WAITS_FOR_LIMITS;
-        return ask_limits(client);
+    if (client->limits.told || !(client->callbacks.is_eager || (client->extensions & CFS_SFTP_LIMITS))) {
+        cfs_sftp_become_ready(client);
+        return 0;
     }
-    cfs_sftp_become_ready(client);
-    return 0;
+    client->state = CFS_SFTP_WAITS_FOR_LIMITS;
+    return client->callbacks.is_eager ? 0 : cfs_sftp_ask_limits(client); /* an eager one has asked already */
 }
 
 /* 0 means that the server has no such limit, or does not tell it. */

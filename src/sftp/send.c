@@ -63,8 +63,18 @@ static struct cfs_buffer *buffer_with_room(struct cfs_sftp_client *client, size_
 
 static bool may_submit(const struct cfs_sftp_client *client, enum cfs_sftp_expected expected)
 {
-    return client->state == CFS_SFTP_READY ||
-           (client->state == CFS_SFTP_WAITS_FOR_LIMITS && expected == CFS_SFTP_EXPECT_LIMITS);
+    switch (client->state) {
+    case CFS_SFTP_READY:
+        return true;
+    case CFS_SFTP_WAITS_FOR_VERSION:
+        return client->callbacks.is_eager;
+    case CFS_SFTP_WAITS_FOR_LIMITS:
+        return client->callbacks.is_eager || expected == CFS_SFTP_EXPECT_LIMITS;
+    case CFS_SFTP_LOST:
+    case CFS_SFTP_FREED:
+        break;
+    }
+    return false;
 }
 
 int cfs_sftp_packet_begin(struct cfs_sftp_client *client, struct cfs_sftp_request *request, uint8_t type,

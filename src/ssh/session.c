@@ -42,6 +42,7 @@ static void collect_facts(LIBSSH2_SESSION *session, struct cfs_ssh_facts *facts)
     const char *banner = libssh2_session_banner_get(session);
     if (banner && strncmp(banner, "SSH-2.0-", 8) == 0)
         banner += 8;
+    facts->is_openssh = banner && strncmp(banner, "OpenSSH_", 8) == 0;
     copy_text(facts->server_banner, sizeof(facts->server_banner), banner);
     copy_text(facts->cipher, sizeof(facts->cipher), libssh2_session_methods(session, LIBSSH2_METHOD_CRYPT_SC));
     copy_text(facts->mac, sizeof(facts->mac), libssh2_session_methods(session, LIBSSH2_METHOD_MAC_SC));
@@ -81,8 +82,11 @@ static int log_in(const struct cfs_profile *profile, struct cfs_prompter *prompt
     if (rc < 0)
         return rc;
     waiter.deadline_ms = cfs_clock_ms(&cfs_system_clock) + profile->login_timeout_ms;
-    return cfs_ssh_authenticate(transport->session, profile, prompter, &waiter.waiter, facts->login_method,
-                                sizeof(facts->login_method), &facts->by_person, error);
+    rc = cfs_ssh_authenticate(transport->session, profile, prompter, &waiter.waiter, facts->login_method,
+                              sizeof(facts->login_method), &facts->by_person, error);
+    if (waiter.shortest_ms < facts->round_trip_ms)
+        facts->round_trip_ms = waiter.shortest_ms;
+    return rc;
 }
 
 /* Without the thread. Leaves TRANSPORT alone when it fails. */
@@ -141,6 +145,7 @@ static int make_session(struct cfs_ssh_session *host, const struct cfs_profile *
     int rc = cfs_ssh_dial(dialed, cancel_fd, deadline_ms, &fd, facts.address, error);
     if (rc < 0)
         return rc;
+    facts.round_trip_ms = cfs_clock_ms(&cfs_system_clock) - begun_ms;
     struct cfs_ssh_transport *transport CFS_CLEANUP(cfs_ssh_transport_close) = NULL;
     if (cfs_ssh_transport_open(fd, &transport) < 0)
         return no_memory(error);

@@ -76,6 +76,8 @@ struct cfs_ssh_facts {
     char host_key_fingerprint[64]; /* "SHA256:..." */
     char login_method[160];        /* "publickey /home/a/.ssh/id_ed25519" */
     int64_t connected_ms;          /* how long dialling and login took */
+    int64_t round_trip_ms;         /* the shortest answer of the server's in the meantime */
+    bool is_openssh;               /* the server says that it is OpenSSH's */
     bool by_person;                /* somebody had to answer or touch something for it */
 };
 void cfs_ssh_session_facts(const struct cfs_ssh_session *session, struct cfs_ssh_facts *ret_facts);

@@ -49,9 +49,9 @@ static void on_lost(struct cfs_sftp_client *client, int error, const char *reaso
     snprintf(peer->lost_reason, sizeof(peer->lost_reason), "%s", reason);
 }
 
-void peer_start(struct sftp_peer *peer)
+static void start(struct sftp_peer *peer, bool is_eager)
 {
-    struct cfs_sftp_callbacks callbacks = {.ready = on_ready, .lost = on_lost, .context = peer};
+    struct cfs_sftp_callbacks callbacks = {.ready = on_ready, .lost = on_lost, .context = peer, .is_eager = is_eager};
     struct peer_request init;
 
     *peer = (struct sftp_peer){.loop = cfs_loop_new()};
@@ -61,6 +61,16 @@ void peer_start(struct sftp_peer *peer)
     assert_non_null(peer->client);
     init = peer_expect(peer, SSH_FXP_INIT);
     assert_int_equal(init.id, 3); /* where others have the id, INIT has the version */
+}
+
+void peer_start(struct sftp_peer *peer)
+{
+    start(peer, false);
+}
+
+void peer_start_eager(struct sftp_peer *peer)
+{
+    start(peer, true);
 }
 
 void peer_start_ready(struct sftp_peer *peer)

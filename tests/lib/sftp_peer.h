@@ -26,7 +26,9 @@ struct peer_request {
 
 /* A client that has sent INIT, and nothing has been answered yet. */
 void peer_start(struct sftp_peer *peer);
-/* The same, VERSION with every extension of OpenSSH and its limits answered: the client is ready. */
+/* The same, of an eager client. */
+void peer_start_eager(struct sftp_peer *peer);
+/* As peer_start, and VERSION with every extension of OpenSSH and its limits answered: the client is ready. */
 void peer_start_ready(struct sftp_peer *peer);
 /* Frees the client if the test has not. */
 void peer_stop(struct sftp_peer *peer);

@@ -16,6 +16,8 @@ static void open_pool(struct pool_fixture *fixture, const char *before, unsigned
 {
     const struct cfs_pool_options options = {.lanes = lanes, .sessions = 1, .op_timeout_ms = op_timeout_ms};
     assert_int_equal(pool_fixture_open(fixture, pool_fixture_transport(fixture, before), options), 0);
+    if (lanes > 1) /* nobody has waited for the first data lane */
+        test_wait_until(pool_fixture_status(fixture).lanes >= 2);
 }
 
 /* Sends a signal to all servers; how many there are. */

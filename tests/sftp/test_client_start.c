@@ -120,6 +120,61 @@ static void requests_before_ready_are_refused(void **state)
     assert_int_equal(answer.done, 0);
 }
 
+static void an_eager_client_asks_without_an_answer(void **state)
+{
+    struct cfs_buffer buffer CFS_AUTO_BUFFER = {0};
+    struct peer_answer answer = peer_answer();
+    struct sftp_peer peer;
+
+    peer_start_eager(&peer);
+    assert_int_equal(cfs_sftp_lstat(peer.client, &answer.request, "/"), 0);
+    uint32_t limits = peer_expect_extended(&peer, "limits@openssh.com").id;
+    uint32_t lstat = peer_expect(&peer, SSH_FXP_LSTAT).id;
+    assert_false(peer.ready);
+    send_version(&peer, 3, peer_openssh_extensions);
+    assert_false(peer.ready);
+    peer_expect_nothing(&peer);
+    peer_put_limits(&buffer, limits, 262144, 261120, 261120, 0);
+    peer_send(&peer, &buffer);
+    assert_true(peer.ready);
+    assert_int_equal(cfs_sftp_client_limits(peer.client)->read_size, 261120);
+    peer_reply_status(&peer, lstat, SSH_FX_NO_SUCH_FILE);
+    assert_int_equal(answer.done, 1);
+    assert_int_equal(answer.error, -ENOENT);
+    peer_stop(&peer);
+}
+
+static void an_eager_client_gets_along_with_an_old_server(void **state)
+{
+    struct peer_answer answer = peer_answer();
+    struct sftp_peer peer;
+
+    peer_start_eager(&peer);
+    uint32_t limits = peer_expect_extended(&peer, "limits@openssh.com").id;
+    send_version(&peer, 3, no_extensions);
+    assert_false(peer.ready);
+    peer_reply_status(&peer, limits, SSH_FX_OP_UNSUPPORTED);
+    assert_true(peer.ready);
+    assert_false(cfs_sftp_client_limits(peer.client)->told);
+    assert_int_equal(cfs_sftp_lstat(peer.client, &answer.request, "/"), 0);
+    peer_stop(&peer);
+}
+
+static void what_an_eager_client_has_asked_a_stranger_ends(void **state)
+{
+    struct peer_answer answer = peer_answer();
+    struct sftp_peer peer;
+
+    peer_start_eager(&peer);
+    assert_int_equal(cfs_sftp_lstat(peer.client, &answer.request, "/"), 0);
+    send_version(&peer, 6, no_extensions);
+    assert_int_equal(peer.lost, 1);
+    assert_int_equal(answer.done, 1);
+    assert_int_equal(answer.error, -EPROTO);
+    assert_false(answer.from_server);
+    peer_stop(&peer);
+}
+
 /* Feeds a start that must fail; returns with the peer still running, for its reason. */
 static void fail_start(struct sftp_peer *peer, const void *bytes, size_t length)
 {
@@ -228,7 +283,7 @@ static void the_streams_own_reason_is_told_when_it_ends(void **state)
 /* A task is still queued when the client is freed; its memory must outlive it (the sanitizer tells). */
 static void a_client_may_be_freed_before_its_first_turn(void **state)
 {
-    const struct cfs_sftp_callbacks callbacks = {0};
+    const struct cfs_sftp_callbacks callbacks = {.is_eager = true};
     struct memory_stream memory;
     struct cfs_loop *loop = cfs_loop_new();
     struct cfs_sftp_client *client;
@@ -253,6 +308,9 @@ int main(void)
         cmocka_unit_test(refused_limits_mean_the_defaults),
         cmocka_unit_test(limits_are_not_believed_beyond_reason),
         cmocka_unit_test(requests_before_ready_are_refused),
+        cmocka_unit_test(an_eager_client_asks_without_an_answer),
+        cmocka_unit_test(an_eager_client_gets_along_with_an_old_server),
+        cmocka_unit_test(what_an_eager_client_has_asked_a_stranger_ends),
         cmocka_unit_test(what_a_shell_prints_is_named_as_the_cause),
         cmocka_unit_test(control_characters_do_not_reach_the_reason),
         cmocka_unit_test(other_versions_are_refused),
