@@ -5,7 +5,12 @@
  *   -r N     a READ gives at most N bytes
  *   -a       names come without attributes
  *   -f N     the Nth request after INIT is not passed on and fails with SSH_FX_FAILURE (out of order)
+ *   -F N     the same, counted from the first OPEN that creates
  *   -d MS    each reply comes MS later (all of them: that is distance, not slowness)
+ *   -h N     the handles of files are the server's own until N have been opened, later ones never come again; not with
+ *            -f and -F
+ *   -H       handles are long
+ *   -w N     the answer to the Nth OPEN that creates, and to those after it, waits until a CLOSE has been asked for
  *   -s PATH  the sftp-server; what follows the options is given to it
  *
  * One loop over poll(2): each direction takes whole packets from one side, changes them, and queues them for a side.
@@ -33,10 +38,12 @@ enum {
 static struct {
     bool no_extensions, no_attributes;
     uint32_t most_read;
-    unsigned long failing_request;
+    unsigned long failing_request, failing_since_creation;
     int64_t delay_ms;
+    unsigned long own_handles, answered_creations;
+    bool long_handles;
     const char *server;
-} options = {.most_read = UINT32_MAX};
+} options = {.most_read = UINT32_MAX, .own_handles = ULONG_MAX, .answered_creations = ULONG_MAX};
 
 struct packet {
     struct cfs_list link;
@@ -56,7 +63,7 @@ struct side {
 
 static struct side client = {.in = STDIN_FILENO, .out = STDOUT_FILENO};
 static struct side server;
-static unsigned long requests;
+static unsigned long requests, since_creation, handles, creations;
 
 static void die(const char *what)
 {
@@ -91,6 +98,93 @@ static uint32_t peek_u32(const struct packet *packet, size_t offset)
     return cfs_read_u32(&reader);
 }
 
+/* --- handles: those that the client knows, and what they are on the server --- */
+
+enum { MOST_HANDLES = 1024, MOST_HANDLE = 64 };
+
+struct known_handle {
+    bool used;
+    char here[MOST_HANDLE], there[MOST_HANDLE]; /* as hexadecimal digits */
+};
+static struct known_handle known[MOST_HANDLES];
+
+static bool changes_handles(void)
+{
+    return options.long_handles || options.own_handles < ULONG_MAX;
+}
+
+static void to_text(const uint8_t *bytes, size_t length, char *text)
+{
+    for (size_t i = 0; i < length && 2 * i + 2 < MOST_HANDLE; i++)
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+}
+
+/* Puts the handle that TEXT means into the place of the one at OFFSET. */
+static void replace_handle(struct packet *packet, size_t offset, const char *text)
+{
+    struct cfs_reader reader = cfs_reader_over(packet->buffer.bytes, packet->buffer.length);
+    struct cfs_buffer replaced = {0};
+    uint8_t bytes[MOST_HANDLE];
+    size_t length = 0;
+    unsigned value;
+
+    cfs_buffer_add(&replaced, cfs_read_bytes(&reader, offset), offset);
+    (void)cfs_read_string(&reader, &length);
+    for (length = 0; sscanf(text + 2 * length, "%2x", &value) == 1; length++)
+        bytes[length] = (uint8_t)value;
+    cfs_buffer_add_string(&replaced, bytes, length);
+    offset = packet->buffer.length - reader.left;
+    cfs_buffer_add(&replaced, packet->buffer.bytes + offset, packet->buffer.length - offset);
+    cfs_buffer_set_u32(&replaced, 0, (uint32_t)(replaced.length - LENGTH_FIELD));
+    cfs_buffer_fini(&packet->buffer);
+    packet->buffer = replaced;
+}
+
+static void read_handle(const struct packet *packet, char *text)
+{
+    struct cfs_reader reader = cfs_reader_over(packet->buffer.bytes, packet->buffer.length);
+    size_t length = 0;
+
+    (void)cfs_read_bytes(&reader, HEADER);
+    const uint8_t *bytes = cfs_read_string(&reader, &length);
+    to_text(bytes, bytes ? length : 0, text);
+}
+
+/* The server has opened something. */
+static void give_handle(struct packet *packet)
+{
+    struct known_handle *given = known;
+
+    while (given < known + MOST_HANDLES && given->used)
+        given++;
+    if (given == known + MOST_HANDLES)
+        die("old_sftp_server: handles");
+    *given = (struct known_handle){.used = true};
+    read_handle(packet, given->there);
+    handles++;
+    if (options.long_handles)
+        snprintf(given->here, sizeof(given->here), "%032lx", handles);
+    else if (handles > options.own_handles)
+        snprintf(given->here, sizeof(given->here), "%08lx", 0x40000000 + handles);
+    else
+        memcpy(given->here, given->there, sizeof(given->here));
+    replace_handle(packet, HEADER, given->here);
+}
+
+/* A request with a handle: what the server knows it by. */
+static void take_handle(struct packet *packet, bool closes)
+{
+    char text[MOST_HANDLE] = "";
+    size_t i = 0;
+
+    read_handle(packet, text);
+    while (i < MOST_HANDLES && !(known[i].used && strcmp(known[i].here, text) == 0))
+        i++;
+    replace_handle(packet, HEADER, i < MOST_HANDLES ? known[i].there : "7fffffff");
+    if (i < MOST_HANDLES && closes)
+        known[i].used = false;
+}
+
 /* --- requests --- */
 
 /* Turns the request into the reply that it fails. */
@@ -107,19 +201,75 @@ static void make_failure(struct packet *packet)
     cfs_buffer_add_text(&packet->buffer, "");
 }
 
-static void take_request(struct packet *packet)
+static bool creates(const struct packet *packet)
+{
+    struct cfs_reader reader = cfs_reader_over(packet->buffer.bytes, packet->buffer.length);
+    size_t length;
+
+    (void)cfs_read_bytes(&reader, HEADER);
+    (void)cfs_read_string(&reader, &length);
+    return cfs_read_u32(&reader) & SSH_FXF_CREAT;
+}
+
+static struct cfs_list held; /* answers that wait for a CLOSE */
+static bool awaits_close;
+
+static void let_answers_go(void)
+{
+    struct cfs_list *link;
+
+    awaits_close = false;
+    while ((link = cfs_list_pop_front(&held)))
+        enqueue(&client, cfs_container_of(link, struct packet, link));
+}
+
+static void pass_request(struct packet *packet)
 {
     uint8_t type = packet->buffer.bytes[LENGTH_FIELD];
     size_t length_at = packet->buffer.length - 4; /* of a READ: the last field */
 
-    if (type != SSH_FXP_INIT && ++requests == options.failing_request) {
+    if (since_creation > 0 || (type == SSH_FXP_OPEN && creates(packet)))
+        since_creation++;
+    if ((type != SSH_FXP_INIT && ++requests == options.failing_request) ||
+        (since_creation > 0 && since_creation == options.failing_since_creation)) {
         make_failure(packet);
         enqueue(&client, packet);
         return;
     }
+    bool by_handle = type == SSH_FXP_CLOSE || type == SSH_FXP_READ || type == SSH_FXP_WRITE || type == SSH_FXP_FSTAT ||
+                     type == SSH_FXP_FSETSTAT || type == SSH_FXP_READDIR;
+    if (by_handle && changes_handles())
+        take_handle(packet, type == SSH_FXP_CLOSE);
+    if (type == SSH_FXP_OPEN && creates(packet))
+        awaits_close = ++creations > options.answered_creations;
+    if (type == SSH_FXP_CLOSE)
+        let_answers_go();
     if (type == SSH_FXP_READ && peek_u32(packet, length_at) > options.most_read)
         cfs_buffer_set_u32(&packet->buffer, length_at, options.most_read);
     enqueue(&server, packet);
+}
+
+/* What a handle means is known when the server has answered: then one request after another is passed on. */
+static struct cfs_list waiting;
+static bool is_busy;
+
+static void take_request(struct packet *packet)
+{
+    if (is_busy) {
+        cfs_list_push_back(&waiting, &packet->link);
+        return;
+    }
+    is_busy = changes_handles();
+    pass_request(packet);
+}
+
+static void let_request_go(void)
+{
+    struct cfs_list *link = cfs_list_pop_front(&waiting);
+
+    is_busy = link != NULL;
+    if (link)
+        pass_request(cfs_container_of(link, struct packet, link));
 }
 
 /* --- replies --- */
@@ -169,7 +319,14 @@ static void take_reply(struct packet *packet)
         strip_extensions(packet);
     if (type == SSH_FXP_NAME && options.no_attributes)
         strip_attributes(packet);
-    enqueue(&client, packet);
+    if (type == SSH_FXP_HANDLE && changes_handles())
+        give_handle(packet);
+    if ((type == SSH_FXP_HANDLE && awaits_close) || !cfs_list_empty(&held))
+        cfs_list_push_back(&held, &packet->link);
+    else
+        enqueue(&client, packet);
+    if (changes_handles())
+        let_request_go();
 }
 
 /* --- bytes --- */
@@ -332,7 +489,7 @@ int main(int argc, char **argv)
     int option, status = 0;
 
     options.server = find_sftp_server();
-    while ((option = getopt(argc, argv, "+xr:af:d:s:")) != -1) {
+    while ((option = getopt(argc, argv, "+xr:af:F:d:h:Hw:s:")) != -1) {
         switch (option) {
         case 'x':
             options.no_extensions = true;
@@ -346,8 +503,20 @@ int main(int argc, char **argv)
         case 'f':
             options.failing_request = strtoul(optarg, NULL, 10);
             break;
+        case 'F':
+            options.failing_since_creation = strtoul(optarg, NULL, 10);
+            break;
         case 'd':
             options.delay_ms = (int64_t)strtol(optarg, NULL, 10);
+            break;
+        case 'h':
+            options.own_handles = strtoul(optarg, NULL, 10);
+            break;
+        case 'H':
+            options.long_handles = true;
+            break;
+        case 'w':
+            options.answered_creations = strtoul(optarg, NULL, 10) - 1;
             break;
         case 's':
             options.server = optarg;
@@ -363,6 +532,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     cfs_list_init(&client.queue);
     cfs_list_init(&server.queue);
+    cfs_list_init(&held);
+    cfs_list_init(&waiting);
     argv[optind - 1] = argv[0]; /* before what follows the options stands the name */
     start_server(argv + optind - 1);
     set_nonblocking(client.in);

@@ -8,3 +8,4 @@ UNIT_TESTS += tests/remote/test_paths
 UNIT_TESTS += tests/remote/test_pool
 UNIT_TESTS += tests/remote/test_pool_conformance
 UNIT_TESTS += tests/remote/test_stripes
+UNIT_TESTS += tests/remote/test_put
