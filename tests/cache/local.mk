@@ -42,3 +42,5 @@ UNIT_TESTS += tests/cache/test_content_threads
 
 UNIT_TESTS += tests/cache/test_behind
 tests_cache_test_behind_SOURCES = tests/cache/test_behind.c $(cache_fixture)
+UNIT_TESTS += tests/cache/test_putting
+tests_cache_test_putting_SOURCES = tests/cache/test_putting.c $(cache_fixture)
