@@ -1,14 +1,22 @@
 /* More than one session, for bulk data.
  *
  * Over distance one TCP connection is held to what its sender buffers (about 64 MB/s at 40 ms with Linux's usual
- * limits), and one libssh2 session to less. So while large files move, further sessions are opened, where a login needs
- * nobody to answer: one at first (where the round trip is long, soon after the mount), and when the server has let that
- * one in, the others together (their logins take a dozen round trips; servers count those that are not through,
- * MaxStartups, but usually up to ten). What the server refuses is a cap that was learned: it is logged once, and
- * nothing is tried again. A session that is lost later is no loss: what was under way on it goes again by the files'
- * own lanes (ops_data.c), and after a while another may be opened.
+ * limits), and one libssh2 session to less. So further sessions are opened, where a login needs nobody to answer. When:
  *
- * One that has moved nothing for some minutes is closed: a server has better to do than to keep it.
+ * - The second, where the round trip is 10 ms or more, as soon as session 0 is logged in (TCP tells the round trip),
+ *   beside the mount's own questions: a login takes eight round trips, and what is read right after the mount would be
+ *   over before one that is begun then is through. Not earlier, although dialling could go on beside the first login:
+ *   a connection that waits for somebody to type, or for a login that fails, counts against the user (MaxStartups,
+ *   PerSourcePenalties), and it would save three round trips of a transfer's first second. It is one connection more
+ *   that is not logged in, for five round trips.
+ * - The others, together, when the server has let the second in and a large file moves. Not before: most mounts never
+ *   move one, and a login node has thousands of users. What the server refuses is a cap that was learned, with one
+ *   attempt: it is logged once, and nothing is tried again.
+ * - Nearby (2 ms or less) none, unless the user has said how many.
+ *
+ * A session that is lost later is no loss: what was under way on it goes again by the files' own lanes (ops_data.c),
+ * and after a while another may be opened. One that has moved nothing for some minutes is closed: a server has better
+ * to do than to keep it.
  *
  * Each has one lane, which carries stripes of files (stripes.c) and nothing else. Names, attributes, and each file's
  * own handle stay in session 0. */
@@ -20,7 +28,7 @@
 
 enum {
     FAR_MS = 2,           /* a shorter round trip is not worth another login: one session fills the link */
-    PREPARE_MS = 10,      /* from here on a login takes so long that it cannot wait until data moves */
+    PREPARE_MS = 10,      /* from here on a login takes too long to wait until data moves */
     AGAIN_MS = 30 * 1000, /* after a loss */
 };
 

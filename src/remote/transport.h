@@ -42,7 +42,7 @@ struct cfs_transport {
     const struct cfs_transport_operations *operations;
     /* What is known from the beginning: */
     bool is_eager;         /* streams lead to servers that work off what stands behind INIT (sftp/client.h) */
-    int64_t round_trip_ms; /* of session 0, when it was made; -1: unknown */
+    int64_t round_trip_ms; /* of session 0, as TCP has measured it; -1: unknown */
 };
 
 /* Connects and logs in (blocking; see cfs_ssh_connect). The profile must outlive the transport, which logs in again for

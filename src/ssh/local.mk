@@ -53,6 +53,8 @@ src_ssh_libssh_a_SOURCES += \
 	src/ssh/lookup.h \
 	src/ssh/ring.c \
 	src/ssh/ring.h \
+	src/ssh/round_trip.c \
+	src/ssh/round_trip.h \
 	src/ssh/session.c \
 	src/ssh/session_priv.h \
 	src/ssh/session_thread.c \

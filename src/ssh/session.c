@@ -6,6 +6,7 @@
 #include "ssh/dial.h"
 #include "ssh/host_key.h"
 #include "ssh/kex.h"
+#include "ssh/round_trip.h"
 #include "ssh/session_priv.h"
 #include "ssh/waiter.h"
 #include <errno.h>
@@ -82,11 +83,8 @@ static int log_in(const struct cfs_profile *profile, struct cfs_prompter *prompt
     if (rc < 0)
         return rc;
     waiter.deadline_ms = cfs_clock_ms(&cfs_system_clock) + profile->login_timeout_ms;
-    rc = cfs_ssh_authenticate(transport->session, profile, prompter, &waiter.waiter, facts->login_method,
-                              sizeof(facts->login_method), &facts->by_person, error);
-    if (waiter.shortest_ms < facts->round_trip_ms)
-        facts->round_trip_ms = waiter.shortest_ms;
-    return rc;
+    return cfs_ssh_authenticate(transport->session, profile, prompter, &waiter.waiter, facts->login_method,
+                                sizeof(facts->login_method), &facts->by_person, error);
 }
 
 /* Without the thread. Leaves TRANSPORT alone when it fails. */
@@ -145,13 +143,13 @@ static int make_session(struct cfs_ssh_session *host, const struct cfs_profile *
     int rc = cfs_ssh_dial(dialed, cancel_fd, deadline_ms, &fd, facts.address, error);
     if (rc < 0)
         return rc;
-    facts.round_trip_ms = cfs_clock_ms(&cfs_system_clock) - begun_ms;
     struct cfs_ssh_transport *transport CFS_CLEANUP(cfs_ssh_transport_close) = NULL;
     if (cfs_ssh_transport_open(fd, &transport) < 0)
         return no_memory(error);
     rc = log_in(profile, prompter, cancel_fd, deadline_ms, transport, &facts, error);
     if (rc < 0)
         return rc;
+    facts.round_trip_ms = cfs_ssh_round_trip_ms(transport->fd);
     facts.connected_ms = cfs_clock_ms(&cfs_system_clock) - begun_ms;
     struct cfs_ssh_session *session = new_session(host, profile, transport, callbacks, &facts);
     if (!session)

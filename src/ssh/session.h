@@ -76,7 +76,7 @@ struct cfs_ssh_facts {
     char host_key_fingerprint[64]; /* "SHA256:..." */
     char login_method[160];        /* "publickey /home/a/.ssh/id_ed25519" */
     int64_t connected_ms;          /* how long dialling and login took */
-    int64_t round_trip_ms;         /* the shortest answer of the server's in the meantime */
+    int64_t round_trip_ms;         /* the shortest of TCP's by then; -1: unknown */
     bool is_openssh;               /* the server says that it is OpenSSH's */
     bool by_person;                /* somebody had to answer or touch something for it */
 };

@@ -5,7 +5,6 @@
 #include "base/list.h"
 #include "ssh/wait.h"
 #include <errno.h>
-#include <stdbool.h>
 
 static int lost(struct cfs_ssh_connect_waiter *waiter, ssize_t rc)
 {
@@ -13,21 +12,10 @@ static int lost(struct cfs_ssh_connect_waiter *waiter, ssize_t rc)
     return -ECONNRESET;
 }
 
-static void note_time(struct cfs_ssh_connect_waiter *waiter, int64_t since_ms)
-{
-    int64_t took_ms = cfs_clock_ms(&cfs_system_clock) - since_ms;
-    if (took_ms < waiter->shortest_ms)
-        waiter->shortest_ms = took_ms;
-}
-
 static int wait_for_server(struct cfs_ssh_waiter *base)
 {
     struct cfs_ssh_connect_waiter *waiter = cfs_container_of(base, struct cfs_ssh_connect_waiter, waiter);
     struct cfs_ssh_transport *transport = waiter->transport;
-    /* Until the service is asked for, what comes need not be an answer: both ends send greetings and proposals unasked.
-     */
-    bool asks = transport->service_asked && transport->output.length > 0;
-    int64_t since_ms = cfs_clock_ms(&cfs_system_clock);
     for (;;) {
         int rc = cfs_ssh_transport_flush(transport);
         if (rc < 0 && rc != -EAGAIN) /* what it had said before it went tells more than our failure to answer */
@@ -41,8 +29,6 @@ static int wait_for_server(struct cfs_ssh_waiter *base)
         if (!(polls[0].revents & ~POLLOUT))
             continue;
         ssize_t received = cfs_ssh_transport_receive(transport);
-        if (received > 0 && asks)
-            note_time(waiter, since_ms);
         if (received > 0)
             return 0;
         if (received != -EAGAIN)
@@ -70,6 +56,5 @@ void cfs_ssh_waiter_init(struct cfs_ssh_connect_waiter *waiter, struct cfs_ssh_t
         .transport = transport,
         .cancel_fd = cancel_fd,
         .deadline_ms = deadline_ms,
-        .shortest_ms = INT64_MAX,
     };
 }

@@ -13,8 +13,7 @@ struct cfs_ssh_connect_waiter {
     int cancel_fd;
     int64_t deadline_ms; /* cfs_system_clock, monotonic */
     int64_t paused_ms;
-    int64_t shortest_ms; /* of all waits for an answer; INT64_MAX: there was none */
-    int error;           /* errno of the socket when `wait` gave -ECONNRESET; 0 when the server closed the connection */
+    int error; /* errno of the socket when `wait` gave -ECONNRESET; 0 when the server closed the connection */
 };
 
 /* TRANSPORT must outlive the waiter. */

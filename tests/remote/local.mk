@@ -7,5 +7,6 @@ UNIT_TESTS += tests/remote/test_over_ssh
 UNIT_TESTS += tests/remote/test_paths
 UNIT_TESTS += tests/remote/test_pool
 UNIT_TESTS += tests/remote/test_pool_conformance
+UNIT_TESTS += tests/remote/test_sessions
 UNIT_TESTS += tests/remote/test_stripes
 UNIT_TESTS += tests/remote/test_put
