@@ -182,9 +182,58 @@ void cfs_behind_rmdir(struct cfs_remote *remote, struct cfs_remote_call *upper, 
 
 /* --- rename --- */
 
+/* What is still to be set goes with the rename: a program that writes a file, sets its mode and times and puts it in
+ * its place (rsync) waits once for both. */
+static void take_what_is_to_be_set(struct cfs_job *job, struct cfs_own *own)
+{
+    struct cfs_behind *behind = job->behind;
+    struct cfs_remote *lower = behind->core.lower;
+    if (!own || !own->made || !S_ISREG(own->attributes.mode) || job->how != CFS_REMOTE_RENAME_REPLACE ||
+        !lower->operations->set_and_rename ||
+        !(lower->operations->facts(lower)->capabilities & CFS_REMOTE_CAN_SET_AND_RENAME))
+        return;
+    struct cfs_job *set = cfs_jobs_to_join(behind, job, own);
+    if (!set || !set->early || !set->path || strcmp(set->path, job->path) != 0 || (set->file && set->file->ready))
+        return;
+    job->attributes = set->attributes;
+    cfs_job_own(job, own);
+    cfs_job_end(set, 0);
+}
+
+/* It was not done, and what it had taken is to be set all the same. */
+static void set_nevertheless(struct cfs_job *job)
+{
+    struct cfs_job *set = cfs_job_new(job->behind, NULL, CFS_JOB_SETATTR, job->path, NULL);
+    if (!set)
+        return;
+    set->early = true;
+    set->mode = S_IFREG;
+    set->attributes = job->attributes;
+    if (job->own)
+        cfs_job_own(set, job->own);
+    cfs_job_enter_locked(set);
+}
+
+static void settle_what_was_set(struct cfs_job *job, int error)
+{
+    struct cfs_behind *behind = job->behind;
+    int set_error = job->call.result.set_error;
+    if (error < 0 && !job->started && !job->early)
+        set_nevertheless(job);
+    if (error < 0 || set_error == 0)
+        return;
+    cfs_failure_note(behind, job->other, "mode or times could not be set", set_error);
+    cfs_behind_tell(behind, job->other, false);
+    if (job->own && job->own->path)
+        cfs_own_forget(&behind->own, job->own->path);
+}
+
 static void run_rename(struct cfs_job *job)
 {
-    cfs_job_hand_down(job, rename, job->path, job->other, job->how);
+    if (job->attributes.valid)
+        cfs_job_hand_down(job, set_and_rename, job->path, job->other, &job->attributes);
+    else
+        cfs_job_hand_down(job, rename, job->path, job->other, job->how);
 }
 
 /* Jobs that came after the rename, by the old name: it had not been renamed yet. */
@@ -226,6 +275,8 @@ static void settle_rename(struct cfs_job *job, int error)
         cfs_own_forget(&behind->own, job->path);
         cfs_own_forget(&behind->own, job->other);
     }
+    if (job->attributes.valid)
+        settle_what_was_set(job, error);
 }
 
 const struct cfs_job_actions cfs_rename_actions = {.run = run_rename, .settle = settle_rename};
@@ -239,6 +290,7 @@ static enum cfs_job_answer how_to_rename(struct cfs_job *job)
     job->answer = cfs_failure_tell(behind, job->path);
     if (job->answer < 0)
         return CFS_JOB_DONE;
+    take_what_is_to_be_set(job, own);
     if (!promises)
         return CFS_JOB_WAITS;
     cfs_job_own(job, own);
@@ -350,7 +402,7 @@ enum cfs_job_answer cfs_setattr_how(struct cfs_job *job)
     if (job->attributes.valid == 0)
         return CFS_JOB_DONE;
     cfs_job_own(job, own);
-    struct cfs_job *waiting = cfs_jobs_to_join(behind, job);
+    struct cfs_job *waiting = cfs_jobs_to_join(behind, job, job->own);
     if (!waiting) {
         job->plugged = true;
         return CFS_JOB_EARLY;

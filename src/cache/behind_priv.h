@@ -108,7 +108,7 @@ struct cfs_job {
     struct cfs_own *own;          /* pinned and pending; or NULL */
     struct cfs_own *folders[2];   /* whose times change with it: pinned and filling; or NULL */
     /* arguments */
-    struct cfs_remote_attributes attributes; /* open: set while it is held */
+    struct cfs_remote_attributes attributes; /* open: set while it is held; rename: to be set before */
     mode_t mode;
     int flags;
     char *target; /* of a link; open: where the file is by now, if it was moved since */
@@ -178,8 +178,10 @@ void cfs_jobs_unplug_late(struct cfs_behind *behind);
 void cfs_job_unplug(struct cfs_job *job);
 /* Starts what can. */
 void cfs_jobs_start(struct cfs_behind *behind);
-/* One that waits to be joined and changes the attributes of what JOB does, with nothing in between. NULL: none. */
-struct cfs_job *cfs_jobs_to_join(const struct cfs_behind *behind, const struct cfs_job *job);
+/* One that waits to be joined and changes the attributes of OWN, with nothing in between that JOB waits for. NULL:
+ * none.
+ */
+struct cfs_job *cfs_jobs_to_join(const struct cfs_behind *behind, const struct cfs_job *job, const struct cfs_own *own);
 /* `done` of a job's call. Takes the lock. */
 void cfs_job_done(struct cfs_remote_call *call);
 /* Hands a job to the remote below: cfs_job_hand_down(job, lstat, path). */

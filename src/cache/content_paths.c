@@ -138,6 +138,8 @@ static void rename_done(struct cfs_cache_call *base)
     struct cfs_content_call *call = cfs_content_call_of(base);
     struct cfs_contents *contents = cfs_contents_of_call(base);
     int error = base->lower.error;
+    if (call->attributes.valid)
+        cfs_content_attributes_set(call, error == 0 ? base->lower.result.set_error : -EIO);
     pthread_mutex_lock(&contents->lock);
     if (error == 0) {
         cfs_contents_renamed(contents, call->path, call->other);
@@ -146,29 +148,46 @@ static void rename_done(struct cfs_cache_call *base)
         detach_path(contents, call->other);
     }
     pthread_mutex_unlock(&contents->lock);
-    cfs_cache_call_pass(base);
+    cfs_content_call_pass(base);
 }
 
 static void rename_below(struct cfs_cache_call *base)
 {
     const struct cfs_content_call *call = cfs_content_call_of(base);
-    cfs_cache_call_submit(base, rename_done, rename, call->path, call->other, call->how);
+    if (call->attributes.valid)
+        cfs_cache_call_submit(base, rename_done, set_and_rename, call->path, call->other, &call->attributes);
+    else
+        cfs_cache_call_submit(base, rename_done, rename, call->path, call->other, call->how);
 }
 
 /* What was written to a file is on the server before it takes another's place. */
-void cfs_contents_rename(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *from, const char *to,
-                         enum cfs_remote_rename how)
+static void submit_rename(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *from, const char *to,
+                          enum cfs_remote_rename how, const struct cfs_remote_attributes *attributes)
 {
     struct cfs_content_call *call = new_on_path(remote, upper, from);
     if (!call)
         return;
     call->other = strdup(to);
     call->how = how;
+    call->attributes = *attributes;
     call->then = rename_below;
     if (!call->other)
         cfs_cache_call_finish_later(&call->call, -ENOMEM);
     else if (call->content)
-        cfs_content_call_enter(call, CFS_TURN_DRAIN, cfs_content_call_drain);
+        cfs_content_call_enter_to_set(call);
     else
         rename_below(&call->call);
+}
+
+void cfs_contents_rename(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *from, const char *to,
+                         enum cfs_remote_rename how)
+{
+    static const struct cfs_remote_attributes none;
+    submit_rename(remote, upper, from, to, how, &none);
+}
+
+void cfs_contents_set_and_rename(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *from,
+                                 const char *to, const struct cfs_remote_attributes *attributes)
+{
+    submit_rename(remote, upper, from, to, CFS_REMOTE_RENAME_REPLACE, attributes);
 }

@@ -35,6 +35,7 @@ static const struct cfs_remote_operations operations = {
     .symlink = pass_symlink,
     .link = pass_link,
     .rename = cfs_contents_rename,
+    .set_and_rename = cfs_contents_set_and_rename,
     .statfs = pass_statfs,
     .open = cfs_contents_open,
     .read = cfs_contents_read,

@@ -323,6 +323,8 @@ void cfs_contents_setattr(struct cfs_remote *remote, struct cfs_remote_call *cal
 void cfs_contents_unlink(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
 void cfs_contents_rename(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to,
                          enum cfs_remote_rename how);
+void cfs_contents_set_and_rename(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from,
+                                 const char *to, const struct cfs_remote_attributes *attributes);
 void cfs_contents_open_listing(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);
 void cfs_contents_read_listing(struct cfs_remote *remote, struct cfs_remote_call *call,
                                struct cfs_remote_listing *listing);

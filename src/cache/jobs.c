@@ -93,13 +93,13 @@ bool cfs_jobs_concern(const struct cfs_behind *behind, const char *path, bool an
     return false;
 }
 
-struct cfs_job *cfs_jobs_to_join(const struct cfs_behind *behind, const struct cfs_job *job)
+struct cfs_job *cfs_jobs_to_join(const struct cfs_behind *behind, const struct cfs_job *job, const struct cfs_own *own)
 {
     struct cfs_job *found = NULL;
     struct cfs_list *link;
     cfs_list_each (link, &behind->jobs) {
         struct cfs_job *earlier = cfs_container_of(link, struct cfs_job, link);
-        if (earlier->kind == CFS_JOB_SETATTR && !earlier->started && earlier->own && earlier->own == job->own)
+        if (earlier->kind == CFS_JOB_SETATTR && !earlier->started && earlier->own && earlier->own == own)
             found = earlier;
         else if (found && must_wait(job, earlier))
             found = NULL;

@@ -147,7 +147,8 @@ static void start_open(struct cfs_operation *operation)
             return;
     }
     armed = cfs_step_arm(&step[1], operation, on_opened);
-    if (!cfs_step_sent(&step[1], cfs_sftp_open(client, armed, operation->path, cfs_open_wire_flags(self->flags), &wire)))
+    if (!cfs_step_sent(&step[1],
+                       cfs_sftp_open(client, armed, operation->path, cfs_open_wire_flags(self->flags), &wire)))
         return;
     armed = cfs_step_arm(&step[2], operation, on_attributes);
     (void)!cfs_step_sent(&step[2], cfs_sftp_lstat(client, armed, operation->path));

@@ -9,6 +9,10 @@
  * replaced (if rename(2) lets it), and a link that leads nowhere would count as no target: our own look covers the
  * latter.
  *
+ * With attributes to be set before, both requests leave together where posix-rename is offered: the server works in
+ * order. (lsetstat, which cannot change a mode with old C libraries there, is followed by a SETSTAT under the new
+ * name.)
+ *
  * Open files follow when the server has said that it is done. */
 #include "remote/operation_priv.h"
 #include "remote/pool_priv.h"
@@ -23,6 +27,10 @@ struct rename_operation {
     bool looked;
     mode_t from_mode, to_mode; /* 0: there is none */
     unsigned answers;
+    struct cfs_sftp_attributes wire; /* to be set before; flags = 0: nothing */
+    struct cfs_step setting;
+    bool sets, renamed; /* its answer is awaited; the rename is done */
+    bool follow_up;     /* SETSTAT is still to be tried */
 };
 
 static struct rename_operation *of(struct cfs_operation *operation)
@@ -30,10 +38,59 @@ static struct rename_operation *of(struct cfs_operation *operation)
     return cfs_container_of(operation, struct rename_operation, operation);
 }
 
+static void set_renamed(struct cfs_operation *operation);
+
+static void conclude(struct cfs_operation *operation)
+{
+    struct rename_operation *self = of(operation);
+    if (self->sets || !self->renamed)
+        return;
+    if (self->follow_up && operation->result.set_error < 0)
+        set_renamed(operation);
+    else
+        cfs_operation_finish(operation, 0);
+}
+
 static void finish_renamed(struct cfs_operation *operation)
 {
     cfs_files_renamed(operation->pool, operation->path, operation->other);
-    cfs_operation_finish(operation, 0);
+    of(operation)->renamed = true;
+    conclude(operation);
+}
+
+/* --- what is set before --- */
+
+static void on_set(struct cfs_operation *operation, struct cfs_step *step, const struct cfs_sftp_reply *reply)
+{
+    struct rename_operation *self = of(operation);
+    (void)step;
+    self->sets = false;
+    self->follow_up = self->follow_up && (reply->status == SSH_FX_FAILURE || reply->status == SSH_FX_OP_UNSUPPORTED);
+    operation->result.set_error = reply->error;
+    conclude(operation);
+}
+
+static void set_renamed(struct cfs_operation *operation)
+{
+    struct rename_operation *self = of(operation);
+    struct cfs_sftp_request *armed = cfs_step_arm_part(&self->setting, operation, on_set);
+    self->follow_up = false;
+    self->sets = true;
+    (void)!cfs_step_sent(&self->setting,
+                         cfs_sftp_setstat(cfs_operation_client(operation), armed, operation->other, &self->wire));
+}
+
+/* False: it has ended. */
+static bool send_set(struct cfs_operation *operation)
+{
+    struct rename_operation *self = of(operation);
+    struct cfs_sftp_client *client = cfs_operation_client(operation);
+    bool can_lsetstat = cfs_pool_can(operation->pool, CFS_SFTP_LSETSTAT);
+    struct cfs_sftp_request *armed = cfs_step_arm_part(&self->setting, operation, on_set);
+    self->sets = true;
+    self->follow_up = can_lsetstat && self->wire.flags & SSH_FILEXFER_ATTR_PERMISSIONS;
+    return cfs_step_sent(&self->setting, can_lsetstat ? cfs_sftp_lsetstat(client, armed, operation->path, &self->wire)
+                                                      : cfs_sftp_setstat(client, armed, operation->path, &self->wire));
 }
 
 static void send_rename(struct cfs_operation *operation);
@@ -148,14 +205,16 @@ static void send_rename(struct cfs_operation *operation)
 
 static void start_rename(struct cfs_operation *operation)
 {
+    if (of(operation)->wire.flags && !send_set(operation))
+        return;
     if (of(operation)->how == CFS_REMOTE_RENAME_NOREPLACE)
         look(operation);
     else
         send_rename(operation);
 }
 
-void cfs_pool_rename(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to,
-                     enum cfs_remote_rename how)
+static void submit_rename(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to,
+                          enum cfs_remote_rename how, const struct cfs_remote_attributes *attributes)
 {
     enum cfs_diagnose_operation kind =
         how == CFS_REMOTE_RENAME_NOREPLACE ? CFS_DIAGNOSE_RENAME_NOREPLACE : CFS_DIAGNOSE_RENAME;
@@ -163,7 +222,21 @@ void cfs_pool_rename(struct cfs_remote *remote, struct cfs_remote_call *call, co
     if (!self)
         return;
     self->how = how;
+    cfs_attributes_to_wire(attributes, &self->wire);
     cfs_operation_set_path(&self->operation, from);
     cfs_operation_set_other(&self->operation, to);
     cfs_operation_submit_path(&self->operation);
+}
+
+void cfs_pool_rename(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to,
+                     enum cfs_remote_rename how)
+{
+    static const struct cfs_remote_attributes none;
+    submit_rename(remote, call, from, to, how, &none);
+}
+
+void cfs_pool_set_and_rename(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to,
+                             const struct cfs_remote_attributes *attributes)
+{
+    submit_rename(remote, call, from, to, CFS_REMOTE_RENAME_REPLACE, attributes);
 }

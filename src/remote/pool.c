@@ -293,6 +293,7 @@ const struct cfs_remote_operations cfs_pool_operations = {
     .symlink = cfs_pool_symlink,
     .link = cfs_pool_link,
     .rename = cfs_pool_rename,
+    .set_and_rename = cfs_pool_set_and_rename,
     .statfs = cfs_pool_statfs,
     .open = cfs_pool_open_file,
     .read = cfs_pool_read,

@@ -222,6 +222,8 @@ void cfs_pool_symlink(struct cfs_remote *remote, struct cfs_remote_call *call, c
 void cfs_pool_link(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to);
 void cfs_pool_rename(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to,
                      enum cfs_remote_rename how);
+void cfs_pool_set_and_rename(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to,
+                             const struct cfs_remote_attributes *attributes);
 void cfs_pool_statfs(struct cfs_remote *remote, struct cfs_remote_call *call);
 void cfs_pool_open_file(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, int flags,
                         mode_t mode);

@@ -81,6 +81,7 @@ struct cfs_remote_result {
                                               * afterwards; valid = 0 unless the remote learned them on the way */
     struct cfs_remote_file *file;            /* open */
     struct cfs_remote_listing *listing;      /* open_listing */
+    int set_error;                           /* set_and_rename: 0, or -errno of what was to be set */
     const struct cfs_remote_entry *entries;  /* read_listing */
     size_t count;                            /* entries; names; 0 entries: the end */
     size_t length;                           /* read, copy: bytes. Less than asked for: the end of the file */
@@ -104,7 +105,8 @@ enum cfs_remote_capability {
     CFS_REMOTE_CAN_STATFS = 1 << 4,
     CFS_REMOTE_CAN_LSETSTAT = 1 << 5,
     CFS_REMOTE_CAN_NAME_IDS = 1 << 6,
-    CFS_REMOTE_CAN_PUT = 1 << 7, /* put: a small file that is complete */
+    CFS_REMOTE_CAN_PUT = 1 << 7,            /* put: a small file that is complete */
+    CFS_REMOTE_CAN_SET_AND_RENAME = 1 << 8, /* set_and_rename */
 };
 
 /* What does not change while the remote lives. */
@@ -146,6 +148,11 @@ struct cfs_remote_operations {
     /* Open files below FROM follow the rename: a later reopen uses the new path. */
     void (*rename)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to,
                    enum cfs_remote_rename how);
+    /* setattr of FROM, which is a file, no link, and rename to TO, replacing it: in this order, in as few round trips
+     * as possible. The rename is done, and the call succeeds, even if the attributes (no size) could not be set:
+     * result.set_error. Only with CFS_REMOTE_CAN_SET_AND_RENAME; NULL: it cannot. */
+    void (*set_and_rename)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to,
+                           const struct cfs_remote_attributes *attributes);
     void (*statfs)(struct cfs_remote *remote, struct cfs_remote_call *call);
 
     /* FLAGS as open(2): O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC (others are ignored; O_APPEND is the file

@@ -92,7 +92,7 @@ static void test_a_copy_into_a_folder_of_our_own_waits_once_a_file(void **state)
     assert_int_equal(cache_lstat(fixture, "new", NULL), 0);
     assert_int_equal(waited(fixture, &clock), 0);
     assert_int_equal(cache_rename(fixture, "new/first", "new/file", CFS_REMOTE_RENAME_REPLACE), 0);
-    assert_int_equal(waited(fixture, &clock), 2);
+    assert_int_equal(waited(fixture, &clock), 1);
     cache_fixture_fini(fixture);
 }
 
@@ -359,6 +359,52 @@ static void test_a_mode_that_cannot_be_set_is_told_to_the_next_use(void **state)
     cache_fixture_fini(fixture);
 }
 
+/* What was to be set goes with a rename. */
+static void test_a_rename_takes_along_what_is_to_be_set(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    struct cfs_remote_attributes is;
+    struct cache_call call;
+    begin(fixture, CFS_DURABILITY_CLOSE);
+    assert_int_equal(cache_mkdir(fixture, "new"), 0);
+    copy_in(fixture, "new/a", "data");
+    set(fixture, "new/a");
+    assert_int_equal(cache_rename(fixture, "new/a", "new/file", CFS_REMOTE_RENAME_REPLACE), 0);
+    assert_int_equal(memory_remote_count(fixture->memory, MEMORY_SETATTR), 0);
+    assert_int_equal(memory_tree_lstat(memory_remote_tree(fixture->memory), "new/file", &is), 0);
+    assert_int_equal(is.mode, S_IFREG | 0640);
+    assert_int_equal(is.mtime, 6);
+    /* It cannot be set: the rename is done, and the next use of the file is told. */
+    copy_in(fixture, "new/b", "data");
+    set(fixture, "new/b");
+    memory_remote_fail_all(fixture->memory, MEMORY_SETATTR, -EPERM);
+    assert_int_equal(cache_rename(fixture, "new/b", "new/refused", CFS_REMOTE_RENAME_REPLACE), 0);
+    memory_remote_fail_all(fixture->memory, MEMORY_SETATTR, 0);
+    expect_server(fixture, "new/refused", "data");
+    assert_int_equal(cache_setattr(fixture, "new/refused", &is), -EPERM);
+    /* It is given up before it is sent: it is set under the name that the file keeps. */
+    copy_in(fixture, "new/c", "data");
+    memory_remote_hold(fixture->memory, MEMORY_UNLINK);
+    memory_remote_poke_file(fixture->memory, "new/old", "", 0);
+    struct cache_call unlinking;
+    cache_call_init(&unlinking);
+    fixture->operations->unlink(fixture->cache, &unlinking.call, "new/old");
+    set(fixture, "new/c");
+    cache_call_init(&call);
+    fixture->operations->rename(fixture->cache, &call.call, "new/c", "new/old", CFS_REMOTE_RENAME_REPLACE);
+    cache_turn(fixture);
+    fixture->operations->cancel(fixture->cache, &call.call);
+    assert_int_equal(cache_wait(fixture, &call), -EINTR);
+    memory_remote_release(fixture->memory, MEMORY_UNLINK);
+    assert_int_equal(cache_wait(fixture, &unlinking), 0);
+    assert_int_equal(cache_sync(fixture), -EPERM);
+    assert_int_equal(memory_tree_lstat(memory_remote_tree(fixture->memory), "new/c", &is), 0);
+    assert_int_equal(is.mode, S_IFREG | 0640);
+    assert_int_equal(is.mtime, 6);
+    assert_int_equal(finish(fixture).count, 1);
+    cache_fixture_fini(fixture);
+}
+
 static void test_what_may_be_refused_waits_for_the_server(void **state)
 {
     struct cache_fixture f, *fixture = &f;
@@ -391,6 +437,7 @@ int main(void)
         cmocka_unit_test(test_a_lost_connection_is_told_for_all_that_was_on_its_way),
         cmocka_unit_test(test_beyond_the_bound_programs_wait),
         cmocka_unit_test(test_a_mode_that_cannot_be_set_is_told_to_the_next_use),
+        cmocka_unit_test(test_a_rename_takes_along_what_is_to_be_set),
         cmocka_unit_test(test_what_may_be_refused_waits_for_the_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,6 +87,10 @@ static int do_link(struct memory_remote *memory, struct pending *pending)
 
 static int do_rename(struct memory_remote *memory, struct pending *pending)
 {
+    if (pending->attributes.valid && memory->fail_all[MEMORY_SETATTR])
+        pending->result.set_error = memory->fail_all[MEMORY_SETATTR];
+    else if (pending->attributes.valid)
+        pending->result.set_error = memory_tree_setattr(memory->tree, pending->path, &pending->attributes);
     return memory_tree_rename(memory->tree, pending->path, pending->other, pending->how);
 }
 

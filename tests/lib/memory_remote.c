@@ -55,10 +55,10 @@ struct memory_remote *memory_remote_new(const struct memory_remote_options *opti
     memory->random = memory->options.seed;
     memory->connected = true;
     memory->facts = (struct cfs_remote_facts){
-        .capabilities =
-            (CFS_REMOTE_CAN_LINK | CFS_REMOTE_CAN_RENAME_OVER | CFS_REMOTE_CAN_COPY | CFS_REMOTE_CAN_FSYNC |
-             CFS_REMOTE_CAN_STATFS | CFS_REMOTE_CAN_LSETSTAT | CFS_REMOTE_CAN_NAME_IDS | CFS_REMOTE_CAN_PUT) &
-            ~memory->options.no_capabilities,
+        .capabilities = (CFS_REMOTE_CAN_LINK | CFS_REMOTE_CAN_RENAME_OVER | CFS_REMOTE_CAN_COPY | CFS_REMOTE_CAN_FSYNC |
+                         CFS_REMOTE_CAN_STATFS | CFS_REMOTE_CAN_LSETSTAT | CFS_REMOTE_CAN_NAME_IDS |
+                         CFS_REMOTE_CAN_PUT | CFS_REMOTE_CAN_SET_AND_RENAME) &
+                        ~memory->options.no_capabilities,
         .read_size = 261120,
         .write_size = 261120,
         .root = MEMORY_ROOT,
@@ -223,6 +223,16 @@ static void submit_rename(struct cfs_remote *remote, struct cfs_remote_call *cal
     memory_submit(memory_of(remote), pending);
 }
 
+static void submit_set_and_rename(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from,
+                                  const char *to, const struct cfs_remote_attributes *attributes)
+{
+    struct pending *pending = pending_new(call, MEMORY_RENAME, from);
+    pending->other = copy_path(to);
+    pending->how = CFS_REMOTE_RENAME_REPLACE;
+    pending->attributes = *attributes;
+    memory_submit(memory_of(remote), pending);
+}
+
 static void submit_statfs(struct cfs_remote *remote, struct cfs_remote_call *call)
 {
     memory_submit(memory_of(remote), pending_new(call, MEMORY_STATFS, NULL));
@@ -369,6 +379,7 @@ const struct cfs_remote_operations memory_operations = {
     .symlink = submit_symlink,
     .link = submit_link,
     .rename = submit_rename,
+    .set_and_rename = submit_set_and_rename,
     .statfs = submit_statfs,
     .open = submit_open,
     .read = submit_read,

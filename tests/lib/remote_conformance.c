@@ -259,6 +259,30 @@ static void rename_tells_why_not(void **state)
     expect_content(*state, "folder/file", "x", 1);
 }
 
+static void set_and_rename_does_both(void **state)
+{
+    struct remote_driver *driver = *state;
+    const struct cfs_remote_attributes set = {
+        .valid = CFS_REMOTE_TIMES | CFS_REMOTE_MODE, .mode = 0640, .atime = 1000, .mtime = 2000};
+    struct cfs_remote_attributes is = {0};
+    int set_error = 1;
+    if (!driver->remote->operations->set_and_rename || !(capabilities(driver) & CFS_REMOTE_CAN_SET_AND_RENAME))
+        skip();
+    make_file(driver, "from", "new", 3);
+    make_file(driver, "to", "old", 3);
+    OK(sync_set_and_rename(driver, "from", "to", &set, &set_error));
+    OK(set_error);
+    expect_content(driver, "to", "new", 3);
+    assert_int_equal(mode_of(driver, "to") & 0777, 0640);
+    OK(sync_lstat(driver, "to", &is));
+    assert_int_equal(is.mtime, 2000);
+    assert_int_equal(sync_lstat(driver, "from", NULL), -ENOENT);
+    assert_int_equal(sync_set_and_rename(driver, "from", "to", &set, &set_error), -ENOENT);
+    OK(sync_mkdir(driver, "folder", 0755));
+    assert_int_equal(sync_set_and_rename(driver, "to", "folder", &set, &set_error), -EISDIR);
+    expect_content(driver, "to", "new", 3);
+}
+
 static void open_files_survive_renames_and_removal(void **state)
 {
     char byte = 0;
@@ -804,6 +828,7 @@ int remote_conformance(const char *name, int (*setup)(void **state), int (*teard
         CHECK(rename_replaces),
         CHECK(rename_without_replacing_refuses),
         CHECK(rename_tells_why_not),
+        CHECK(set_and_rename_does_both),
         CHECK(open_files_survive_renames_and_removal),
         CHECK(open_obeys_its_flags),
         CHECK(creating_gives_the_mode_that_was_asked_for),

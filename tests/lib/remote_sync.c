@@ -207,6 +207,17 @@ int sync_rename(struct remote_driver *driver, const char *from, const char *to, 
     return finish(driver, &sync);
 }
 
+int sync_set_and_rename(struct remote_driver *driver, const char *from, const char *to,
+                        const struct cfs_remote_attributes *attributes, int *ret_set_error)
+{
+    struct sync_call sync;
+    SUBMIT(sync, set_and_rename, from, to, attributes);
+    int error = sync_wait(driver, &sync);
+    *ret_set_error = sync.call.result.set_error;
+    sync_fini(&sync);
+    return error;
+}
+
 int sync_statfs(struct remote_driver *driver, struct cfs_remote_statfs *ret_statfs)
 {
     struct sync_call sync;

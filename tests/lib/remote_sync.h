@@ -51,6 +51,8 @@ int sync_unlink(struct remote_driver *driver, const char *path);
 int sync_symlink(struct remote_driver *driver, const char *target, const char *path);
 int sync_link(struct remote_driver *driver, const char *from, const char *to);
 int sync_rename(struct remote_driver *driver, const char *from, const char *to, enum cfs_remote_rename how);
+int sync_set_and_rename(struct remote_driver *driver, const char *from, const char *to,
+                        const struct cfs_remote_attributes *attributes, int *ret_set_error);
 int sync_statfs(struct remote_driver *driver, struct cfs_remote_statfs *ret_statfs);
 int sync_open(struct remote_driver *driver, const char *path, int flags, mode_t mode,
               struct cfs_remote_file **ret_file);
