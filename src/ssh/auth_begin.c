@@ -8,8 +8,8 @@
  *
  * Of several requests to log in, RFC 4252, 5 says both that they may be sent at once and that an earlier one must have
  * been answered. OpenSSH works them off one after another; others (some abort what is under way) are asked one by one.
- * The offer is a question, not yet a signature. An RSA key is not offered so early: libssh2 chooses its signature's
- * algorithm by what the server announces behind the key exchange (RFC 8308), which may not have arrived. */
+ * The offer is a question, not yet a signature. libssh2 chooses the algorithm of an RSA key by what the server
+ * announces right behind its keys (RFC 8308); should that not have arrived yet, the offer is repeated in its turn. */
 #include "ssh/auth_priv.h"
 #include <errno.h>
 #include <string.h>

@@ -210,15 +210,21 @@ void cfs_auth_begin_publickey(struct cfs_auth *auth)
     if (cfs_auth_offers_make(auth, &auth->offers) < 0 || auth->offers->count == 0)
         return;
     struct cfs_auth_offer *offer = &auth->offers->entries[0];
-    if (offer->blob_length == 0 || cfs_auth_blob_has_type(offer->blob, offer->blob_length, "ssh-rsa"))
+    if (offer->blob_length == 0)
         return;
     begin_offer(auth, offer);
     auth->offer_begun = true;
     (void)offer_key(auth); /* goes on in finish_offer, also with what has failed here */
 }
 
+/* An RSA key needs an algorithm that the server has announced (RFC 8308). */
+static bool may_have_come_too_early(const struct cfs_auth_offer *offer)
+{
+    return cfs_auth_blob_has_type(offer->blob, offer->blob_length, "ssh-rsa");
+}
+
 /* What came of a key that the server has answered to with RESULT of libssh2. */
-static int settle_offer(struct cfs_auth *auth, int result)
+static int settle_offer(struct cfs_auth *auth, int result, bool was_early)
 {
     const struct cfs_auth_signing *signing = &auth->signing;
     result = cfs_auth_settle(auth, result);
@@ -235,16 +241,19 @@ static int settle_offer(struct cfs_auth *auth, int result)
         return settle_signed(auth, signing->offer);
     if (signing->result < 0)
         note_unsigned(auth, signing);
-    else if (auth->methods & CFS_AUTH_PUBLICKEY)
-        note_refused(auth, signing->offer);
-    else
+    else if (!(auth->methods & CFS_AUTH_PUBLICKEY))
         auth->keys_offered--; /* no key was wanted; it was offered before that was known */
+    else if (was_early && may_have_come_too_early(signing->offer))
+        signing->offer->tried = false;
+    else
+        note_refused(auth, signing->offer);
     return 0;
 }
 
 static int finish_offer(struct cfs_auth *auth)
 {
     int result;
+    bool was_early = auth->offer_begun;
     auth->offer_begun = false;
     while ((result = offer_key(auth)) == LIBSSH2_ERROR_EAGAIN) {
         result = cfs_auth_wait(auth);
@@ -252,7 +261,7 @@ static int finish_offer(struct cfs_auth *auth)
             return result;
     }
     if (result != LIBSSH2_ERROR_METHOD_NONE)
-        return settle_offer(auth, result);
+        return settle_offer(auth, result, was_early);
     /* libssh2 does not forget the algorithm that it did not find: no other key would be offered under its own. */
     cfs_auth_note(auth, "the server takes no RSA keys like %s: use an Ed25519 key", auth->signing.offer->label);
     auth->finished |= CFS_AUTH_PUBLICKEY;

@@ -231,6 +231,22 @@ static void test_refused_keys(void **state)
     free(two);
 }
 
+/* The first key is offered before anything was heard; RSA keys may have to be offered once more. */
+static void test_a_refused_rsa_key_is_told_once(void **state)
+{
+    start("");
+    char *one = make_key("one", "rsa", "", false);
+    use_identities(one, NULL);
+    assert_int_equal(log_in(), -EACCES);
+    assert_says("It accepts: ");
+    const char *first = strstr(error.text, one);
+    assert_non_null(first);
+    assert_null(strstr(first + 1, one));
+    use_identities(one, sshd.identity_path);
+    assert_logs_in();
+    free(one);
+}
+
 static void test_too_many_attempts(void **state)
 {
     start("MaxAuthTries 1\n");
@@ -276,6 +292,7 @@ int main(void)
         TEST(test_identities_only_keeps_the_agents_other_keys_back),
         TEST(test_a_server_without_rsa),
         TEST(test_refused_keys),
+        TEST(test_a_refused_rsa_key_is_told_once),
         TEST(test_too_many_attempts),
         TEST(test_two_keys_as_two_factors),
         TEST(test_no_key),
