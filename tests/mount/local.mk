@@ -8,6 +8,7 @@ MOUNT_TESTS += \
 	tests/mount/git.sh \
 	tests/mount/growing.sh \
 	tests/mount/large-folder.sh \
+	tests/mount/memory.sh \
 	tests/mount/neighbours.sh \
 	tests/mount/old-server.sh \
 	tests/mount/programs.sh \
