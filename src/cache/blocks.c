@@ -4,17 +4,62 @@
 
 /* Of the budget, in percent: what those that were read again may have. */
 enum { KEPT_SHARE = 80 };
+/* Memory that waits for the next whole block: as many bytes, and this part of the budget, at most. */
+enum { MOST_SPARE_BYTES = 16 << 20, SPARE_PART = 8 };
 
 int cfs_blocks_init(struct cfs_blocks *blocks, uint64_t budget)
 {
-    *blocks = (struct cfs_blocks){.budget = budget};
+    uint64_t spare = budget / SPARE_PART < MOST_SPARE_BYTES ? budget / SPARE_PART : MOST_SPARE_BYTES;
+    *blocks = (struct cfs_blocks){.budget = budget, .most_spares = spare / CFS_BLOCK_SIZE};
     cfs_list_init(&blocks->probation);
     cfs_list_init(&blocks->kept);
     return cfs_hash_init(&blocks->table);
 }
 
+/* --- memory --- */
+
+struct cfs_spare_block {
+    struct cfs_spare_block *next;
+};
+
+static uint8_t *take_spare(struct cfs_blocks *blocks)
+{
+    struct cfs_spare_block *spare = blocks->spare;
+    if (!spare)
+        return NULL;
+    blocks->spare = spare->next;
+    blocks->spares--;
+    return (uint8_t *)spare;
+}
+
+static void give_back(struct cfs_blocks *blocks, uint8_t *data, uint32_t pages)
+{
+    struct cfs_spare_block *spare = (void *)data;
+    if (pages < CFS_BLOCK_PAGES || blocks->spares >= blocks->most_spares) {
+        free(data);
+        return;
+    }
+    spare->next = blocks->spare;
+    blocks->spare = spare;
+    blocks->spares++;
+}
+
+/* DATA, of BEFORE pages, with room for PAGES; NULL without memory, and DATA is as it was. */
+static uint8_t *more_pages(struct cfs_blocks *blocks, uint8_t *data, uint32_t before, uint32_t pages)
+{
+    uint8_t *spare = pages == CFS_BLOCK_PAGES ? take_spare(blocks) : NULL;
+    if (!spare)
+        return realloc(data, (size_t)pages * CFS_PAGE_SIZE);
+    if (before > 0)
+        memcpy(spare, data, (size_t)before * CFS_PAGE_SIZE);
+    free(data);
+    return spare;
+}
+
 void cfs_blocks_fini(struct cfs_blocks *blocks)
 {
+    while (blocks->spare)
+        free(take_spare(blocks));
     cfs_hash_fini(&blocks->table);
 }
 
@@ -68,7 +113,7 @@ static bool enlarge(struct cfs_blocks *blocks, struct cfs_block *block, uint32_t
         return true;
     if (block->fetching)
         return false;
-    uint8_t *data = realloc(block->data, (size_t)pages * CFS_PAGE_SIZE);
+    uint8_t *data = more_pages(blocks, block->data, block->pages, pages);
     if (!data)
         return false;
     block->data = data;
@@ -148,7 +193,7 @@ static void free_block(struct cfs_blocks *blocks, struct cfs_block *block)
     cfs_hash_remove(&blocks->table, &block->link);
     cfs_list_remove(&block->of_owner);
     cfs_list_remove(&block->of_queue);
-    free(block->data);
+    give_back(blocks, block->data, block->pages);
     free(block);
     if (--owner->count == 0 && owner->emptied)
         owner->emptied(owner);

@@ -5,6 +5,9 @@
  * on probation go first, the least recently used one at their head, and protected blocks may have four fifths of the
  * budget: so one large scan, however small the pieces that it reads, throws out nothing that is used repeatedly.
  *
+ * The memory of whole blocks is kept for the next ones: given back to malloc one by one while large files pass through,
+ * it was cut up for smaller things, and a GiB of blocks had grown to one and a half after 10 GB.
+ *
  * What holds: a block with pages on their way is never freed nor moved (its memory is where they go); a page
  * is not both valid and being fetched; what stands in a valid page behind the end of the file are zeros.
  *
@@ -52,7 +55,9 @@ struct cfs_blocks {
     struct cfs_hash table;
     struct cfs_list probation, kept; /* least recently used first */
     uint64_t budget, bytes, kept_bytes;
-    uint64_t wasted; /* bytes that were prefetched and thrown out unread */
+    uint64_t wasted;               /* bytes that were prefetched and thrown out unread */
+    struct cfs_spare_block *spare; /* memory for whole blocks, not counted above */
+    size_t spares, most_spares;
 };
 
 /* -ENOMEM. */

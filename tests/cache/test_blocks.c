@@ -138,6 +138,30 @@ static void test_small_blocks_cost_what_they_hold_and_unread_prefetches_are_coun
     fini(&fixture);
 }
 
+static void test_the_memory_of_whole_blocks_is_kept_for_the_next_ones(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    init(&fixture, 16);
+    for (uint64_t i = 0; i < 100; i++) {
+        scan(&fixture, &fixture.file, i);
+        cfs_blocks_trim(&fixture.blocks);
+    }
+    assert_in_range(fixture.blocks.spares, 0, fixture.blocks.most_spares);
+    cfs_blocks_drop(&fixture.blocks, &fixture.file, 0, UINT64_MAX);
+    assert_int_equal(fixture.blocks.spares, fixture.blocks.most_spares);
+    assert_int_equal(fixture.blocks.most_spares, 2); /* an eighth of the budget */
+    /* A block that has grown takes one, too, with what it has. */
+    struct cfs_block *block = cfs_blocks_make(&fixture.blocks, &fixture.file, 0, 1);
+    memset(block->data, 7, CFS_PAGE_SIZE);
+    assert_ptr_equal(cfs_blocks_make(&fixture.blocks, &fixture.file, 0, CFS_BLOCK_PAGES), block);
+    assert_int_equal(fixture.blocks.spares, 1);
+    for (size_t i = 0; i < CFS_PAGE_SIZE; i++)
+        assert_int_equal(block->data[i], 7);
+    block->valid = 1;
+    fini(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +171,7 @@ int main(void)
         cmocka_unit_test(test_what_was_used_again_long_ago_goes_in_the_end),
         cmocka_unit_test(test_pages_on_their_way_stay_and_are_spoiled_when_forgotten),
         cmocka_unit_test(test_small_blocks_cost_what_they_hold_and_unread_prefetches_are_counted),
+        cmocka_unit_test(test_the_memory_of_whole_blocks_is_kept_for_the_next_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
