@@ -50,6 +50,12 @@ MOST = {
     "creating a small file": (8, 6),
     "creating a small file, with mode and times": (12, 11),
     "creating a file of 4 MiB": (26, 24),
+    # In a folder that we have made, with the cache: OPEN, WRITE, FSETSTAT, FSTAT and CLOSE together, and SETSTAT with
+    # RENAME; before, perhaps, a look at the folder.
+    "making a folder for files": (4, 4),
+    "putting an empty file": (5, 5),
+    "putting a small file": (6, 7),
+    "putting a small file, with mode and times, in its place": (8, 14),
     "writing 4 KiB in the middle, with fsync": (7, 6),
     "appending a line": (5, 5),
     "truncating": (2, 2),
@@ -64,7 +70,7 @@ MOST = {
     "symlink": (4, 4),
     "link": (4, 4),
     "copying out 5 folders of 10 files": (252, 252),
-    "copying in 5 folders of 10 files": (600, 749),
+    "copying in 5 folders of 10 files": (400, 749),
     "removing what was copied in": (140, 150),
 }
 
@@ -109,6 +115,11 @@ def create_as_cp(path):
     os.utime(path, (1e9, 1e9))
 
 
+def put_as_rsync(folder):
+    create_as_cp(folder + "/.new")
+    os.rename(folder + "/.new", folder + "/placed")
+
+
 def save_as_editor(folder):
     write_file(folder + "/saved.new", SMALL, sync=True)
     os.rename(folder + "/saved.new", folder + "/file-saved")
@@ -150,6 +161,10 @@ OPERATIONS = {
     "creating a small file": lambda f: write_file(f + "/new-small", SMALL),
     "creating a small file, with mode and times": lambda f: create_as_cp(f + "/new-copy"),
     "creating a file of 4 MiB": lambda f: write_file(f + "/new-large", LARGE_DATA),
+    "making a folder for files": lambda f: os.mkdir(f + "/own"),
+    "putting an empty file": lambda f: write_file(f + "/own/empty", b""),
+    "putting a small file": lambda f: write_file(f + "/own/small", SMALL),
+    "putting a small file, with mode and times, in its place": lambda f: put_as_rsync(f + "/own"),
     "writing 4 KiB in the middle, with fsync": lambda f: write_file_middle(f + "/large-random"),
     "appending a line": lambda f: write_file(f + "/file-append", b"line\n", os.O_WRONLY | os.O_APPEND),
     "truncating": lambda f: os.truncate(f + "/file-truncate", 10),
