@@ -20,8 +20,8 @@
 #include "cache/call.h"
 #include "cache/contents.h"
 #include "cache/extents.h"
-#include "cache/link.h"
 #include "cache/trackers.h"
+#include "remote/link.h"
 
 struct cfs_contents {
     struct cfs_cache core; /* what call.c works on: lower, loop, stripes. Its names are not used */

@@ -43,8 +43,6 @@ src_cache_libcache_a_SOURCES = \
 	src/cache/fetch.h \
 	src/cache/files.c \
 	src/cache/jobs.c \
-	src/cache/link.c \
-	src/cache/link.h \
 	src/cache/listings.c \
 	src/cache/looks.c \
 	src/cache/looks.h \

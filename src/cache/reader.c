@@ -334,6 +334,18 @@ static uint64_t window_limit(const struct cfs_contents *contents)
     return limit > CFS_WINDOW_FIRST ? limit : CFS_WINDOW_FIRST;
 }
 
+/* How a stream begins: as long as nobody knows how much the link carries, with as much as tells. */
+static uint64_t first_window(const struct cfs_contents *contents, const struct cfs_content *content)
+{
+    enum { LARGE = 8 << 20, MOST = CFS_LINK_MINIMUM, SHARE = 8 };
+    uint64_t share = cfs_link_limit(&contents->down) / SHARE;
+    if (content->server_size < LARGE)
+        return CFS_WINDOW_FIRST;
+    if (!contents->down.filled || share > MOST)
+        return MOST;
+    return share > CFS_WINDOW_FIRST ? share : CFS_WINDOW_FIRST;
+}
+
 /* One more piece; false: nothing is left to be fetched ahead of FILE. */
 static bool look_ahead(struct cfs_content_file *file)
 {
@@ -416,8 +428,8 @@ void cfs_read_granted(struct cfs_turn *turn)
         read_through_granted(turn);
         return;
     }
-    struct cfs_tracker *tracker =
-        cfs_trackers_read(&read->file->trackers, turn->offset, turn->length, window_limit(contents));
+    struct cfs_tracker *tracker = cfs_trackers_read(&read->file->trackers, turn->offset, turn->length,
+                                                    first_window(contents, content), window_limit(contents));
     read->is_random = !tracker;
     read->next = turn->offset;
     if (content->end_doubted && turn->offset + turn->length > content->size)

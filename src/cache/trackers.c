@@ -2,6 +2,8 @@
 #include "cache/trackers.h"
 #include <stddef.h>
 
+enum { GROWTH = 4 };
+
 static bool goes_on(const struct cfs_tracker *tracker, uint64_t offset)
 {
     uint64_t slack = tracker->window ? CFS_TRACKER_SLACK : 0;
@@ -34,26 +36,24 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static void grow(struct cfs_tracker *tracker, uint64_t limit)
+static void grow(struct cfs_tracker *tracker, uint64_t first, uint64_t limit)
 {
-    if (tracker->window == 0)
-        tracker->window = CFS_WINDOW_FIRST;
-    else if (tracker->next - tracker->grown >= tracker->window / 2)
-        tracker->window *= 2;
-    else
-        return;
-    tracker->grown = tracker->next;
-    tracker->window = smaller(tracker->window, limit);
+    uint64_t wanted = GROWTH * (tracker->next - tracker->begin);
+    if (wanted < first)
+        wanted = first;
+    if (wanted > tracker->window)
+        tracker->window = smaller(wanted, limit);
 }
 
-struct cfs_tracker *cfs_trackers_read(struct cfs_trackers *trackers, uint64_t offset, uint64_t length, uint64_t limit)
+struct cfs_tracker *cfs_trackers_read(struct cfs_trackers *trackers, uint64_t offset, uint64_t length, uint64_t first,
+                                      uint64_t limit)
 {
     uint64_t end = offset + length;
     struct cfs_tracker *tracker = find(trackers, offset);
     bool is_stream = tracker || offset == 0;
     if (!tracker) {
         tracker = least_used(trackers);
-        *tracker = (struct cfs_tracker){.next = end, .ahead = end, .grown = end};
+        *tracker = (struct cfs_tracker){.begin = offset, .next = end, .ahead = end};
     }
     tracker->used = ++trackers->stamp;
     if (end > tracker->next)
@@ -62,7 +62,7 @@ struct cfs_tracker *cfs_trackers_read(struct cfs_trackers *trackers, uint64_t of
         tracker->ahead = tracker->next;
     if (!is_stream)
         return NULL;
-    grow(tracker, limit);
+    grow(tracker, first, limit);
     return tracker;
 }
 

@@ -2,9 +2,9 @@
  * the index and the data of one file), and says what to fetch ahead of them.
  *
  * A stream begins at offset 0 or with a second read that goes on where an earlier one ended. Some slack to both
- * sides allows for skips, and for the kernel's requests overtaking each other. Its window begins with 256 KiB and
- * doubles each time that the program has used half of it, up to a limit that the link sets. All else is random access,
- * for which nothing is fetched ahead.
+ * sides allows for skips, and for the kernel's requests overtaking each other. Its window begins with 256 KiB, or more
+ * where that has been found to be little, and is four times of what the program has read of the stream by now, up to a
+ * limit that the link sets. All else is random access, for which nothing is fetched ahead.
  *
  * Pure, no locking. */
 #ifndef CFS_CACHE_TRACKERS_H
@@ -16,10 +16,10 @@
 enum { CFS_TRACKERS = 2, CFS_WINDOW_FIRST = 256 << 10, CFS_TRACKER_SLACK = 256 << 10 };
 
 struct cfs_tracker {
-    uint64_t next;   /* where the stream will go on */
+    uint64_t begin;  /* where the stream began */
+    uint64_t next;   /* where it will go on */
     uint64_t ahead;  /* fetched, or asked for, up to here */
     uint64_t window; /* 0: not yet a stream */
-    uint64_t grown;  /* `next` when the window was last doubled */
     uint64_t used;   /* stamp; 0: free */
 };
 
@@ -28,8 +28,10 @@ struct cfs_trackers {
     uint64_t stamp;
 };
 
-/* [OFFSET, OFFSET + LENGTH) is read; LIMIT: the largest window. The stream that it belongs to, or NULL: random. */
-struct cfs_tracker *cfs_trackers_read(struct cfs_trackers *trackers, uint64_t offset, uint64_t length, uint64_t limit);
+/* [OFFSET, OFFSET + LENGTH) is read; a window is FIRST bytes at first, LIMIT at most. The stream that it belongs to, or
+ * NULL: random. */
+struct cfs_tracker *cfs_trackers_read(struct cfs_trackers *trackers, uint64_t offset, uint64_t length, uint64_t first,
+                                      uint64_t limit);
 /* Up to where should be fetched ahead of the stream: at least `ahead`. */
 uint64_t cfs_tracker_goal(const struct cfs_tracker *tracker, uint64_t size);
 

@@ -35,6 +35,7 @@ void cfs_file_free(struct cfs_remote_file *file)
 {
     struct cfs_pool *pool = file->pool;
     cfs_stripes_discard(file);
+    cfs_hold_end(file);
     pthread_mutex_lock(&pool->lock);
     cfs_list_remove(&file->link);
     pool->open_files--;

@@ -38,6 +38,7 @@ void cfs_lane_start(struct cfs_lane *lane)
     lane->stream = stream;
     lane->client = client;
     lane->doomed = false;
+    cfs_spread_init(lane);
     lane->generation++;
     pthread_mutex_lock(&pool->lock);
     lane->state = CFS_LANE_STARTING;

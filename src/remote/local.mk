@@ -9,7 +9,10 @@ src_remote_libremote_a_SOURCES = \
 	src/remote/extension_names.c \
 	src/remote/file.c \
 	src/remote/gate.c \
+	src/remote/hold.c \
 	src/remote/lane.c \
+	src/remote/link.c \
+	src/remote/link.h \
 	src/remote/names.c \
 	src/remote/names.h \
 	src/remote/operation.c \
@@ -31,6 +34,7 @@ src_remote_libremote_a_SOURCES = \
 	src/remote/remote.h \
 	src/remote/root.c \
 	src/remote/sessions.c \
+	src/remote/spread.c \
 	src/remote/status.c \
 	src/remote/stripes.c \
 	src/remote/transport.h \

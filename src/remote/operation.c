@@ -350,6 +350,21 @@ static void on_turn(struct cfs_operation *operation)
     pthread_mutex_unlock(&operation->pool->lock);
 }
 
+void cfs_operation_wait(struct cfs_operation *operation)
+{
+    cfs_loop_stop_timer(operation->pool->loop, &operation->deadline);
+    for (size_t i = 0; i < CFS_COUNT(operation->tickets); i++)
+        operation->tickets[i].lane = NULL;
+    operation->state = CFS_OPERATION_WAITING;
+}
+
+void cfs_operations_try(struct cfs_gate *gate)
+{
+    struct cfs_list *link, *following;
+    cfs_list_each_safe (link, following, &gate->tickets)
+        on_turn(cfs_container_of(link, struct cfs_ticket, link)->operation);
+}
+
 bool cfs_operation_queue_again(struct cfs_operation *operation, struct cfs_remote_file *file, enum cfs_ticket_kind kind,
                                void (*start)(struct cfs_operation *operation))
 {

@@ -156,6 +156,10 @@ CFS_CHECKED bool cfs_step_sent(struct cfs_step *step, int error);
 void cfs_operation_give_up_steps(struct cfs_operation *operation);
 /* Restarts the deadline: an operation of many round trips calls it for each. */
 void cfs_operation_made_progress(struct cfs_operation *operation);
+/* It has sent nothing yet, and waits at its gate again; `start` will run when cfs_operations_try lets it. */
+void cfs_operation_wait(struct cfs_operation *operation);
+/* Whoever waits at GATE tries again. */
+void cfs_operations_try(struct cfs_gate *gate);
 
 /* Ends it. ERROR 0 hands operation->result over. */
 void cfs_operation_finish(struct cfs_operation *operation, int error);

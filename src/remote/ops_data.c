@@ -35,7 +35,9 @@ struct data_operation {
     uint8_t *destination;          /* reading: the caller's */
     uint8_t *data;                 /* writing: our copy */
     struct cfs_sftp_handle handle; /* by which it goes */
-    uint32_t status;               /* writing: of the first part that failed */
+    enum cfs_direction direction;
+    struct cfs_part part;
+    uint32_t status; /* writing: of the first part that failed */
     bool failed;
     size_t waiting; /* parts not ended */
     size_t count;
@@ -52,6 +54,12 @@ static void dispose(struct cfs_operation *operation)
     free(of(operation)->data);
 }
 
+/* What was not concluded. */
+static void on_end(struct cfs_operation *operation)
+{
+    cfs_spread_done(&of(operation)->part, operation->lane, 0, false);
+}
+
 /* A call with its parts; NULL if memory is short (then it has been taken care of). */
 static struct data_operation *new_operation(struct cfs_remote *remote, struct cfs_remote_call *call,
                                             struct cfs_remote_file *file, uint64_t offset, size_t length,
@@ -64,6 +72,8 @@ static struct data_operation *new_operation(struct cfs_remote *remote, struct cf
     if (!self)
         return NULL;
     self->operation.dispose = dispose;
+    self->operation.ending = on_end;
+    self->direction = ticket == CFS_TICKET_READ ? CFS_DOWN : CFS_UP;
     self->file = file;
     self->offset = offset;
     self->length = length;
@@ -92,13 +102,19 @@ static bool take_handle(struct data_operation *self)
     struct cfs_operation *operation = &self->operation;
     const struct cfs_ticket *ticket = &operation->tickets[0];
     struct cfs_lane *lane;
-    const struct cfs_sftp_handle *handle = cfs_stripe_choose(self->file, self->length, ticket->must_take, &lane);
+    const struct cfs_sftp_handle *handle =
+        cfs_spread_choose(self->file, self->direction, self->length, ticket->must_take, &lane);
     if (!handle) {
         cfs_operation_finish(operation, -ENOTCONN);
         return false;
     }
+    if (self->direction == CFS_DOWN && lane == self->file->lane && cfs_hold_keeps(self->file, self->length)) {
+        cfs_operation_wait(operation);
+        return false;
+    }
     self->handle = *handle;
     cfs_operation_take_lane(operation, lane);
+    cfs_spread_sent(&self->part, lane, self->direction, self->length);
     return true;
 }
 
@@ -108,6 +124,7 @@ static void reroute(struct cfs_operation *operation)
 {
     struct data_operation *self = of(operation);
     cfs_operation_give_up_steps(operation);
+    cfs_spread_done(&self->part, operation->lane, 0, false);
     self->waiting = self->count;
     for (size_t i = 0; i < self->count; i++)
         self->parts[i].done = 0;
@@ -145,7 +162,7 @@ static void conclude_read(struct data_operation *self)
             break;
     }
     self->operation.result.length = length;
-    cfs_stripe_moved(self->operation.lane, length);
+    cfs_spread_done(&self->part, self->operation.lane, length, true);
     cfs_operation_finish(&self->operation, 0);
 }
 
@@ -199,7 +216,7 @@ static void conclude_write(struct data_operation *self)
 {
     struct cfs_operation *operation = &self->operation;
     if (!self->failed) {
-        cfs_stripe_moved(operation->lane, self->length);
+        cfs_spread_done(&self->part, operation->lane, self->length, true);
         cfs_operation_finish(operation, 0);
         return;
     }

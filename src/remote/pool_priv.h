@@ -8,6 +8,7 @@
 
 #include "base/list.h"
 #include "base/loop.h"
+#include "remote/link.h"
 #include "remote/operation_priv.h"
 #include "remote/pool.h"
 #include "remote/remote.h"
@@ -15,6 +16,8 @@
 #include <pthread.h>
 
 enum { CFS_LANES_MAX = 32, CFS_PUT_LANE = CFS_LANES_MAX, CFS_LANES_ALL, CFS_STRIPES_MAX = 3 };
+
+enum cfs_direction { CFS_DOWN, CFS_UP, CFS_DIRECTIONS };
 
 /* One SFTP channel.
  *   CLOSED -> STARTING -> READY -> CLOSED      (READY -> CLOSED is the loss of the connection)
@@ -24,11 +27,12 @@ enum cfs_lane_state { CFS_LANE_CLOSED, CFS_LANE_STARTING, CFS_LANE_READY, CFS_LA
 struct cfs_lane {
     struct cfs_pool *pool;
     unsigned number;
-    unsigned session;               /* of the transport's; all but the lanes of session 0 carry nothing but stripes */
-    unsigned generation;            /* counts starts */
-    int64_t moved_ms;               /* when it moved bulk data last, or became ready */
-    struct cfs_stream *stream;      /* the client's; to ask the transport why it failed */
-    struct cfs_sftp_client *client; /* NULL: closed */
+    unsigned session;    /* of the transport's; all but the lanes of session 0 carry nothing but stripes */
+    unsigned generation; /* counts starts */
+    int64_t moved_ms;    /* when it moved bulk data last, or became ready */
+    struct cfs_link link[CFS_DIRECTIONS]; /* what it carries: spread.c */
+    struct cfs_stream *stream;            /* the client's; to ask the transport why it failed */
+    struct cfs_sftp_client *client;       /* NULL: closed */
     int64_t last_reply_ms;
     bool doomed; /* its client is lost and waits to be freed */
     /* pool->lock */
@@ -36,7 +40,6 @@ struct cfs_lane {
     struct cfs_sftp_client *counted; /* the client, while its counters may be read */
     size_t bytes_in_flight;
     size_t open_files;
-    size_t allowance; /* of bytes in flight, for choosing among lanes: see stripes.c */
 };
 
 /* What is known of the handles on the lane for files that are put: see ops_put.c. */
@@ -108,6 +111,14 @@ struct cfs_stripe {
     struct cfs_sftp_handle handle;
 };
 
+/* Reads of a file that wait for its first stripes: see hold.c. */
+struct cfs_hold {
+    bool is_on;
+    unsigned unasked; /* stripes that were not asked for yet */
+    size_t left;      /* bytes that need not wait */
+    struct cfs_timer timer;
+};
+
 /* An open file. The lane and the handle stay while it lives: a later reconnect would replace them by opening PATH again
  * with FLAGS and comparing, which is why both are kept. */
 struct cfs_remote_file {
@@ -124,6 +135,7 @@ struct cfs_remote_file {
     uint64_t moved;     /* bytes of large reads and writes */
     uint64_t stripe_at; /* how many of them make it worth to look for stripes */
     bool not_to_stripe; /* what its path leads to may be another file */
+    struct cfs_hold hold;
     /* pool->lock */
     struct cfs_list link;
     char *path; /* absolute; follows renames */
@@ -166,18 +178,44 @@ void cfs_session_reaped(struct cfs_lane *lane);
 
 /* --- stripes.c: on the loop's thread --- */
 
-/* The lane and the handle for LENGTH bytes of FILE, which are to be read or written now, by the lane MUST_TAKE or
- * (NULL) by any. The handle is the file's, good for this turn of the loop. NULL: the file's own lane is lost. */
-const struct cfs_sftp_handle *cfs_stripe_choose(struct cfs_remote_file *file, size_t length,
-                                                const struct cfs_lane *must_take, struct cfs_lane **ret_lane);
-/* LENGTH bytes of bulk data were moved on LANE. */
-void cfs_stripe_moved(struct cfs_lane *lane, size_t length);
+/* LENGTH bytes of bulk data more are to be moved: opens stripes, and more sessions, where that is worth while. */
+void cfs_stripes_consider(struct cfs_remote_file *file, size_t length);
 bool cfs_stripe_is_up(const struct cfs_stripe *stripe);
 /* Takes a stripe that is up away from FILE, to be closed. False: that one is not. */
 CFS_CHECKED bool cfs_stripe_close(struct cfs_remote_file *file, unsigned number, struct cfs_lane **ret_lane,
                                   struct cfs_sftp_handle *ret_handle);
 /* Closes all, without waiting for it. */
 void cfs_stripes_discard(struct cfs_remote_file *file);
+
+/* --- spread.c: on the loop's thread --- */
+
+/* Bytes of a read or write under way on a lane. */
+struct cfs_part {
+    struct cfs_link *link; /* NULL: none are */
+    struct cfs_link_transfer transfer;
+};
+
+/* Nothing is known of the lane. */
+void cfs_spread_init(struct cfs_lane *lane);
+/* The lane and the handle for LENGTH bytes of FILE, which are to be moved now, by the lane MUST_TAKE or (NULL) by any.
+ * The handle is the file's, good for this turn of the loop. NULL: the file's own lane is lost. */
+const struct cfs_sftp_handle *cfs_spread_choose(struct cfs_remote_file *file, enum cfs_direction direction,
+                                                size_t length, const struct cfs_lane *must_take,
+                                                struct cfs_lane **ret_lane);
+void cfs_spread_sent(struct cfs_part *part, struct cfs_lane *lane, enum cfs_direction direction, size_t length);
+/* LENGTH bytes were moved, or (not WELL) perhaps none. Nothing happens if none are under way. */
+void cfs_spread_done(struct cfs_part *part, struct cfs_lane *lane, size_t length, bool well);
+
+/* --- hold.c: on the loop's thread --- */
+
+/* STRIPES of FILE, of which it has none yet, are going to be asked for. */
+void cfs_hold_begin(struct cfs_remote_file *file, unsigned stripes);
+/* One of them was asked for. */
+void cfs_hold_asked(struct cfs_remote_file *file);
+/* They are there, or will not come; also before FILE is freed. */
+void cfs_hold_end(struct cfs_remote_file *file);
+/* Whether the read of LENGTH bytes must wait; if not, they are counted. */
+CFS_CHECKED bool cfs_hold_keeps(struct cfs_remote_file *file, size_t length);
 
 /* --- lane.c: on the loop's thread, but for choose --- */
 

@@ -188,6 +188,5 @@ void cfs_session_reaped(struct cfs_lane *lane)
     pthread_mutex_lock(&pool->lock);
     lane->session = 0;
     lane->open_files = 0;
-    lane->allowance = 0;
     pthread_mutex_unlock(&pool->lock);
 }

@@ -12,12 +12,7 @@
  *
  * In doubt a file is not striped, and is read and written by its own handle alone.
  *
- * A part goes to the lane that is fullest least: its bytes in flight, measured by its allowance. A new connection is
- * slow at first (TCP's slow start), and what comes late is what a reader waits for: the allowance begins small, and
- * grows as TCP's does, by what was moved.
- *
- * Once two or more stripes have grown so, the file's own handle carries no more bulk data: its session has the names
- * and attributes, for which somebody waits. */
+ * By which of its handles a part of a file goes: spread.c. */
 #include "base/log.h"
 #include "remote/pool_priv.h"
 #include "sftp/protocol.h"
@@ -31,11 +26,9 @@
 /* In pieces of bulk data: */
 enum {
     ENOUGH = 32, /* so many must have moved, */
-    FEW = 4,     /* or a few, of a file that is known */
+    FEW = 1,     /* or one, of a file that is known */
     LARGE = 128, /* to be so large */
 };
-
-enum { ALLOWED_FIRST = 1024 * 1024, ALLOWED_MOST = 4 * 1024 * 1024, ENOUGH_WITHOUT_OWN = 7 * 1024 * 1024 };
 
 enum {
     RECENT_S = 3, /* an mtime that could come again */
@@ -50,6 +43,7 @@ struct opening {
     struct cfs_remote_file *file;
     struct cfs_lane *lane;
     unsigned generation;
+    bool has_asked;  /* for the handle */
     bool has_handle; /* and the file does not have it */
     struct cfs_sftp_handle handle;
     /* The comparison. */
@@ -226,11 +220,15 @@ static void start_opening(struct cfs_operation *operation)
         [O_RDONLY] = SSH_FXF_READ, [O_WRONLY] = SSH_FXF_WRITE, [O_RDWR] = SSH_FXF_READ | SSH_FXF_WRITE};
     static const struct cfs_sftp_attributes none;
     struct cfs_step *step = &operation->step[0];
-    int flags = of(operation)->file->flags & O_ACCMODE;
+    struct cfs_remote_file *file = of(operation)->file;
+    int flags = file->flags & O_ACCMODE;
     struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_opened);
-    if (cfs_step_sent(step, cfs_sftp_open(cfs_operation_client(operation), armed, operation->path,
-                                          access[flags == O_ACCMODE ? O_RDWR : flags], &none)) &&
-        flags == O_RDONLY)
+    if (!cfs_step_sent(step, cfs_sftp_open(cfs_operation_client(operation), armed, operation->path,
+                                           access[flags == O_ACCMODE ? O_RDWR : flags], &none)))
+        return;
+    of(operation)->has_asked = true;
+    cfs_hold_asked(file);
+    if (flags == O_RDONLY)
         (void)!ask_own(of(operation));
 }
 
@@ -243,7 +241,11 @@ static void dispose(struct cfs_operation *operation)
 
 static void on_end(struct cfs_operation *operation)
 {
-    of(operation)->file->stripes_coming--;
+    struct opening *self = of(operation);
+    if (!self->has_asked)
+        cfs_hold_asked(self->file);
+    if (--self->file->stripes_coming == 0)
+        cfs_hold_end(self->file);
 }
 
 static void on_done(struct cfs_remote_call *call)
@@ -298,8 +300,9 @@ static unsigned count_stripes(const struct cfs_remote_file *file)
 }
 
 /* Is it worth while, and is there anything to be had? */
-static void consider(struct cfs_remote_file *file)
+void cfs_stripes_consider(struct cfs_remote_file *file, size_t length)
 {
+    file->moved += length;
     const size_t piece = file->pool->bulk_piece;
     bool is_large = !is_written(file) && file->size_known && file->size >= LARGE * piece;
     uint64_t worth = (is_large ? FEW : ENOUGH) * piece;
@@ -313,6 +316,7 @@ static void consider(struct cfs_remote_file *file)
     /* Each look at a file that is written costs it a rest: the later ones together. */
     if (is_written(file) && count > 0 && file->pool->sessions_coming > 0)
         return;
+    bool is_first = count == 0;
     for (unsigned i = file->pool->lanes_wanted; i < CFS_LANES_MAX && count < CFS_STRIPES_MAX; i++) {
         struct cfs_lane *lane = &file->pool->lanes[i];
         if (!is_up(lane, lane->generation) || has_stripe_on(file, lane))
@@ -320,73 +324,8 @@ static void consider(struct cfs_remote_file *file)
         open_stripe(file, lane);
         count++;
     }
-}
-
-/* --- which handle --- */
-
-/* How full the lane would be: bytes in flight in units of 1/1024 of its allowance. */
-static uint64_t fullness(const struct cfs_lane *lane, size_t in_flight)
-{
-    size_t allowance = lane->allowance > ALLOWED_FIRST ? lane->allowance : ALLOWED_FIRST;
-    return (uint64_t)in_flight * 1024 / allowance;
-}
-
-void cfs_stripe_moved(struct cfs_lane *lane, size_t length)
-{
-    lane->moved_ms = cfs_loop_now_ms(lane->pool->loop);
-    pthread_mutex_lock(&lane->pool->lock);
-    if (lane->allowance < ALLOWED_MOST)
-        lane->allowance += length;
-    pthread_mutex_unlock(&lane->pool->lock);
-}
-
-static uint64_t allowance_of_stripes(const struct cfs_remote_file *file)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < file->stripe_count; i++)
-        sum += cfs_stripe_is_up(&file->stripes[i]) ? file->stripes[i].lane->allowance : 0;
-    return sum;
-}
-
-/* The stripe that is fullest least, or the one that must be taken; NULL: the file's own handle. The lock is held. */
-static struct cfs_stripe *choose_stripe(struct cfs_remote_file *file, size_t length, const struct cfs_lane *must_take)
-{
-    struct cfs_stripe *best = NULL;
-    uint64_t least = UINT64_MAX;
-    /* What is to be sent is counted there already. */
-    if (!must_take && allowance_of_stripes(file) < ENOUGH_WITHOUT_OWN)
-        least = fullness(file->lane, file->lane->bytes_in_flight);
-    for (unsigned i = 0; i < file->stripe_count; i++) {
-        struct cfs_stripe *stripe = &file->stripes[i];
-        if (!cfs_stripe_is_up(stripe) || (must_take && must_take != stripe->lane))
-            continue;
-        uint64_t full = fullness(stripe->lane, stripe->lane->bytes_in_flight + length);
-        if (full < least) {
-            least = full;
-            best = stripe;
-        }
-    }
-    return best;
-}
-
-const struct cfs_sftp_handle *cfs_stripe_choose(struct cfs_remote_file *file, size_t length,
-                                                const struct cfs_lane *must_take, struct cfs_lane **ret_lane)
-{
-    struct cfs_pool *pool = file->pool;
-    struct cfs_stripe *stripe = NULL;
-    if (length >= pool->bulk_piece) {
-        file->moved += length;
-        consider(file);
-    }
-    if (file->stripe_count > 0 && must_take != file->lane && (must_take || length >= pool->bulk_piece)) {
-        pthread_mutex_lock(&pool->lock);
-        stripe = choose_stripe(file, length, must_take);
-        pthread_mutex_unlock(&pool->lock);
-    }
-    *ret_lane = stripe ? stripe->lane : file->lane;
-    if (stripe)
-        return &stripe->handle;
-    return cfs_lane_is_up(file->lane) ? &file->handle : NULL;
+    if (is_first && !is_written(file))
+        cfs_hold_begin(file, file->stripes_coming);
 }
 
 static void forget(struct cfs_remote_file *file, struct cfs_stripe *stripe)

@@ -147,7 +147,7 @@ static void drop_session(struct cfs_transport *transport, unsigned number)
 static struct cfs_stream *open_stream(struct cfs_transport *transport, unsigned number)
 {
     struct cfs_ssh_session *session = of(transport)->sessions[number];
-    return session ? cfs_ssh_open_subsystem(session, "sftp", number > 0 ? BULK_WINDOW : 0) : NULL;
+    return session ? cfs_ssh_open_subsystem(session, "sftp", BULK_WINDOW) : NULL;
 }
 
 static void stream_error(struct cfs_transport *transport, const struct cfs_stream *stream, struct cfs_error *error)

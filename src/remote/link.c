@@ -1,12 +1,19 @@
 /* The size of what is kept in flight: an estimate of bandwidth x delay. */
-#include "cache/link.h"
+#include "remote/link.h"
 
 enum { ROUND_TRIP_AGE_MS = 10000, SPAN_ROUND_TRIPS = 10, SPAN_MINIMUM_MS = 500 };
 enum { LITTLE_A_MS = 1 << 10, LITTLE_LEAST = 4 << 10, LITTLE_MOST = 32 << 10 };
-enum { QUIET = CFS_LINK_MINIMUM / 4 };
+enum { FLAT_ROUNDS = 3, GAIN_FIRST = 4, GAIN = 2 };
+
+static uint64_t least(const struct cfs_link *link)
+{
+    return link->least ? link->least : CFS_LINK_MINIMUM;
+}
 
 void cfs_link_sent(struct cfs_link *link, struct cfs_link_transfer *transfer, uint64_t bytes, int64_t now_ms)
 {
+    const bool is_quiet = link->in_flight < least(link) / 4;
+    const bool is_busy = link->in_flight + bytes > cfs_link_limit(link) / 2;
     if (link->in_flight == 0)
         link->delivered_at = link->delivered_sent_at = now_ms;
     *transfer = (struct cfs_link_transfer){
@@ -15,7 +22,8 @@ void cfs_link_sent(struct cfs_link *link, struct cfs_link_transfer *transfer, ui
         .delivered_at = link->delivered_at,
         .delivered_sent_at = link->delivered_sent_at,
         .sent_at = now_ms,
-        .sent_quietly = link->in_flight < QUIET,
+        .sent_quietly = is_quiet,
+        .sent_busily = is_busy,
     };
     link->in_flight += bytes;
 }
@@ -49,6 +57,26 @@ static void note_rate(struct cfs_link *link, uint64_t rate, int64_t now)
         link->rate = rate;
 }
 
+uint64_t cfs_link_rate(const struct cfs_link *link)
+{
+    return link->rate > link->last_rate ? link->rate : link->last_rate;
+}
+
+/* Whether the link is full is told by round trips in which we did ask for enough. */
+static void note_round(struct cfs_link *link, const struct cfs_link_transfer *transfer)
+{
+    if (link->filled || !transfer->sent_busily || transfer->delivered < link->round_end)
+        return;
+    uint64_t rate = cfs_link_rate(link);
+    link->round_end = link->delivered;
+    if (rate >= link->best + link->best / 4) {
+        link->best = rate;
+        link->flat = 0;
+    } else if (++link->flat == FLAT_ROUNDS) {
+        link->filled = true;
+    }
+}
+
 void cfs_link_done(struct cfs_link *link, const struct cfs_link_transfer *transfer, uint64_t bytes, bool well,
                    int64_t now_ms)
 {
@@ -64,15 +92,15 @@ void cfs_link_done(struct cfs_link *link, const struct cfs_link_transfer *transf
     int64_t time = sending > arriving ? sending : arriving;
     note_rate(link, (link->delivered - transfer->delivered) * 1000 / (uint64_t)time, now_ms);
     link->measured = true;
+    note_round(link, transfer);
 }
 
 uint64_t cfs_link_limit(const struct cfs_link *link)
 {
-    uint64_t rate = link->rate > link->last_rate ? link->rate : link->last_rate;
-    uint64_t product = rate / 1000 * (uint64_t)(link->round_trip_ms > 0 ? link->round_trip_ms : 1);
-    uint64_t limit = 2 * product;
-    if (limit < CFS_LINK_MINIMUM)
-        return CFS_LINK_MINIMUM;
+    uint64_t product = cfs_link_rate(link) / 1000 * (uint64_t)(link->round_trip_ms > 0 ? link->round_trip_ms : 1);
+    uint64_t limit = (link->filled ? GAIN : GAIN_FIRST) * product;
+    if (limit < least(link))
+        return least(link);
     return limit > CFS_LINK_MAXIMUM ? CFS_LINK_MAXIMUM : limit;
 }
 
