@@ -69,11 +69,6 @@ int main(void)
         cmocka_unit_test(test_random_reads_are_no_stream),
         cmocka_unit_test(test_a_second_read_in_a_row_starts_a_stream_in_the_middle),
         cmocka_unit_test(test_two_streams_and_slack),
-<<<<<<< HEAD
-        cmocka_unit_test(test_the_limit_settles_at_about_twice_bandwidth_times_delay),
-        cmocka_unit_test(test_the_limit_follows_a_link_that_became_slow_and_ignores_failures),
-=======
->>>>>>> 93b55ba (stripes, link: large reads begin on all connections at once, and slow ones get what they can carry)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
