@@ -12,7 +12,7 @@
  * It lasts until all the stripes are there or have failed, but no longer than a few round trips. */
 #include "remote/pool_priv.h"
 
-enum { OWN_SHARE = 128 * 1024, ROUND_TRIPS = 4, LEAST_MS = 100 };
+enum { OWN_SHARE = 128 * 1024, ROUND_TRIPS = 4, LEAST_MS = 500 };
 
 static void on_too_long(struct cfs_timer *timer)
 {

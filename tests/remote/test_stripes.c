@@ -157,6 +157,35 @@ static void a_large_file_is_read_by_several_sessions(void **state)
     test_wait_until(handles_on(fixture, "large") == 0);
 }
 
+/* Reads the beginning of the file, when its stripe is not open yet. How many ms it took. */
+static int64_t read_beginning(struct pool_fixture *fixture)
+{
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "large", O_RDONLY);
+    int64_t start = cfs_clock_ms(&cfs_system_clock);
+    read_mebibyte(fixture, file, 0, 1);
+    int64_t took = cfs_clock_ms(&cfs_system_clock) - start;
+    assert_int_equal(sync_close(&fixture->driver, file), 0);
+    return took;
+}
+
+static void reads_wait_for_the_stripes_of_a_large_file_but_not_for_long(void **state)
+{
+    enum { HELD_MS = 400 };
+    struct pool_fixture *fixture = *state;
+    pid_t pids[POOL_FIXTURE_SERVERS];
+    make_file(fixture, "large", 16 * MEBIBYTE, 1);
+    assert_int_equal(open_pool(fixture, 2, 0), 0);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "large", O_RDONLY);
+    read_until_striped(fixture, file, "large", 2);
+    assert_int_equal(sync_close(&fixture->driver, file), 0);
+    size_t count = pool_fixture_servers(fixture, pids);
+    assert_int_equal(kill(pids[count - 1], SIGSTOP), 0);
+    assert_in_range(read_beginning(fixture), HELD_MS, TEST_LIMIT_MS);
+    assert_int_equal(kill(pids[count - 1], SIGCONT), 0);
+    for (int64_t took = HELD_MS; took >= HELD_MS;) /* where it answers at once there is hardly a wait */
+        took = read_beginning(fixture);
+}
+
 /* The close is on its way when the reads, which it waits for, give reason for further handles. */
 static void a_file_may_be_closed_while_it_gets_stripes(void **state)
 {
@@ -460,6 +489,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CHECK(a_large_file_is_read_by_several_sessions),
+        CHECK(reads_wait_for_the_stripes_of_a_large_file_but_not_for_long),
         CHECK(a_file_may_be_closed_while_it_gets_stripes),
         CHECK(small_and_random_reads_open_no_session),
         CHECK(a_file_that_was_replaced_is_not_mixed),
