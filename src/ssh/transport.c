@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include <errno.h>
 #include <malloc.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,6 +21,7 @@ enum {
     OUTPUT_MOST = 16 * 1024 * 1024,
     MEMORY_LIMIT = 32 * 1024 * 1024,
     FREE_TRIES = 1000,
+    LOGIN_SIZE = 64 * 1024, /* what comes until a first channel runs is less */
 };
 
 static void *allocate(size_t size, void **abstract)
@@ -186,11 +189,21 @@ static void note_greeting(struct cfs_ssh_transport *transport, size_t old_length
         transport->greeting[transport->greeting_length++] = (char)input->bytes[(input->start + i) % input->capacity];
 }
 
+/* Until a subsystem runs, sshd leaves Nagle's algorithm on (RFC 896): of two small packets the second waits until the
+ * first is acknowledged, with which the kernel here would take its time, 40 ms, when there is nothing to send. */
+static void acknowledge(const struct cfs_ssh_transport *transport)
+{
+    const int on = 1;
+    if (transport->received < LOGIN_SIZE)
+        (void)setsockopt(transport->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on)); /* comfort */
+}
+
 ssize_t cfs_ssh_transport_receive(struct cfs_ssh_transport *transport)
 {
     size_t old_length = transport->input.length;
     ssize_t received = cfs_ssh_ring_receive(&transport->input, transport->fd);
     if (received > 0) {
+        acknowledge(transport);
         transport->received += (uint64_t)received;
         note_greeting(transport, old_length);
     }
