@@ -3,10 +3,13 @@
  *
  * What completes before the server was asked:
  * - A change of mode or times of what this mount made within the last minute, and so owns (own.h). Changes that come
- * together are sent as one. So is, meanwhile, opening such a file for reading: the server is asked when it is read.
- * - With durability = fsync, too: making a file or a folder, or renaming a file of our own making, where the names
- * vouch that nothing stands in the way (cfs_behind_vouched), in a folder in which the server has let us make something
- * before, or that we have made ourselves; flush; close.
+ * together are sent as one, with the rename of the file if one follows. So is, meanwhile, opening such a file for
+ * reading: the server is asked when it is read.
+ * - Making a file, where the names vouch that nothing stands in the way (cfs_behind_vouched), in a folder in which the
+ * server has let us make something before, or that we have made ourselves. Until the program flushes or closes the file
+ * nothing is sent, and then all of it at once, for which flush and close wait (behind_put.c).
+ * - With durability = fsync, too: making a file, which begins at once, or a folder, or renaming a file of our own
+ * making, where the names vouch for it likewise; flush; close.
  * All else waits for the server, as below.
  *
  * What is on its way is ordered by name (jobs.c): an operation on a path waits for those that came before it on this

@@ -27,6 +27,7 @@ static void enter_folder(struct cfs_job *job, const struct cfs_remote_attributes
     if (!own)
         return;
     own->made = own->makes = true;
+    own->made_ms = cfs_clock_ms(table->clock);
     cfs_own_looked(table, own, made);
     own->uid = made->uid;
     own->gid = made->gid;

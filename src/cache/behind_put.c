@@ -9,8 +9,8 @@
  * A file that was put has no handle: it is lazy. Who goes on with it has it opened, and it must still look as we left
  * it: what was meant for it is never written into another file.
  *
- * What may be refused waits for the server: in a folder that we have not made, O_EXCL may be somebody's lock, which
- * several machines want at once. */
+ * What may be refused waits for the server: in a folder that we have not made, some minutes ago at most, O_EXCL may be
+ * somebody's lock, which several machines want at once. */
 #include "base/log.h"
 #include "cache/behind_file_priv.h"
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MOST_PUT = 256 * 1024 };
+enum { MOST_PUT = 256 * 1024, NEW_MS = 10 * 60 * 1000 };
 
 bool cfs_open_may_be_held(const struct cfs_job *job, const struct cfs_own *folder)
 {
@@ -30,7 +30,8 @@ bool cfs_open_may_be_held(const struct cfs_job *job, const struct cfs_own *folde
     mode_t needed = access == O_RDWR ? S_IRUSR | S_IWUSR : S_IWUSR;
     if (!can || access == O_RDONLY || (job->mode & needed) != needed)
         return false;
-    return folder->made || !(job->flags & O_EXCL);
+    bool is_new = folder->made && cfs_clock_ms(job->behind->core.clock) - folder->made_ms < NEW_MS;
+    return is_new || !(job->flags & O_EXCL);
 }
 
 bool cfs_open_is_held(const struct cfs_job *job)

@@ -19,7 +19,8 @@ struct cfs_own {
     char *path; /* NULL: the name stands for something else by now, or for nothing */
     bool made;  /* by us: `attributes` are its own. If not, it is a folder in which we have made something */
     struct cfs_remote_attributes attributes;
-    bool makes; /* a folder that lets us make things, which belong to these */
+    int64_t made_ms; /* a folder: when */
+    bool makes;      /* a folder that lets us make things, which belong to these */
     uid_t uid;
     gid_t gid;
     unsigned pending;       /* changes on their way */

@@ -172,6 +172,7 @@ static void test_o_excl_in_a_folder_of_others_asks_the_server(void **state)
 {
     struct cache_fixture f, *fixture = &f;
     struct cfs_remote_file *file;
+    char path[32];
     begin(fixture);
     memory_remote_poke_mkdir(fixture->memory, "theirs");
     memory_remote_advance(fixture->memory, 20000);
@@ -181,6 +182,21 @@ static void test_o_excl_in_a_folder_of_others_asks_the_server(void **state)
     assert_int_equal(cache_lstat(fixture, "theirs/lock", NULL), -ENOENT);
     memory_remote_poke_file(fixture->memory, "theirs/lock", "theirs", 6);
     assert_int_equal(cache_open(fixture, "theirs/lock", NEW, &file), -EEXIST);
+    /* Our own gets old, too, although it is used. */
+    for (int minute = 0; minute < 11; minute++) {
+        memory_remote_advance(fixture->memory, 55000);
+        snprintf(path, sizeof(path), "new/%d", minute);
+        assert_int_equal(cache_lstat(fixture, path, NULL), -ENOENT);
+        assert_int_equal(cache_create(fixture, path, "data"), 0);
+    }
+    assert_int_equal(cache_lstat(fixture, "new/plain", NULL), -ENOENT);
+    (void)cache_cost(fixture);
+    assert_int_equal(cache_open(fixture, "new/plain", O_CREAT | O_WRONLY, &file), 0);
+    assert_int_equal(cache_cost(fixture), 0);
+    assert_int_equal(cache_close(fixture, file), 0);
+    assert_int_equal(cache_lstat(fixture, "new/lock", NULL), -ENOENT);
+    memory_remote_poke_file(fixture->memory, "new/lock", "theirs", 6);
+    assert_int_equal(cache_open(fixture, "new/lock", NEW, &file), -EEXIST);
     end(fixture, 0);
 }
 
