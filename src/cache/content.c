@@ -19,6 +19,7 @@ struct cfs_content *cfs_content_find(const struct cfs_contents *contents, const 
 static void enter(struct cfs_content *content, char *path)
 {
     content->path = path;
+    content->entered_at = ++content->contents->stamp;
     cfs_hash_insert(&content->contents->by_path, cfs_hash_bytes(path, strlen(path)), &content->link);
 }
 

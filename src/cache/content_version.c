@@ -160,6 +160,8 @@ void cfs_content_correct(struct cfs_content *content, struct cfs_remote_attribut
             attributes->size = content->size;
         return;
     }
+    if (!by_handle && content->entered_at > started)
+        return; /* of what had the name before */
     if (is_same_version(content, attributes)) {
         content->confirmed_ms = now_of(content);
         return;

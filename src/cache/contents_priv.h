@@ -69,6 +69,7 @@ struct cfs_content {
     uint64_t suspicions;    /* how often that was raised */
     bool checking;
     uint64_t changed_at; /* the stamp of the last own change */
+    uint64_t entered_at; /* stamp: when it got its path */
 
     /* turns.c */
     struct cfs_list turns; /* waiting, in the order of their arrival */

@@ -12,7 +12,6 @@ enum { MODEL_NAMES = 6, MODEL_SIZE = 8192 };
 struct model_file {
     unsigned references; /* a name, open files */
     bool uncertain;      /* a write failed: nobody knows what is in it */
-    bool suspect;        /* it is not what it should be: somebody must be told why before all have closed it */
     size_t size;
     uint8_t bytes[MODEL_SIZE];
 };

@@ -49,19 +49,25 @@ void programs_believe(void)
     }
 }
 
-/* A difference that a fault explains, of which nobody has been told yet. */
-bool program_may_differ(struct model_file *file)
+bool program_may_differ(void)
 {
-    if (!world.cached || !world.faults)
-        return false;
-    file->suspect = true;
-    return true;
+    return world.cached && world.faults;
 }
 
-void program_expect(const struct program *program, int error, int expected)
+bool program_may_be_gone(const struct model_file *file)
+{
+    return program_may_differ() && file && file->uncertain;
+}
+
+void program_expect(struct program *program, int error, int expected)
 {
     if (world.believes)
         return;
+    /* A small file is made when it is closed, or when it must be: if that fails, it was never there. */
+    if (error == -ENOENT && expected == 0 && program_may_differ()) {
+        program_note_fault(program);
+        return;
+    }
     if (error != expected && !(world.faults && program_is_fault(error)))
         fail_msg("program %u, name %d: %s (%d), expected %d", program->number, program->name, strerror(-error), error,
                  expected);
@@ -108,6 +114,6 @@ struct model_file *program_new_file(void)
 void program_check_size(struct model_file *file, off_t size)
 {
     /* After a fault the name may stand for another file for a while, or the file for none. */
-    if (!file->uncertain && size != (off_t)file->size && !(world.cached && world.faults))
+    if (!file->uncertain && size != (off_t)file->size && !program_may_differ())
         fail_msg("a file of %zu bytes is told to have %lld", file->size, (long long)size);
 }

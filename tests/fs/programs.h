@@ -57,8 +57,9 @@ extern struct world world;
 uint32_t program_random(uint32_t limit);
 const char *program_name(int name);
 bool program_is_fault(int error);
+bool program_may_be_gone(const struct model_file *file);
 /* Fails the test if ERROR is not EXPECTED, nor explained by a fault. */
-void program_expect(const struct program *program, int error, int expected);
+void program_expect(struct program *program, int error, int expected);
 /* The next operation: CHECK is called with its error. */
 void program_begin(struct program *program, void (*check)(struct program *program, int error));
 /* Gives a lookup back. */
@@ -70,8 +71,8 @@ void program_check_size(struct model_file *file, off_t size);
 
 /* With the cache: what was written behind, or is to be set behind, has failed: it is told to whatever comes next. */
 void program_note_fault(struct program *program);
-/* A difference that a fault explains, of which nobody has been told yet. */
-bool program_may_differ(struct model_file *file);
+/* A fault may explain a difference, of which nobody has been told yet. */
+bool program_may_differ(void);
 void programs_believe(void);
 
 /* Operations: of `name`, `other`, `slot`. What cannot be done is not begun. */
