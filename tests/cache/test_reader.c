@@ -269,6 +269,38 @@ static void test_the_budget_of_memory_holds(void **state)
     contents_fixture_fini(&fixture);
 }
 
+/* The look has taken effect when the rename begins, and is answered after it. */
+static void test_a_look_from_before_a_rename_does_not_part_the_file_from_its_name(void **state)
+{
+    struct memory_remote_options memory = {.latency_ms = 40};
+    struct contents_fixture fixture;
+    struct sync_call look;
+    char byte;
+    contents_fixture_init(&fixture, &memory, NULL);
+    contents_poke(&fixture, "file", 5000);
+    contents_poke(&fixture, "replaced", 77);
+    struct cfs_remote_file *file = contents_open(&fixture, "file", O_RDWR);
+    contents_expect(&fixture, file, 0, 5000);
+    sync_init(&look);
+    sync_begin(&look);
+    fixture.contents->operations->lstat(fixture.contents, &look.call, "replaced");
+    sync_submitted(&look);
+    memory_remote_advance(fixture.memory, 30);
+    memory_remote_hold(fixture.memory, MEMORY_LSTAT);
+    assert_int_equal(sync_rename(&fixture.driver, "file", "replaced", CFS_REMOTE_RENAME_REPLACE), 0);
+    memory_remote_release(fixture.memory, MEMORY_LSTAT);
+    assert_int_equal(sync_wait(&fixture.driver, &look), 0);
+    assert_int_equal(look.call.result.attributes.size, 77);
+    sync_fini(&look);
+    struct cfs_remote_file *other = contents_open(&fixture, "replaced", O_RDONLY);
+    assert_int_equal(sync_write(&fixture.driver, file, 10, "x", 1), 0);
+    assert_int_equal(sync_read(&fixture.driver, other, 10, &byte, 1), 1);
+    assert_int_equal(byte, 'x'); /* one file, before any flush */
+    close_file(&fixture, other);
+    close_file(&fixture, file);
+    contents_fixture_fini(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_an_error_reaches_those_who_wait_and_nobody_else),
         cmocka_unit_test(test_a_read_that_waits_can_be_cancelled),
         cmocka_unit_test(test_the_budget_of_memory_holds),
+        cmocka_unit_test(test_a_look_from_before_a_rename_does_not_part_the_file_from_its_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
