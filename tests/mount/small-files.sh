@@ -142,11 +142,14 @@ for number in range(6):  # the first ones are not put as the later ones are
     # Somebody else was faster.
     equal(closing(folder + "/lock", lambda: put(folder + "/lock", "theirs\n")), "EEXIST")
     equal(content(folder + "/lock"), "theirs\n")
+    with open(f"{mount}/{folder}/lock") as file:
+        equal(file.read(), "theirs\n")
     equal(closing(folder + "/log", lambda: put(folder + "/log", "theirs\nmore\n"), flags=os.O_WRONLY | os.O_CREAT), None)
     equal(content(folder + "/log"), "ours\ns\nmore\n")
     # The folder has gone.
     os.mkdir(f"{mount}/{folder}/gone")
     equal(closing(folder + "/gone/file", lambda: os.rmdir(f"{server}/{folder}/gone")), "ENOENT")
+    equal(os.path.exists(f"{mount}/{folder}/gone/file"), False)
     if os.getuid() != 0:
         os.mkdir(f"{mount}/{folder}/closed")
         equal(closing(folder + "/closed/file", lambda: os.chmod(f"{server}/{folder}/closed", 0o500)), "EACCES")
