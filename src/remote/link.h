@@ -58,9 +58,9 @@ void cfs_link_done(struct cfs_link *link, const struct cfs_link_transfer *transf
 uint64_t cfs_link_rate(const struct cfs_link *link);
 /* Bytes that should be in flight at most. */
 uint64_t cfs_link_limit(const struct cfs_link *link);
-/* How much may be fetched where less is asked for, and somebody waits: hardly noticed beside the round trip even at
- * 100 Mbit/s. Next to nothing where the server is near: there, bytes take the time that a round trip does not. (The
- * rate that was measured is of no use: who reads at random does not fill the link.) A power of two. */
+/* How much may be fetched where less is asked for, and somebody waits: not noticed beside the round trip, nor by a TCP
+ * connection that has been quiet. The least where the server is near: there, bytes take the time that a round trip does
+ * not. (The rate that was measured is of no use: who reads at random does not fill the link.) A power of two. */
 uint64_t cfs_link_little(const struct cfs_link *link);
 
 #endif

@@ -95,8 +95,8 @@ static void test_what_is_fetched_beyond_a_small_read_costs_little_of_the_round_t
         assert_in_range(cfs_link_little(&link), 4 * K, (uint64_t)ms * bytes_a_ms / 10);
     }
     assert_int_equal(cfs_link_little(&(struct cfs_link){.round_trip_ms = 0}), 4 * K);
-    assert_int_equal(cfs_link_little(&(struct cfs_link){.round_trip_ms = 40}), 32 * K);
-    assert_int_equal(cfs_link_little(&(struct cfs_link){.round_trip_ms = INT32_MAX}), 32 * K);
+    assert_int_equal(cfs_link_little(&(struct cfs_link){.round_trip_ms = 40}), 8 * K);
+    assert_int_equal(cfs_link_little(&(struct cfs_link){.round_trip_ms = INT32_MAX}), 8 * K);
 }
 
 int main(void)
