@@ -18,6 +18,11 @@ LIMIT_S = 60
 PAYLOAD_SHARE = 1448 / 1538
 
 
+def payload_rate(rate_mbit):
+    """Bytes a second that TCP can carry over the link."""
+    return rate_mbit * 1e6 / 8 * PAYLOAD_SHARE
+
+
 class Failure(Exception):
     """A sentence for whoever runs the benchmark."""
 
@@ -134,10 +139,6 @@ class Place:
         kept = {key: os.environ[key] for key in ("PATH", "LANG", "LC_ALL") if key in os.environ}
         return {"PATH": os.defpath, **kept, "HOME": self.sandbox + "/home", "XDG_RUNTIME_DIR": self.sandbox + "/run",
                 "TMPDIR": self.local}
-
-    def payload_rate(self):
-        """Bytes a second that TCP can carry over the link."""
-        return self.rate_mbit * 1e6 / 8 * PAYLOAD_SHARE
 
     def start_sshd(self):
         box = self.sandbox

@@ -13,3 +13,10 @@ run python3 "$top_srcdir/contrib/bench" --build "$top_builddir" --link 0.2x1000 
 expect_match "table" "sequential read +\| MB/s" "$(<"$results/table.md")"
 expect_equal "results that are not ok" "" "$(tail -n +2 "$results/results.tsv" | cut -f7 | grep -vx ok)"
 expect_equal "runs" 8 "$(tail -n +2 "$results/results.tsv" | wc -l)"
+
+# The picture compares with sshfs, which need not be installed here.
+sed -i -e '2,$ p' -e '2,$ s/\tclusterfs\t/\tsshfs\t/' "$results/results.tsv"
+run python3 "$top_srcdir/contrib/bench" --draw --large 1 --output "$results"
+[ "$code" -eq 0 ] || fail "contrib/bench --draw ended with $code: $errors"
+expect_equal "bars and squares of the picture" 9 "$(python3 -c 'import sys, xml.etree.ElementTree as tree
+print(len(tree.parse(sys.argv[1]).findall("{*}rect")))' "$results/0.2ms-1000mbit.svg")"
