@@ -1,6 +1,6 @@
 """A benchmark as a picture (SVG, drawn here: nothing else is needed): how many times as fast as sshfs, for each workload.
 
-It stands in a README: its background is the page's, its colours follow the reader's light or dark scheme.
+It stands in a README: its colours, with the background, follow the reader's light or dark scheme.
 """
 
 import html
@@ -16,12 +16,14 @@ text { font: 13px -apple-system, "Segoe UI", "Liberation Sans", Helvetica, Arial
 .title { font-size: 16px; font-weight: 600 }
 .times { font-weight: 600 }
 .quiet { fill: #59636e; font-size: 12px }
+.page { fill: #ffffff }
 .grid { stroke: #d1d9e0 }
 .even { stroke: #59636e }
 .c0 { fill: #0969da } .c1 { fill: #54aeff } .c2 { fill: #8250df } .c3 { fill: #bf8700 } .c4 { fill: #1a7f37 }
 @media (prefers-color-scheme: dark) {
   text { fill: #f0f6fc }
   .quiet { fill: #9198a1 }
+  .page { fill: #0d1117 }
   .grid { stroke: #3d444d }
   .even { stroke: #9198a1 }
   .c0 { fill: #1f6feb } .c1 { fill: #79c0ff } .c2 { fill: #ab7df8 } .c3 { fill: #d29922 } .c4 { fill: #3fb950 }
@@ -117,6 +119,7 @@ def draw(results, link, works, programs, caption):
     title = f"Times as fast as sshfs: round trip {link[0]:g} ms, {link[1]:g} Mbit/s (logarithmic)"
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
              f'height="{height}" role="img">', f"<title>{html.escape(title)}</title>", f"<style>{STYLE}</style>",
+             '<rect class="page" width="100%" height="100%" rx="6"/>',
              text(12, 22, title, "title")]
     parts += legend(drawn) + grid(scale, height) + body + [text(12, height - 12, caption, "quiet"), "</svg>"]
     return "\n".join(parts) + "\n"

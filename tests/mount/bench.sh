@@ -18,5 +18,5 @@ expect_equal "runs" 8 "$(tail -n +2 "$results/results.tsv" | wc -l)"
 sed -i -e '2,$ p' -e '2,$ s/\tclusterfs\t/\tsshfs\t/' "$results/results.tsv"
 run python3 "$top_srcdir/contrib/bench" --draw --large 1 --output "$results"
 [ "$code" -eq 0 ] || fail "contrib/bench --draw ended with $code: $errors"
-expect_equal "bars and squares of the picture" 9 "$(python3 -c 'import sys, xml.etree.ElementTree as tree
+expect_equal "page, square and bars of the picture" 10 "$(python3 -c 'import sys, xml.etree.ElementTree as tree
 print(len(tree.parse(sys.argv[1]).findall("{*}rect")))' "$results/0.2ms-1000mbit.svg")"
