@@ -116,6 +116,15 @@ static int start_thread(struct cfs_cache *cache)
     return -error;
 }
 
+/* The first thing that any program makes the kernel ask for. */
+static void learn_root(struct cfs_cache *cache)
+{
+    const struct cfs_remote_facts *known = facts(&cache->remote);
+    if (known->root_attributes.valid)
+        (void)cfs_name_learn(&cache->names, cache->names.root, &known->root_attributes, cfs_names_stamp(&cache->names),
+                             known->root_asked_ms);
+}
+
 static int init_names(struct cfs_cache *cache)
 {
     const struct cfs_cache_options *options = &cache->options;
@@ -131,6 +140,7 @@ static int init_names(struct cfs_cache *cache)
         return error;
     }
     cache->keeps_names = true;
+    learn_root(cache);
     return 0;
 }
 

@@ -118,6 +118,10 @@ struct cfs_remote_facts {
     /* Who the server takes us for: the owner of the login's home folder (the work folder may be somebody else's). */
     bool login_known;
     uid_t login_uid;
+    /* The root as it was when the remote was made, which has asked at that time (cfs_system_clock): whoever looks first
+     * need not ask again. valid = 0: unknown. */
+    struct cfs_remote_attributes root_attributes;
+    int64_t root_asked_ms;
 };
 
 enum { CFS_REMOTE_LISTING_AHEAD = 4 };

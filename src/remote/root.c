@@ -29,6 +29,8 @@ struct cfs_root_search {
     int path_error;
     unsigned answers;
     mode_t mode;
+    struct cfs_remote_attributes attributes;
+    int64_t stat_ms; /* when they were asked for */
     bool login_known;
     uid_t login_uid;
 };
@@ -65,6 +67,8 @@ static void on_stat(struct cfs_operation *operation, const struct cfs_sftp_reply
         search->path_error = reply->error;
     if (reply->attributes && (reply->attributes->flags & SSH_FILEXFER_ATTR_PERMISSIONS))
         search->mode = reply->attributes->permissions;
+    if (reply->attributes)
+        cfs_attributes_from_wire(reply->attributes, &search->attributes);
     answered(operation);
 }
 
@@ -90,7 +94,9 @@ static void on_real_path(struct cfs_operation *operation, const struct cfs_sftp_
 static void ask(struct cfs_operation *operation, const char *path)
 {
     struct cfs_sftp_client *client = cfs_operation_client(operation);
-    search_of(operation)->asked_ms = cfs_sftp_client_is_ready(client) ? cfs_clock_ms(&cfs_system_clock) : 0;
+    struct cfs_root_search *search = search_of(operation);
+    search->stat_ms = cfs_clock_ms(&cfs_system_clock);
+    search->asked_ms = cfs_sftp_client_is_ready(client) ? search->stat_ms : 0;
     struct cfs_step *step = operation->step;
     if (!cfs_step_sent(&step[0], cfs_sftp_realpath(client, cfs_step_arm(&step[0], operation, on_real_path), path)) ||
         !cfs_step_sent(&step[1], cfs_sftp_stat(client, cfs_step_arm(&step[1], operation, on_stat), path)))
@@ -257,6 +263,8 @@ int cfs_root_wait(struct cfs_pool *pool, struct cfs_error *error)
         .root = pool->root,
         .login_known = search->login_known,
         .login_uid = search->login_uid,
+        .root_attributes = search->attributes,
+        .root_asked_ms = search->stat_ms,
     };
     return 0;
 }

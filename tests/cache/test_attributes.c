@@ -5,6 +5,7 @@
 #include "lib/cache_fixture.h"
 #include "lib/fake_clock.h"
 #include <fcntl.h>
+#include <sys/stat.h>
 
 /* A file that was last changed AGE_S seconds ago. */
 static void poke_old(struct cache_fixture *fixture, const char *path, int64_t age_s)
@@ -79,6 +80,23 @@ static void test_a_file_that_is_seen_changing_is_young_whatever_its_times_say(vo
     assert_int_equal(attributes.size, 7);
     advance(fixture, 1000);
     assert_int_equal(cost_of_lstat(fixture, "folder/old", 0), 1);
+}
+
+static void test_what_is_known_of_the_root_is_not_asked_for_again(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    struct cfs_remote_attributes attributes;
+    (void)state;
+    cache_fixture_init(fixture, NULL);
+    memory_remote_tell_root(fixture->memory, 1000000);
+    cache_fixture_start(fixture);
+    cache_cost(fixture);
+    assert_int_equal(cache_lstat(fixture, "", &attributes), 0);
+    assert_int_equal(attributes.mode, S_IFDIR | 0755);
+    assert_int_equal(cache_cost(fixture), 0);
+    advance(fixture, 60000);
+    assert_int_equal(cost_of_lstat(fixture, "", 0), 1);
+    cache_fixture_fini(fixture);
 }
 
 static void test_a_fixed_time_to_live_is_obeyed(void **state)
@@ -419,6 +437,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_young_file_is_asked_for_once_a_second, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_file_that_is_seen_changing_is_young_whatever_its_times_say, setup,
                                         teardown),
+        cmocka_unit_test(test_what_is_known_of_the_root_is_not_asked_for_again),
         cmocka_unit_test(test_a_fixed_time_to_live_is_obeyed),
         cmocka_unit_test(test_without_a_time_to_live_every_call_is_passed_on),
         cmocka_unit_test_setup_teardown(test_absence_lives_a_second_and_up_to_ten_in_an_old_folder, setup, teardown),

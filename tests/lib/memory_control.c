@@ -146,6 +146,15 @@ void memory_remote_poke_mtime(struct memory_remote *memory, const char *path, in
     must(memory_tree_setattr(memory->tree, path, &attributes), "set the times of", path);
 }
 
+void memory_remote_tell_root(struct memory_remote *memory, int64_t age_s)
+{
+    const struct cfs_clock *clock = &memory->clock.clock;
+    int64_t mtime = clock->wall(clock).tv_sec - age_s;
+    memory->facts.root_attributes = (struct cfs_remote_attributes){
+        .valid = CFS_REMOTE_MODE | CFS_REMOTE_TIMES, .mode = S_IFDIR | 0755, .atime = mtime, .mtime = mtime};
+    memory->facts.root_asked_ms = cfs_clock_ms(clock);
+}
+
 void memory_remote_poke_mkdir(struct memory_remote *memory, const char *path)
 {
     must(memory_tree_mkdir(memory->tree, path, 0755), "make", path);

@@ -126,6 +126,8 @@ void memory_remote_poke_write(struct memory_remote *memory, const char *path, ui
 void memory_remote_poke_truncate(struct memory_remote *memory, const char *path, uint64_t size);
 void memory_remote_poke_mtime(struct memory_remote *memory, const char *path, int64_t mtime);
 void memory_remote_poke_mkdir(struct memory_remote *memory, const char *path);
+/* A folder that was last changed AGE_S seconds ago is what the facts tell of the root, learned now. */
+void memory_remote_tell_root(struct memory_remote *memory, int64_t age_s);
 void memory_remote_poke_symlink(struct memory_remote *memory, const char *target, const char *path);
 /* A file or an empty folder. */
 void memory_remote_poke_remove(struct memory_remote *memory, const char *path);

@@ -99,6 +99,7 @@ static void relative_and_home_folders_are_found(void **state)
         assert_string_equal(remote->operations->facts(remote)->root, real);
         assert_true(remote->operations->facts(remote)->login_known);
         assert_int_equal(remote->operations->facts(remote)->login_uid, geteuid());
+        assert_true(S_ISDIR(remote->operations->facts(remote)->root_attributes.mode));
         cfs_pool_free(remote);
     }
 }
