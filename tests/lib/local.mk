@@ -47,6 +47,8 @@ check_PROGRAMS += tests/lib/old_sftp_server
 tests_lib_libtest_a_SOURCES += \
 	tests/lib/remote_conformance.c \
 	tests/lib/remote_conformance.h \
+	tests/lib/remote_conformance_at_once.c \
+	tests/lib/remote_conformance_priv.h \
 	tests/lib/remote_sync.c \
 	tests/lib/remote_sync.h
 EXTRA_DIST += tests/lib/valgrind.supp
