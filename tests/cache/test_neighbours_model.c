@@ -75,6 +75,8 @@ static void change_there(struct model *model, size_t number)
     struct file *file = &model->files[number];
     if (file->count == HISTORY)
         return;
+    /* A time of ours that is on its way makes another program's file of the same size look like ours. */
+    (void)cache_sync(&model->fixture);
     struct version *past = &file->past[file->count++];
     strcpy(past->text, file->now);
     past->until_ms = now(model);
@@ -159,7 +161,8 @@ static void read_one(struct model *model, size_t number)
     assert_true(error == 0 || error == -ENOENT);
     if (error == 0) {
         ssize_t length = cache_read(&model->fixture, file, 0, LENGTH, text);
-        assert_true(length > 0);
+        /* One that we have just made is opened without asking. */
+        assert_true(length > 0 || length == -ESTALE || length == -ENOENT);
         assert_int_equal(cache_close(&model->fixture, file), 0);
     }
     if (!may_be(&model->files[number], text, before - CFS_AHEAD_MS))
