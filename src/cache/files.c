@@ -29,15 +29,16 @@ struct cfs_name *cfs_cached_file_name(const struct cfs_cached_file *file)
     return name && !name->detached && name->incarnation == file->incarnation ? name : NULL;
 }
 
+/* Also if the name is another file's by now: that may have been a mistake (what was known of the name was no longer
+ * right when the file was opened), and to ask once more does no harm. */
 void cfs_cached_file_change_begin(struct cfs_cached_file *file, struct cfs_change *change)
 {
     struct cfs_cache *cache = file->cache;
     if (!file->name)
         return;
     pthread_mutex_lock(&cache->names_lock);
-    struct cfs_name *name = cfs_cached_file_name(file);
-    if (name)
-        cfs_change_begin_name(&cache->names, change, name);
+    if (!file->name->detached)
+        cfs_change_begin_name(&cache->names, change, file->name);
     pthread_mutex_unlock(&cache->names_lock);
 }
 

@@ -206,13 +206,15 @@ static void begin_filling(struct cfs_job *job)
     }
 }
 
-static void end_filling(struct cfs_job *job)
+static void end_filling(struct cfs_job *job, int error)
 {
     for (size_t i = 0; i < CFS_COUNT(job->folders); i++) {
         if (!job->folders[i])
             continue;
         job->folders[i]->filling--;
-        if (job->folders[i]->path)
+        if (error < 0)
+            job->folders[i]->known_until_ms = 0; /* the time that was foreseen has not come */
+        else if (job->folders[i]->path)
             cfs_own_filled(&job->behind->own, job->folders[i]);
         cfs_own_unpin(&job->behind->own, CFS_TAKE(job->folders[i]));
     }
@@ -283,7 +285,7 @@ static struct cfs_waiting *end(struct cfs_job *job, int error)
     cfs_list_remove(&job->ready_link);
     behind->job_count--;
     cfs_own_unpin(&behind->own, job->own);
-    end_filling(job);
+    end_filling(job, error);
     if (job->file)
         cfs_behind_file_put(job->file);
     cfs_job_free(job);

@@ -197,7 +197,8 @@ const struct cfs_own *cfs_own_folder_of(struct cfs_own_table *table, const char 
 struct cfs_own *cfs_own_entry_of_folder(struct cfs_own_table *table, const char *path)
 {
     char *folder CFS_AUTO_FREE = *path ? folder_path(path) : NULL;
-    return folder ? cfs_own_find(table, folder) : NULL;
+    struct cfs_own *own = folder ? cfs_own_find(table, folder) : NULL;
+    return own && own->made && !S_ISDIR(own->attributes.mode) ? NULL : own; /* nothing can be in a file */
 }
 
 static int64_t wall_ms(const struct cfs_own_table *table)
