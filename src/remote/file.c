@@ -21,6 +21,7 @@ struct cfs_remote_file *cfs_file_new(struct cfs_lane *lane, const struct cfs_sft
     file->flags = flags;
     file->path = copy;
     cfs_gate_init(&file->gate);
+    cfs_list_init(&file->undecided);
     pthread_mutex_lock(&pool->lock);
     cfs_list_push_back(&pool->files, &file->link);
     pool->open_files++;

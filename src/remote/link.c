@@ -5,7 +5,7 @@ enum { ROUND_TRIP_AGE_MS = 10000, SPAN_ROUND_TRIPS = 10, SPAN_MINIMUM_MS = 500 }
 /* At most what a sender may send at once who has sent little for a while, ten packets (RFC 6928, RFC 7661): more would
  * take a second round trip. */
 enum { LITTLE_A_MS = 1 << 10, LITTLE_LEAST = 4 << 10, LITTLE_MOST = 8 << 10 };
-enum { FLAT_ROUNDS = 3, GAIN_FIRST = 4, GAIN = 2 };
+enum { FLAT_ROUNDS = 2, GAIN_FIRST = 3, GAIN = 2 };
 
 static uint64_t least(const struct cfs_link *link)
 {

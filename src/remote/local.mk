@@ -13,6 +13,8 @@ src_remote_libremote_a_SOURCES = \
 	src/remote/lane.c \
 	src/remote/link.c \
 	src/remote/link.h \
+	src/remote/look.c \
+	src/remote/look.h \
 	src/remote/names.c \
 	src/remote/names.h \
 	src/remote/operation.c \

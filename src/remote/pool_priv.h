@@ -136,6 +136,8 @@ struct cfs_remote_file {
     uint64_t stripe_at; /* how many of them make it worth to look for stripes */
     bool not_to_stripe; /* what its path leads to may be another file */
     struct cfs_hold hold;
+    struct cfs_own_look *own;  /* stripes.c; NULL: was not asked for */
+    struct cfs_list undecided; /* openings of stripes that wait for it */
     /* pool->lock */
     struct cfs_list link;
     char *path; /* absolute; follows renames */
@@ -163,6 +165,8 @@ static inline bool cfs_pool_can(const struct cfs_pool *pool, enum cfs_sftp_exten
 
 /* Bulk data is moving: begins to open more sessions, where that makes sense. */
 void cfs_sessions_want(struct cfs_pool *pool);
+/* Whether there are further sessions, or may come. */
+bool cfs_sessions_may_be_more(struct cfs_pool *pool);
 /* Where the round trip is long, a login cannot wait until data moves: begins it, when session 0 is logged in, and once
  * the pool is usable and its round trip was measured. */
 void cfs_sessions_prepare(struct cfs_pool *pool);

@@ -98,6 +98,11 @@ void cfs_sessions_want(struct cfs_pool *pool)
         begin(pool);
 }
 
+bool cfs_sessions_may_be_more(struct cfs_pool *pool)
+{
+    return pool->sessions + pool->sessions_coming > 1;
+}
+
 void cfs_sessions_prepare(struct cfs_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);

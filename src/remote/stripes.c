@@ -14,13 +14,12 @@
  *
  * By which of its handles a part of a file goes: spread.c. */
 #include "base/log.h"
+#include "remote/look.h"
 #include "remote/pool_priv.h"
 #include "sftp/protocol.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 #include <time.h>
 
 /* In pieces of bulk data: */
@@ -28,15 +27,23 @@ enum {
     ENOUGH = 32, /* so many must have moved, */
     FEW = 1,     /* or one, of a file that is known */
     LARGE = 128, /* to be so large */
+    BEGINNING = 4,
 };
 
-enum {
-    RECENT_S = 3, /* an mtime that could come again */
-    SAMPLE = 4096,
-    SAMPLES = 2,
+enum { RECENT_S = 3 /* an mtime that could come again */ };
+
+/* What the own handle of a file that is only read says: asked for once, when it is begun to be read. */
+struct cfs_own_look {
+    uint64_t places[CFS_LOOK_PLACES];
+    struct cfs_look look;
+    bool is_known;
 };
 
-enum { OWN, OTHER, SIDES };
+/* Asking for that. */
+struct own_asking {
+    struct cfs_operation operation;
+    struct cfs_remote_file *file;
+};
 
 struct opening {
     struct cfs_operation operation;
@@ -46,14 +53,8 @@ struct opening {
     bool has_asked;  /* for the handle */
     bool has_handle; /* and the file does not have it */
     struct cfs_sftp_handle handle;
-    /* The comparison. */
-    struct cfs_step asked[SIDES][1 + SAMPLES];
-    unsigned waiting;
-    bool asked_other; /* the last to be asked */
-    struct cfs_remote_attributes attributes[SIDES];
-    uint64_t offset[SAMPLES];
-    size_t length[SIDES][SAMPLES];
-    uint8_t bytes[SIDES][SAMPLES][SAMPLE];
+    struct cfs_look own, other; /* `own`: of a file that is written */
+    struct cfs_list link;       /* file->undecided, when only what the own handle says is missing */
 };
 
 static struct opening *of(struct cfs_operation *operation)
@@ -78,27 +79,10 @@ bool cfs_stripe_is_up(const struct cfs_stripe *stripe)
 
 /* --- comparing --- */
 
-static bool is_same_file(const struct opening *self)
-{
-    const struct cfs_remote_attributes *own = &self->attributes[OWN], *other = &self->attributes[OTHER];
-    const unsigned needed = CFS_REMOTE_SIZE | CFS_REMOTE_TIMES | CFS_REMOTE_MODE | CFS_REMOTE_OWNER;
-    if ((own->valid & other->valid & needed) != needed || !S_ISREG(own->mode))
-        return false;
-    if (own->size != other->size || own->mtime != other->mtime || own->mode != other->mode || own->uid != other->uid ||
-        own->gid != other->gid)
-        return false;
-    for (int i = 0; i < SAMPLES; i++) {
-        if (self->length[OWN][i] != self->length[OTHER][i] ||
-            memcmp(self->bytes[OWN][i], self->bytes[OTHER][i], self->length[OWN][i]) != 0)
-            return false;
-    }
-    return true;
-}
-
-/* By our clock; the server's need not agree: what is left then are the samples. */
+/* By our clock; the server's need not agree: what is left then is what was read. */
 static bool is_recent(const struct opening *self)
 {
-    return !is_written(self->file) && self->attributes[OWN].mtime + RECENT_S > time(NULL);
+    return !is_written(self->file) && self->other.attributes.mtime + RECENT_S > time(NULL);
 }
 
 static void adopt(struct opening *self)
@@ -121,7 +105,7 @@ static void adopt(struct opening *self)
 static void judge(struct opening *self)
 {
     struct cfs_remote_file *file = self->file;
-    bool same = is_same_file(self);
+    bool same = cfs_looks_agree(is_written(file) ? &self->own : &file->own->look, &self->other);
     if (same && is_recent(self)) {
         file->stripe_at = 2 * file->moved;
     } else if (same) {
@@ -133,69 +117,110 @@ static void judge(struct opening *self)
     cfs_operation_finish(&self->operation, 0);
 }
 
+static void judge_if_known(struct opening *self)
+{
+    if (self->own.waiting + self->other.waiting > 0)
+        return;
+    if (is_written(self->file) || self->file->own->is_known)
+        judge(self);
+    else
+        cfs_list_push_back(&self->file->undecided, &self->link);
+}
+
 static void on_compared(struct cfs_operation *operation, struct cfs_step *step, const struct cfs_sftp_reply *reply)
 {
     struct opening *self = of(operation);
-    int side = step >= self->asked[OTHER] ? OTHER : OWN;
-    long what = step - self->asked[side];
-    if (reply->attributes)
-        cfs_attributes_from_wire(reply->attributes, &self->attributes[side]);
-    if (what > 0)
-        self->length[side][what - 1] = reply->error ? 0 : reply->data_length;
-    if (--self->waiting == 0 && self->asked_other)
-        judge(self);
-}
-
-/* By one of the two handles. False: the operation has ended. */
-static bool ask(struct opening *self, int side, struct cfs_lane *lane, const struct cfs_sftp_handle *handle)
-{
-    struct cfs_operation *operation = &self->operation;
-    struct cfs_step *step = self->asked[side];
-    self->asked_other = side == OTHER;
-    struct cfs_sftp_request *armed = cfs_step_arm_on(&step[0], operation, lane, on_compared);
-    self->waiting++;
-    if (!cfs_step_sent(&step[0], cfs_sftp_fstat(lane->client, armed, handle)))
-        return false;
-    for (int i = 0; i < SAMPLES && !is_written(self->file); i++) {
-        armed = cfs_step_arm_on(&step[1 + i], operation, lane, on_compared);
-        armed->destination = self->bytes[side][i];
-        self->waiting++;
-        if (!cfs_step_sent(&step[1 + i], cfs_sftp_read(lane->client, armed, handle, self->offset[i], SAMPLE)))
-            return false;
-    }
-    return true;
-}
-
-static void ask_other(struct opening *self)
-{
-    if (is_up(self->lane, self->generation))
-        (void)!ask(self, OTHER, self->lane, &self->handle);
-    else
-        cfs_operation_finish(&self->operation, -EAGAIN);
-}
-
-/* False: the operation has ended. */
-static bool ask_own(struct opening *self)
-{
-    struct cfs_remote_file *file = self->file;
-    uint64_t random = 0, size = file->size_known && file->size > SAMPLE ? file->size : SAMPLE;
-    if (!cfs_lane_is_up(file->lane) || getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0) {
-        cfs_operation_finish(&self->operation, -EAGAIN);
-        return false;
-    }
-    self->offset[0] = random % size;
-    self->offset[1] = size - SAMPLE;
-    return ask(self, OWN, file->lane, &file->handle);
+    cfs_look_note(cfs_look_has(&self->own, step) ? &self->own : &self->other, step, reply);
+    judge_if_known(self);
 }
 
 /* A file that is written, at rest. */
 static void start_comparison(struct cfs_operation *operation)
 {
-    if (ask_own(of(operation)))
-        ask_other(of(operation));
+    struct opening *self = of(operation);
+    struct cfs_remote_file *file = self->file;
+    if (!cfs_lane_is_up(file->lane) || !is_up(self->lane, self->generation))
+        cfs_operation_finish(operation, -EAGAIN);
+    else if (cfs_look_ask(&self->own, operation, file->lane, &file->handle, NULL, on_compared))
+        (void)!cfs_look_ask(&self->other, operation, self->lane, &self->handle, NULL, on_compared);
 }
 
-/* --- opening: what the own handle of a file that is only read says is asked for meanwhile --- */
+/* --- what the own handle of a file that is only read says --- */
+
+static void on_own_look(struct cfs_operation *operation, struct cfs_step *step, const struct cfs_sftp_reply *reply)
+{
+    struct cfs_own_look *own = cfs_container_of(operation, struct own_asking, operation)->file->own;
+    cfs_look_note(&own->look, step, reply);
+    own->is_known = own->look.waiting == 0;
+    if (own->is_known)
+        cfs_operation_finish(operation, 0);
+}
+
+static void start_asking(struct cfs_operation *operation)
+{
+    struct cfs_remote_file *file = cfs_container_of(operation, struct own_asking, operation)->file;
+    if (!cfs_lane_is_up(file->lane))
+        cfs_operation_finish(operation, -EAGAIN);
+    else if (cfs_look_ask(&file->own->look, operation, file->lane, &file->handle, file->own->places, on_own_look))
+        cfs_hold_asked(file);
+}
+
+static void asking_ends(struct cfs_operation *operation)
+{
+    struct cfs_remote_file *file = cfs_container_of(operation, struct own_asking, operation)->file;
+    struct cfs_list *link;
+    bool is_known = file->own->is_known;
+    if (!is_known)
+        file->not_to_stripe = true;
+    while ((link = cfs_list_pop_front(&file->undecided))) {
+        struct opening *opening = cfs_container_of(link, struct opening, link);
+        if (is_known)
+            judge(opening);
+        else
+            cfs_operation_finish(&opening->operation, -EAGAIN);
+    }
+}
+
+static void on_done(struct cfs_remote_call *call)
+{
+    free(call);
+}
+
+/* An operation of SIZE bytes on FILE, which needs it to stay open. NULL without memory. */
+static void *new_aside(struct cfs_remote_file *file, size_t size, void (*start)(struct cfs_operation *operation),
+                       void (*ending)(struct cfs_operation *operation))
+{
+    struct cfs_remote_call *call = calloc(1, sizeof(*call));
+    if (!call)
+        return NULL;
+    call->done = on_done;
+    struct cfs_operation *operation = cfs_operation_new(file->pool, call, size, CFS_DIAGNOSE_OPEN, start);
+    if (!operation)
+        return NULL;
+    operation->ending = ending;
+    cfs_operation_use_file(operation, file, CFS_TICKET_ASIDE);
+    return operation;
+}
+
+/* False: this file will have no stripes. */
+static bool ask_own(struct cfs_remote_file *file)
+{
+    struct own_asking *asking = NULL;
+    if (file->own)
+        return true;
+    file->own = calloc(1, sizeof(*file->own));
+    if (file->own && cfs_look_choose(file->size, file->own->places) == 0)
+        asking = new_aside(file, sizeof(*asking), start_asking, asking_ends);
+    file->not_to_stripe = !asking;
+    if (!asking)
+        return false;
+    asking->file = file;
+    cfs_operation_enter(&asking->operation);
+    cfs_operation_submit(&asking->operation, file->lane, 0);
+    return true;
+}
+
+/* --- opening --- */
 
 static void on_opened(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
 {
@@ -208,8 +233,10 @@ static void on_opened(struct cfs_operation *operation, const struct cfs_sftp_rep
     }
     self->handle = *reply->handle;
     self->has_handle = true;
-    if (!is_written(file))
-        ask_other(self);
+    if (!is_written(file) && is_up(self->lane, self->generation))
+        (void)!cfs_look_ask(&self->other, operation, self->lane, &self->handle, file->own->places, on_compared);
+    else if (!is_written(file))
+        cfs_operation_finish(operation, -EAGAIN);
     else if (!cfs_operation_queue_again(operation, file, CFS_TICKET_LOOK, start_comparison))
         cfs_operation_finish(operation, -EBUSY);
 }
@@ -228,8 +255,6 @@ static void start_opening(struct cfs_operation *operation)
         return;
     of(operation)->has_asked = true;
     cfs_hold_asked(file);
-    if (flags == O_RDONLY)
-        (void)!ask_own(of(operation));
 }
 
 static void dispose(struct cfs_operation *operation)
@@ -244,26 +269,15 @@ static void on_end(struct cfs_operation *operation)
     struct opening *self = of(operation);
     if (!self->has_asked)
         cfs_hold_asked(self->file);
+    cfs_list_remove(&self->link);
     if (--self->file->stripes_coming == 0)
         cfs_hold_end(self->file);
 }
 
-static void on_done(struct cfs_remote_call *call)
-{
-    free(call);
-}
-
 static void open_stripe(struct cfs_remote_file *file, struct cfs_lane *lane)
 {
-    struct cfs_remote_call *call = calloc(1, sizeof(*call));
     char *path = cfs_file_path(file);
-    if (!call || !path) {
-        free(call);
-        free(path);
-        return;
-    }
-    call->done = on_done;
-    struct opening *self = cfs_operation_new(file->pool, call, sizeof(*self), CFS_DIAGNOSE_OPEN, start_opening);
+    struct opening *self = path ? new_aside(file, sizeof(*self), start_opening, on_end) : NULL;
     if (!self) {
         free(path);
         return;
@@ -273,9 +287,8 @@ static void open_stripe(struct cfs_remote_file *file, struct cfs_lane *lane)
     self->generation = lane->generation;
     self->operation.path = path;
     self->operation.dispose = dispose;
-    self->operation.ending = on_end;
+    cfs_list_init(&self->link);
     file->stripes_coming++;
-    cfs_operation_use_file(&self->operation, file, CFS_TICKET_ASIDE);
     cfs_operation_enter(&self->operation);
     cfs_operation_submit(&self->operation, lane, 0);
 }
@@ -309,6 +322,8 @@ void cfs_stripes_consider(struct cfs_remote_file *file, size_t length)
     if (file->not_to_stripe || file->moved < file->stripe_at || file->moved < worth)
         return;
     cfs_sessions_want(file->pool);
+    if (!cfs_sessions_may_be_more(file->pool) || (!is_written(file) && !ask_own(file)))
+        return;
     /* A close that waits ends the file when its turn has come. */
     if (file->stripes_coming > 0 || cfs_gate_somebody_waits(&file->gate, CFS_TICKET_ASIDE))
         return;
@@ -316,7 +331,7 @@ void cfs_stripes_consider(struct cfs_remote_file *file, size_t length)
     /* Each look at a file that is written costs it a rest: the later ones together. */
     if (is_written(file) && count > 0 && file->pool->sessions_coming > 0)
         return;
-    bool is_first = count == 0;
+    bool is_beginning = !is_written(file) && count == 0 && file->moved <= BEGINNING * piece;
     for (unsigned i = file->pool->lanes_wanted; i < CFS_LANES_MAX && count < CFS_STRIPES_MAX; i++) {
         struct cfs_lane *lane = &file->pool->lanes[i];
         if (!is_up(lane, lane->generation) || has_stripe_on(file, lane))
@@ -324,8 +339,8 @@ void cfs_stripes_consider(struct cfs_remote_file *file, size_t length)
         open_stripe(file, lane);
         count++;
     }
-    if (is_first && !is_written(file))
-        cfs_hold_begin(file, file->stripes_coming);
+    if (is_beginning && file->stripes_coming > 0)
+        cfs_hold_begin(file, file->stripes_coming + !file->own->is_known);
 }
 
 static void forget(struct cfs_remote_file *file, struct cfs_stripe *stripe)
@@ -350,6 +365,7 @@ bool cfs_stripe_close(struct cfs_remote_file *file, unsigned number, struct cfs_
 
 void cfs_stripes_discard(struct cfs_remote_file *file)
 {
+    free(CFS_TAKE(file->own));
     struct cfs_lane *lane;
     struct cfs_sftp_handle handle;
     for (unsigned i = 0; i < file->stripe_count; i++) {
