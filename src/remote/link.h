@@ -1,4 +1,4 @@
-/* How many bytes to keep in flight on a link, measured: twice its rate times its round trip; four times that, while it
+/* How many bytes to keep in flight on a link, measured: twice its rate times its round trip; three times that, while it
  * has never been full.
  *
  * More is not faster: what is asked for beyond that queues inside the server's sshd, whose buffers then cost it CPU (a
@@ -10,7 +10,7 @@
  * flight, so that the limit doubles each round trip until it is. (Twice, as there: with half as much more, answers that
  * take half again as long as the shortest round trip - of a busy server, or of a connection that is new and slow -
  * would keep the limit from growing ever.) At first TCP doubles what it sends each round trip, and the requests for
- * that must be there before; hence four times. It is over when three round trips in a row bring no quarter more.
+ * that must be there before; hence three times. It is over when two round trips in a row bring no quarter more.
  *
  * The round trip is the smallest time that a transfer took. It is forgotten after ten seconds, but only for the time of
  * a transfer that was sent while the link was quiet: on a busy one our own queue is part of it, and limit and queue
