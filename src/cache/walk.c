@@ -11,7 +11,7 @@ enum {
     SCAN_LIMIT = 2000, /* names looked at in one go */
     WALK_MS = 10000,   /* a folder is part of a walk if its parent was listed so recently */
     PAUSE_MS = 2000,
-    SETTLED_S = 10,    /* a folder has not changed for so long */
+    SETTLED_S = 2,     /* a folder has not changed for so long: times have whole seconds */
     UNKNOWN_LIMIT = 3, /* names that were not known: so many in a folder, and it is as good as listed; */
                        /* one is enough in a folder of such a folder */
 };

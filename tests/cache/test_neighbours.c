@@ -317,6 +317,31 @@ static void test_who_looks_at_one_file_again_and_again_gets_no_listing(void **st
     end(&fixture);
 }
 
+/* How often the folder is listed when four of its names are looked at, so long after it changed. */
+static unsigned listings_after(int64_t seconds)
+{
+    struct cache_fixture fixture;
+    begin(&fixture, 0);
+    const struct cfs_clock *clock = memory_remote_clock(fixture.memory);
+    memory_remote_poke_mtime(fixture.memory, "folder", clock->wall(clock).tv_sec - seconds);
+    assert_int_equal(cache_lstat(&fixture, "folder", NULL), 0);
+    for (int i = 0; i < 4; i++) {
+        char *path = path_of("folder", i);
+        assert_int_equal(cache_lstat(&fixture, path, NULL), 0);
+        free(path);
+    }
+    unsigned count = (unsigned)memory_remote_count(fixture.memory, MEMORY_OPEN_LISTING);
+    end(&fixture);
+    return count;
+}
+
+static void test_a_folder_that_changes_just_now_is_not_listed_for_looks(void **state)
+{
+    assert_int_equal(listings_after(0), 0);
+    assert_int_equal(listings_after(1), 0);
+    assert_int_equal(listings_after(4), 1);
+}
+
 /* --- what nobody wants --- */
 
 static void test_what_nobody_takes_is_closed_soon_and_it_stops(void **state)
@@ -604,6 +629,7 @@ int main(void)
         cmocka_unit_test(test_a_program_that_pauses_does_not_go_on_more_slowly),
         cmocka_unit_test(test_who_looks_at_file_after_file_gets_the_listings_of_the_tree),
         cmocka_unit_test(test_who_looks_at_one_file_again_and_again_gets_no_listing),
+        cmocka_unit_test(test_a_folder_that_changes_just_now_is_not_listed_for_looks),
         cmocka_unit_test(test_what_nobody_takes_is_closed_soon_and_it_stops),
         cmocka_unit_test(test_files_ahead_stay_within_their_number_and_bytes),
         cmocka_unit_test(test_a_change_on_the_server_is_seen_a_second_later),
