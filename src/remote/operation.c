@@ -137,7 +137,9 @@ static void on_deadline(struct cfs_timer *timer)
     int64_t now = cfs_loop_now_ms(pool->loop), since = operation->waiting_since_ms;
     int64_t last_sign = operation->lane->last_reply_ms > since ? operation->lane->last_reply_ms : since;
     int64_t left = last_sign + pool->op_timeout_ms - now;
-    if (left > 0 && now - since < (int64_t)CFS_DEADLINES * pool->op_timeout_ms)
+    if (operation->lane->state == CFS_LANE_STARTING)
+        cfs_operation_made_progress(operation); /* it was not sent yet; who waits for the lane has a limit of its own */
+    else if (left > 0 && now - since < (int64_t)CFS_DEADLINES * pool->op_timeout_ms)
         cfs_loop_start_timer(pool->loop, timer, left);
     else if (operation->reroute && operation->lane->session > 0)
         cfs_session_stalled(operation->lane); /* which sends it again, elsewhere */
