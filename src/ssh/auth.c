@@ -31,18 +31,17 @@ void cfs_auth_note(struct cfs_auth *auth, const char *format, ...)
 
 void cfs_auth_name_method(struct cfs_auth *auth, const char *format, ...)
 {
-    if (auth->login_method_size == 0)
-        return;
-    size_t used = auth->partial ? strlen(auth->login_method) : 0;
-    if (used > 0 && used + 2 < auth->login_method_size) {
-        memcpy(auth->login_method + used, ", ", 3);
+    char *method = auth->login.method;
+    size_t used = auth->partial ? strlen(method) : 0;
+    if (used > 0 && used + 2 < sizeof(auth->login.method)) {
+        memcpy(method + used, ", ", 3);
         used += 2;
     }
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(auth->login_method + used, auth->login_method_size - used, format, arguments);
+    vsnprintf(method + used, sizeof(auth->login.method) - used, format, arguments);
     va_end(arguments);
-    cfs_text_make_printable(auth->login_method, false);
+    cfs_text_make_printable(method, false);
 }
 
 /* --- people --- */
@@ -283,7 +282,7 @@ static struct noting_prompter *noting(struct cfs_prompter *prompter)
 static int note_and_ask(struct cfs_prompter *prompter, const char *text, bool echo, char **ret_answer)
 {
     struct noting_prompter *self = noting(prompter);
-    self->auth->by_person = true;
+    self->auth->login.by_person = true;
     return self->real->ask(self->real, text, echo, ret_answer);
 }
 
@@ -305,8 +304,8 @@ static void tell(struct cfs_prompter *prompter, const char *text)
 }
 
 int cfs_ssh_authenticate(LIBSSH2_SESSION *session, const struct cfs_profile *profile, struct cfs_prompter *prompter,
-                         struct cfs_ssh_waiter *waiter, char *login_method, size_t login_method_size,
-                         bool *ret_by_person, struct cfs_error *error)
+                         struct cfs_ssh_waiter *waiter, const char *first_key, struct cfs_ssh_login *ret_login,
+                         struct cfs_error *error)
 {
     struct noting_prompter noting_prompter = {
         .prompter = {.ask = note_and_ask, .confirm = confirm, .can_ask = can_ask, .tell = tell}, .real = prompter};
@@ -316,11 +315,11 @@ int cfs_ssh_authenticate(LIBSSH2_SESSION *session, const struct cfs_profile *pro
                             .prompter = prompter ? &noting_prompter.prompter : NULL,
                             .waiter = waiter,
                             .error = error,
-                            .login_method = login_method,
-                            .login_method_size = login_method_size};
+                            .first_key = first_key};
     noting_prompter.auth = &auth;
     int result = authenticate(&auth);
-    *ret_by_person = auth.by_person;
+    if (result == 0)
+        *ret_login = auth.login;
     cfs_auth_offers_free(auth.offers);
     return result;
 }

@@ -8,6 +8,7 @@
 #include "conf/profile.h"
 #include "ssh/prompter.h"
 #include <libssh2.h>
+#include <stdbool.h>
 
 /* How cfs_ssh_auth waits: libssh2 is non-blocking throughout. */
 struct cfs_ssh_waiter {
@@ -19,13 +20,20 @@ struct cfs_ssh_waiter {
     void (*resume)(struct cfs_ssh_waiter *waiter);
 };
 
-/* Tries, in order: agent keys that match identity_files, other identity files, other agent keys (unless
- * identities_only), keyboard-interactive, password - each only when the server offers the method; a refused key is not
- * tried twice; the number of keys offered stays below the server's usual MaxAuthTries (6). Writes what worked to
- * LOGIN_METHOD, and whether somebody had to do something for it to RET_BY_PERSON. -errno with a sentence that says
- * which keys were offered and why each was not taken (CFS_FAILURE_LOGIN, CFS_FAILURE_KEY_FILE, ...). */
+/* How a login was made. */
+struct cfs_ssh_login {
+    char method[160]; /* "publickey /home/a/.ssh/id_ed25519" */
+    char key[64];     /* the fingerprint of the (first) key that was accepted; "": none */
+    bool by_person;   /* somebody had to do something for it */
+};
+
+/* Tries, in order: the key with the fingerprint FIRST_KEY (NULL: none is known), agent keys that match identity_files,
+ * other identity files, other agent keys (unless identities_only), keyboard-interactive, password - each only when the
+ * server offers the method; a refused key is not tried twice; the number of keys offered stays below the server's usual
+ * MaxAuthTries (6). -errno with a sentence that says which keys were offered and why each was not taken
+ * (CFS_FAILURE_LOGIN, CFS_FAILURE_KEY_FILE, ...). */
 CFS_CHECKED int cfs_ssh_authenticate(LIBSSH2_SESSION *session, const struct cfs_profile *profile,
-                                     struct cfs_prompter *prompter, struct cfs_ssh_waiter *waiter, char *login_method,
-                                     size_t login_method_size, bool *ret_by_person, struct cfs_error *error);
+                                     struct cfs_prompter *prompter, struct cfs_ssh_waiter *waiter,
+                                     const char *first_key, struct cfs_ssh_login *ret_login, struct cfs_error *error);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "ssh/host_key.h"
 #include "ssh/key_file_priv.h"
 #include <errno.h>
 #include <pwd.h>
@@ -203,6 +204,21 @@ static int add_agent_keys(struct cfs_auth_offers *offers)
     return 0;
 }
 
+/* What another session was let in with: no key need be refused a second time. */
+static void put_first(struct cfs_auth_offers *offers, const char *fingerprint)
+{
+    for (size_t i = 0; i < offers->count; i++) {
+        struct cfs_auth_offer offer = offers->entries[i];
+        char *its CFS_AUTO_FREE =
+            offer.blob_length > 0 ? cfs_host_key_fingerprint(offer.blob, offer.blob_length) : NULL;
+        if (!its || strcmp(its, fingerprint) != 0)
+            continue;
+        memmove(offers->entries + 1, offers->entries, i * sizeof(offer));
+        offers->entries[0] = offer;
+        return;
+    }
+}
+
 int cfs_auth_offers_make(struct cfs_auth *auth, struct cfs_auth_offers **ret_offers)
 {
     struct cfs_auth_offers *offers = calloc(1, sizeof(*offers));
@@ -220,6 +236,8 @@ int cfs_auth_offers_make(struct cfs_auth *auth, struct cfs_auth_offers **ret_off
         result = add_files(offers, false);
     if (result == 0 && !auth->profile->identities_only)
         result = add_agent_keys(offers);
+    if (result == 0 && auth->first_key)
+        put_first(offers, auth->first_key);
     if (result < 0) {
         cfs_auth_offers_free(offers);
         return result;

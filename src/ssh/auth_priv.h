@@ -36,8 +36,9 @@ struct cfs_auth {
     struct cfs_prompter *prompter; /* may be NULL */
     struct cfs_ssh_waiter *waiter;
     struct cfs_error *error;
-    char *login_method;
-    size_t login_method_size;
+    const char *first_key; /* the fingerprint of the key to offer first; NULL */
+    /* by_person: a prompt was answered, a security key touched, or the agent asked somebody (by the time it took) */
+    struct cfs_ssh_login login;
 
     char *method_list;  /* what the server would accept now; libssh2's (see cfs_auth_list_methods) */
     unsigned methods;   /* the same, of enum cfs_auth_method */
@@ -45,8 +46,6 @@ struct cfs_auth {
     unsigned attempted; /* methods that were tried at the server; keys are counted below */
     bool partial;       /* a factor was accepted, and the server wants another */
     bool password_used;
-    bool by_person; /* a prompt was answered, a security key touched, or the agent asked somebody (by the time it took)
-                     */
 
     struct cfs_auth_offers *offers; /* made by the first attempt with a key */
     struct cfs_auth_signing signing;

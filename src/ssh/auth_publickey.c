@@ -74,7 +74,7 @@ static int sign_with_agent(struct cfs_auth_signing *signing, const char *algorit
                                                               : 0;
     int64_t begun_ms = cfs_clock_ms(&cfs_system_clock);
     if (strncmp(algorithm, "sk-", 3) == 0) {
-        auth->by_person = true;
+        auth->login.by_person = true;
         cfs_auth_tell(auth, "Confirm the login on your security key.");
     }
     auth->waiter->pause(auth->waiter);
@@ -82,7 +82,7 @@ static int sign_with_agent(struct cfs_auth_signing *signing, const char *algorit
                                 flags, (int)auth->profile->login_timeout_ms, ret_blob, ret_blob_length);
     auth->waiter->resume(auth->waiter);
     if (cfs_clock_ms(&cfs_system_clock) - begun_ms >= PERSONAL_MS)
-        auth->by_person = true;
+        auth->login.by_person = true;
     return result;
 }
 
@@ -94,8 +94,11 @@ static int sign_with_file(struct cfs_auth_signing *signing, const char *algorith
     int result =
         cfs_key_file_unlock(signing->offer->file, auth->profile->passphrase, auth->prompter, &signing->failure);
     auth->waiter->resume(auth->waiter);
-    return result < 0 ? result
-                      : cfs_key_file_sign(signing->offer->file, algorithm, data, length, ret_blob, ret_blob_length);
+    if (result < 0)
+        return result;
+    /* The one that was read from a .pub file is gone. */
+    signing->offer->blob = cfs_key_file_public_blob(signing->offer->file, &signing->offer->blob_length);
+    return cfs_key_file_sign(signing->offer->file, algorithm, data, length, ret_blob, ret_blob_length);
 }
 
 static int make_signature(struct cfs_auth_signing *signing, const void *data, size_t length,
@@ -175,6 +178,15 @@ static bool learn_blob(struct cfs_auth *auth, struct cfs_auth_offer *offer)
     return true;
 }
 
+/* The server has accepted it. */
+static void name_key(struct cfs_auth *auth, const struct cfs_auth_offer *offer)
+{
+    char *fingerprint CFS_AUTO_FREE = cfs_host_key_fingerprint(offer->blob, offer->blob_length);
+    cfs_auth_name_method(auth, "publickey %s", offer->label);
+    if (fingerprint && !auth->login.key[0])
+        snprintf(auth->login.key, sizeof(auth->login.key), "%s", fingerprint);
+}
+
 /* After a signature that did not do: either it was one factor of several, or the server does not believe it. */
 static int settle_signed(struct cfs_auth *auth, const struct cfs_auth_offer *offer)
 {
@@ -183,7 +195,7 @@ static int settle_signed(struct cfs_auth *auth, const struct cfs_auth_offer *off
     if (result != 0)
         return result;
     if (auth->methods != before)
-        cfs_auth_name_method(auth, "publickey %s", offer->label);
+        name_key(auth, offer);
     else
         cfs_auth_note(auth, "it did not accept the signature of the key %s", offer->label);
     return 0;
@@ -229,7 +241,7 @@ static int settle_offer(struct cfs_auth *auth, int result, bool was_early)
     const struct cfs_auth_signing *signing = &auth->signing;
     result = cfs_auth_settle(auth, result);
     if (result > 0)
-        cfs_auth_name_method(auth, "publickey %s", signing->offer->label);
+        name_key(auth, signing->offer);
     if (result != 0)
         return result;
     if (signing->failure.failure == CFS_FAILURE_CANCELLED) {

@@ -68,9 +68,10 @@ static int check_host_key(const struct cfs_profile *profile, struct cfs_prompter
     return cfs_host_key_check(profile, (const uint8_t *)blob, length, prompter, error);
 }
 
-/* From a connected socket to a logged-in session, on libssh2 alone. */
-static int log_in(const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd, int64_t deadline_ms,
-                  struct cfs_ssh_transport *transport, struct cfs_ssh_facts *facts, struct cfs_error *error)
+/* From a connected socket to a logged-in session, on libssh2 alone. HOST as in cfs_ssh_connect_beside, or NULL. */
+static int log_in(const struct cfs_ssh_session *host, const struct cfs_profile *profile, struct cfs_prompter *prompter,
+                  int cancel_fd, int64_t deadline_ms, struct cfs_ssh_transport *transport, struct cfs_ssh_facts *facts,
+                  struct cfs_error *error)
 {
     struct cfs_ssh_connect_waiter waiter;
     cfs_ssh_waiter_init(&waiter, transport, cancel_fd, deadline_ms);
@@ -83,8 +84,15 @@ static int log_in(const struct cfs_profile *profile, struct cfs_prompter *prompt
     if (rc < 0)
         return rc;
     waiter.deadline_ms = cfs_clock_ms(&cfs_system_clock) + profile->login_timeout_ms;
-    return cfs_ssh_authenticate(transport->session, profile, prompter, &waiter.waiter, facts->login_method,
-                                sizeof(facts->login_method), &facts->by_person, error);
+    struct cfs_ssh_login login;
+    const char *first_key = host && host->facts.login_key[0] ? host->facts.login_key : NULL;
+    rc = cfs_ssh_authenticate(transport->session, profile, prompter, &waiter.waiter, first_key, &login, error);
+    if (rc < 0)
+        return rc;
+    memcpy(facts->login_method, login.method, sizeof(facts->login_method));
+    memcpy(facts->login_key, login.key, sizeof(facts->login_key));
+    facts->by_person = login.by_person;
+    return 0;
 }
 
 /* Without the thread. Leaves TRANSPORT alone when it fails. */
@@ -146,7 +154,7 @@ static int make_session(struct cfs_ssh_session *host, const struct cfs_profile *
     struct cfs_ssh_transport *transport CFS_CLEANUP(cfs_ssh_transport_close) = NULL;
     if (cfs_ssh_transport_open(fd, &transport) < 0)
         return no_memory(error);
-    rc = log_in(profile, prompter, cancel_fd, deadline_ms, transport, &facts, error);
+    rc = log_in(host, profile, prompter, cancel_fd, deadline_ms, transport, &facts, error);
     if (rc < 0)
         return rc;
     facts.round_trip_ms = cfs_ssh_round_trip_ms(transport->fd);

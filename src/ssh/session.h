@@ -75,6 +75,7 @@ struct cfs_ssh_facts {
     char cipher[64], mac[64], kex[64], host_key_type[64];
     char host_key_fingerprint[64]; /* "SHA256:..." */
     char login_method[160];        /* "publickey /home/a/.ssh/id_ed25519" */
+    char login_key[64];            /* the fingerprint of the key that was accepted; "": none was */
     int64_t connected_ms;          /* how long dialling and login took */
     int64_t round_trip_ms;         /* the shortest of TCP's by then; -1: unknown */
     bool is_openssh;               /* the server says that it is OpenSSH's */

@@ -247,6 +247,34 @@ static void test_a_refused_rsa_key_is_told_once(void **state)
     free(one);
 }
 
+/* How many keys the server has refused. */
+static unsigned count_refused(void)
+{
+    char *log CFS_AUTO_FREE = scratch_read(sshd.log_path, NULL);
+    unsigned count = 0;
+    for (const char *at = log; (at = strstr(at, "Failed publickey")); at++)
+        count++;
+    return count;
+}
+
+static void test_a_session_beside_offers_the_key_that_was_taken_first(void **state)
+{
+    struct cfs_ssh_session *session = NULL, *beside = NULL;
+    start("");
+    char *one = make_key("one", "ed25519", "", false);
+    use_identities(one, sshd.identity_path);
+    assert_int_equal(cfs_ssh_connect(profile, &fake.prompter, -1, NULL, &session, &error), 0);
+    unsigned refused = count_refused();
+    assert_int_equal(refused, 1);
+    assert_int_equal(cfs_ssh_connect_beside(session, profile, -1, &beside, &error), 0);
+    cfs_ssh_session_facts(beside, &facts);
+    assert_non_null(strstr(facts.login_method, sshd.identity_path));
+    assert_int_equal(count_refused(), refused);
+    cfs_ssh_session_free(beside);
+    cfs_ssh_session_free(session);
+    free(one);
+}
+
 static void test_too_many_attempts(void **state)
 {
     start("MaxAuthTries 1\n");
@@ -293,6 +321,7 @@ int main(void)
         TEST(test_a_server_without_rsa),
         TEST(test_refused_keys),
         TEST(test_a_refused_rsa_key_is_told_once),
+        TEST(test_a_session_beside_offers_the_key_that_was_taken_first),
         TEST(test_too_many_attempts),
         TEST(test_two_keys_as_two_factors),
         TEST(test_no_key),

@@ -271,8 +271,11 @@ static void add_identity(const char *type, const char *passphrase, const char *f
 
 static int log_in(void)
 {
-    int result = cfs_ssh_authenticate(server.transport->session, &profile, &fake.prompter, &waiter, method,
-                                      sizeof(method), &by_person, &error);
+    struct cfs_ssh_login login = {0};
+    int result =
+        cfs_ssh_authenticate(server.transport->session, &profile, &fake.prompter, &waiter, NULL, &login, &error);
+    snprintf(method, sizeof(method), "%s", login.method);
+    by_person = login.by_person;
     assert_true((result == 0) == (error.failure == CFS_FAILURE_NONE));
     assert_null(server.transport->auth_context);
     libssh2_free(server.transport->session, server.list);
