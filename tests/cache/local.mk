@@ -39,6 +39,7 @@ tests_cache_test_growing_SOURCES = tests/cache/test_growing.c $(contents_fixture
 UNIT_TESTS += tests/cache/test_writer
 tests_cache_test_writer_SOURCES = tests/cache/test_writer.c $(contents_fixture)
 UNIT_TESTS += tests/cache/test_content_threads
+UNIT_TESTS += tests/cache/test_lost_sessions
 
 UNIT_TESTS += tests/cache/test_behind
 tests_cache_test_behind_SOURCES = tests/cache/test_behind.c $(cache_fixture)
