@@ -370,6 +370,12 @@ bool cfs_behind_flush_first(struct cfs_behind_file *file)
     return true;
 }
 
+bool cfs_set_needs_handles(const struct cfs_remote_attributes *set)
+{
+    static const mode_t needed = S_IRUSR | S_IWUSR;
+    return set->valid & CFS_REMOTE_SIZE || (set->valid & CFS_REMOTE_MODE && (set->mode & needed) != needed);
+}
+
 static void join(struct cfs_job *waiting, const struct cfs_remote_attributes *set)
 {
     waiting->attributes.valid |= set->valid;
@@ -390,6 +396,8 @@ enum cfs_job_answer cfs_setattr_how(struct cfs_job *job)
         return CFS_JOB_DONE;
     if (!own || !cfs_own_may_set(own, &job->attributes))
         return CFS_JOB_WAITS;
+    if (job->path && cfs_set_needs_handles(&job->attributes))
+        cfs_behind_files_open_late(behind, job->path);
     struct cfs_job *held = cfs_open_held_of(behind, own);
     if (!held && !cfs_behind_flush_first(job->file))
         return CFS_JOB_WAITS;

@@ -262,6 +262,8 @@ void cfs_open_put(struct cfs_job *job);
 extern const struct cfs_job_actions cfs_mkdir_actions, cfs_symlink_actions, cfs_link_actions, cfs_unlink_actions,
     cfs_rmdir_actions, cfs_rename_actions, cfs_setattr_actions, cfs_lstat_actions, cfs_readlink_actions,
     cfs_list_actions, cfs_sync_actions;
+/* Afterwards an open file without a handle could not get one, or would not be what it was. */
+bool cfs_set_needs_handles(const struct cfs_remote_attributes *set);
 /* How a change of attributes is answered: what we own shows it at once, and it joins one that waits for others. */
 enum cfs_job_answer cfs_setattr_how(struct cfs_job *job);
 void cfs_behind_lstat(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path);

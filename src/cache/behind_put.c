@@ -7,7 +7,8 @@
  * does time: then it is opened as others are.
  *
  * A file that was put has no handle: it is lazy. Who goes on with it has it opened, and it must still look as we left
- * it: what was meant for it is never written into another file.
+ * it: what was meant for it is never written into another file. (Who makes it read-only, closes one descriptor and
+ * writes by another one gets EACCES.)
  *
  * What may be refused waits for the server: in a folder that we have not made, some minutes ago at most, O_EXCL may be
  * somebody's lock, which several machines want at once. */

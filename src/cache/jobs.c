@@ -413,7 +413,7 @@ static bool arm(struct cfs_behind *behind)
 static void open_lazy_ones(const struct cfs_job *job)
 {
     bool changes = (job->kind == CFS_JOB_OPEN && !opens_to_read(job) && !job->is_late) ||
-                   (job->kind == CFS_JOB_SETATTR && job->attributes.valid & CFS_REMOTE_SIZE && job->path);
+                   (job->kind == CFS_JOB_SETATTR && job->path && cfs_set_needs_handles(&job->attributes));
     if (job->kind == CFS_JOB_UNLINK || changes)
         cfs_behind_files_open_late(job->behind, job->path);
     else if (job->kind == CFS_JOB_RENAME && !job->early) /* else it has been done */

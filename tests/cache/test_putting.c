@@ -240,6 +240,33 @@ static void test_an_open_file_that_was_put_outlives_its_name(void **state)
     end(fixture, 0);
 }
 
+/* After that it could not be opened for writing any more. */
+static void test_a_file_that_becomes_read_only_is_opened_before(void **state)
+{
+    const struct cfs_remote_attributes mode = {.valid = CFS_REMOTE_MODE, .mode = 0400};
+    struct cfs_remote_attributes is;
+    struct cache_fixture f, *fixture = &f;
+    begin(fixture);
+    struct cfs_remote_file *file = make(fixture, "new/file", NEW);
+    write_text(fixture, file, 0, "data");
+    assert_int_equal(cache_flush(fixture, file), 0);
+    memory_remote_hold(fixture->memory, MEMORY_SETATTR);
+    assert_int_equal(cache_setattr(fixture, "new/file", &mode), 0);
+    cache_run(fixture);
+    assert_int_equal(opens_of(fixture), 1);
+    memory_remote_release(fixture->memory, MEMORY_SETATTR);
+    memory_remote_fail_all(fixture->memory, MEMORY_OPEN, -EACCES);
+    assert_int_equal(cache_sync(fixture), 0);
+    write_text(fixture, file, 4, " and more");
+    assert_int_equal(cache_flush(fixture, file), 0);
+    assert_int_equal(cache_close(fixture, file), 0);
+    memory_remote_fail_all(fixture->memory, MEMORY_OPEN, 0);
+    expect_server(fixture, "new/file", "data and more");
+    assert_int_equal(memory_tree_lstat(memory_remote_tree(fixture->memory), "new/file", &is), 0);
+    assert_int_equal(is.mode, S_IFREG | 0400);
+    end(fixture, 0);
+}
+
 static void test_two_that_write_one_file_see_each_other(void **state)
 {
     struct cache_fixture f, *fixture = &f;
@@ -379,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_o_excl_in_a_folder_of_others_asks_the_server),
         cmocka_unit_test(test_a_file_is_gone_on_with_after_it_was_put),
         cmocka_unit_test(test_an_open_file_that_was_put_outlives_its_name),
+        cmocka_unit_test(test_a_file_that_becomes_read_only_is_opened_before),
         cmocka_unit_test(test_two_that_write_one_file_see_each_other),
         cmocka_unit_test(test_another_file_in_its_place_is_not_written_to),
         cmocka_unit_test(test_what_needs_the_file_has_it_made),
