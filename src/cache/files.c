@@ -177,6 +177,8 @@ static void opened(struct cfs_cache_call *call)
         pthread_mutex_unlock(&cache->names_lock);
     }
     if (error == 0) {
+        /* A new file may be made when it is flushed or closed, and has its time from then. */
+        atomic_store(&file->written, (file->flags & O_CREAT) != 0);
         file->lower = call->lower.result.file;
         if (file->name) {
             pthread_mutex_lock(&cache->names_lock);
