@@ -71,7 +71,8 @@ class Results:
             text += f" [{work.value(later, self.large):.3g}]"
         base = self.median(link, work, BASE)
         if base and program != BASE and program.startswith("clusterfs"):
-            text += f" {base / seconds:.2g}x"
+            times = base / seconds
+            text += f" {times:.0f}x" if times >= 100 else f" {times:.2g}x"
         if any(row["result"] != "ok" for row in rows):
             text += " !"
         return text
