@@ -252,7 +252,8 @@ static void list_something(struct model *model)
 static void close_file(struct model *model)
 {
     int error = cache_close(&model->fixture, CFS_TAKE(model->file));
-    assert_true(error == 0 || error == -EIO || error == -ETIMEDOUT || model->behind);
+    /* A small file is made now: somebody else may have put a folder in its place. */
+    assert_true(error == 0 || error == -EIO || error == -ETIMEDOUT || model->behind || !model->alone);
 }
 
 static void use_file(struct model *model)
