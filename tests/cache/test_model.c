@@ -263,7 +263,8 @@ static void use_file(struct model *model)
         close_file(model);
     } else if (model->file) {
         int error = cache_write(&model->fixture, model->file, draw(model, 2000), 4, "text");
-        assert_true(error == 0 || error == -EBADF || error == -EIO || error == -ETIMEDOUT || model->behind);
+        assert_true(error == 0 || error == -EBADF || error == -EIO || error == -ETIMEDOUT || model->behind ||
+                    !model->alone);
     } else {
         static const int flags[] = {O_RDWR, O_RDWR | O_CREAT, O_RDWR | O_CREAT | O_EXCL, O_RDWR | O_TRUNC};
         if (cache_open(&model->fixture, path, flags[draw(model, CFS_COUNT(flags))], &model->file) < 0)
@@ -317,6 +318,22 @@ static void change_and_compare(struct model *model)
     compare_all(model);
 }
 
+/* The next call, whatever it is: has its effect or not, and is told so late, or wrongly. */
+static void set_fault(struct model *model)
+{
+    int error = draw(model, 2) ? -EIO : -ETIMEDOUT;
+    switch (draw(model, 3)) {
+    case 0:
+        memory_remote_fail(model->fixture.memory, MEMORY_OPERATIONS, 1, error);
+        break;
+    case 1:
+        memory_remote_lose_reply(model->fixture.memory, MEMORY_OPERATIONS, 1);
+        break;
+    default:
+        memory_remote_fail_after(model->fixture.memory, MEMORY_OPERATIONS, 1, error);
+    }
+}
+
 static void step(struct model *model)
 {
     switch (draw(model, 10)) {
@@ -339,7 +356,7 @@ static void step(struct model *model)
         break;
     case 5:
         if (draw(model, 10) == 0)
-            memory_remote_fail_after(model->fixture.memory, MEMORY_OPERATIONS, 1, draw(model, 2) ? -EIO : -ETIMEDOUT);
+            set_fault(model);
         break;
     default:
         submit_something(model);
