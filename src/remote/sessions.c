@@ -3,12 +3,11 @@
  * Over distance one TCP connection is held to what its sender buffers (about 64 MB/s at 40 ms with Linux's usual
  * limits), and one libssh2 session to less. So further sessions are opened, where a login needs nobody to answer. When:
  *
- * - The second, where the round trip is 10 ms or more, as soon as session 0 is logged in (TCP tells the round trip),
- *   beside the mount's own questions: a login takes a dozen round trips, and much of what is read right after the mount
- *   would be over before one that is begun then is through. Not earlier, although dialling and the exchange of keys
- *   could go on beside the first login and save five of them (0.2 s at 40 ms): until the first is through nobody knows
- *   whether it succeeds, or waits for somebody who types. A connection that is left waiting, or given up before a
- *   login, counts against the user and the address (MaxStartups, PerSourcePenalties, what watches the logs).
+ * - The second, where the round trip is 10 ms or more, beside the first: its keys are exchanged while that one logs in
+ *   (transport_ssh.c), and it is logged in when that one is. A login takes eight round trips, and what is read right
+ *   after the mount would be over before one that is begun then is through. It costs the server nothing but that it
+ *   comes sooner; where the first login fails, or somebody has to answer for it, it is closed unused, after two
+ *   seconds at most (MaxStartups, PerSourcePenalties count such connections).
  * - The others, together, when the server has let the second in and a large file moves. Not before: most mounts never
  *   move one, and a login node has thousands of users. What the server refuses is a cap that was learned, with one
  *   attempt: it is logged once, and nothing is tried again.
@@ -28,7 +27,6 @@
 
 enum {
     FAR_MS = 2,           /* a shorter round trip is not worth another login: one session fills the link */
-    PREPARE_MS = 10,      /* from here on a login takes too long to wait until data moves */
     AGAIN_MS = 30 * 1000, /* after a loss */
 };
 
@@ -79,7 +77,7 @@ static bool makes_sense(struct cfs_pool *pool)
     pthread_mutex_lock(&pool->lock);
     bool is_far = pool->round_trip_ms > FAR_MS, lost = pool->lost;
     pthread_mutex_unlock(&pool->lock);
-    return !lost && (is_far || !pool->sessions_far_only);
+    return !lost && (is_far || !pool->sessions_far_only || pool->transport->has_early);
 }
 
 static void begin(struct cfs_pool *pool)
@@ -106,7 +104,8 @@ bool cfs_sessions_may_be_more(struct cfs_pool *pool)
 void cfs_sessions_prepare(struct cfs_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
-    bool is_alone = pool->round_trip_ms >= PREPARE_MS && pool->sessions + pool->sessions_coming == 1;
+    bool is_alone = (pool->round_trip_ms >= CFS_TRANSPORT_FAR_MS || pool->transport->has_early) &&
+                    pool->sessions + pool->sessions_coming == 1;
     pthread_mutex_unlock(&pool->lock);
     if (is_alone && makes_sense(pool))
         begin(pool);

@@ -15,6 +15,8 @@
 struct cfs_transport;
 
 enum { CFS_SESSIONS_MAX = 8 };
+/* From this round trip on a login takes too long to wait until data moves. */
+enum { CFS_TRANSPORT_FAR_MS = 10 };
 
 /* NUMBER: of the new session; or -errno, and why in a sentence, gone when it returns. */
 typedef void cfs_transport_added(void *context, int number, const char *reason);
@@ -43,6 +45,7 @@ struct cfs_transport {
     /* What is known from the beginning: */
     bool is_eager;         /* streams lead to servers that work off what stands behind INIT (sftp/client.h) */
     int64_t round_trip_ms; /* of session 0, as TCP has measured it; -1: unknown */
+    bool has_early;        /* a second session has begun by itself: the first add_session will get that */
 };
 
 /* Connects and logs in (blocking; see cfs_ssh_connect). The profile must outlive the transport, which logs in again for

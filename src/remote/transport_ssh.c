@@ -2,29 +2,40 @@
  *
  * All sessions work on the first one's thread: at 1 Gbit/s the ciphers need about a third of a core, and whoever uses
  * the streams need not know of threads. What blocks, dialling and logging in, is done on a thread made for it
- * (struct login), which leaves the new session under the lock and posts a task. */
+ * (struct login), which leaves the new session under the lock and posts a task.
+ *
+ * Over distance one of them begins early: beside the first login, as far as the exchange of keys, so that it is
+ * logged in soon after that one. Not sooner, since a login that fails must not be tried twice; and not if somebody had
+ * to answer for the first. While it waits it counts as a connection of nobody (MaxStartups), therefore it does not wait
+ * long. */
 #include "base/list.h"
 #include "base/thread.h"
 #include "remote/transport.h"
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { BULK_WINDOW = 4 * 1024 * 1024 };
+enum { EARLY_WAIT_S = 2 };
 
 /* The making of one more session. */
 struct login {
     struct ssh_transport *transport;
     /* the loop's thread; and free */
-    bool is_underway; /* add_session has started it, and `added` was not called */
+    bool is_underway; /* add_session has started it, or taken it over, and `added` was not called */
     bool has_thread;  /* to be joined */
     pthread_t thread;
     struct cfs_task task;
+    char address[64]; /* of an early one; const */
+    /* transport->lock */
     cfs_transport_added *added;
     void *context;
-    /* transport->lock */
+    bool is_early;                   /* begun beside the first login; add_session may take it over */
+    bool is_done;                    /* that one has a result */
     struct cfs_ssh_session *session; /* logged in, not yet taken */
     int result;
     struct cfs_error error;
@@ -36,7 +47,9 @@ struct ssh_transport {
     int cancel_fd; /* an eventfd: ends the logins */
     struct login logins[CFS_SESSIONS_MAX];
     pthread_mutex_t lock;
+    pthread_cond_t settled; /* first */
     /* lock */
+    enum { FIRST_COMES, FIRST_IS_IN, FIRST_FAILED } first;
     struct cfs_ssh_session *sessions[CFS_SESSIONS_MAX];
 };
 
@@ -52,6 +65,39 @@ static struct cfs_loop *loop_of(struct cfs_transport *transport)
 
 /* --- more sessions --- */
 
+/* Until the first session is logged in. False: it is not, or took too long, or somebody had to answer. */
+static bool wait_for_first(struct ssh_transport *self)
+{
+    struct timespec until;
+    struct cfs_ssh_facts facts = {.by_person = true};
+    int waited = 0;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += EARLY_WAIT_S;
+    pthread_mutex_lock(&self->lock);
+    while (self->first == FIRST_COMES && waited == 0)
+        waited = pthread_cond_timedwait(&self->settled, &self->lock, &until);
+    if (self->first == FIRST_IS_IN)
+        cfs_ssh_session_facts(self->sessions[0], &facts);
+    pthread_mutex_unlock(&self->lock);
+    return !facts.by_person;
+}
+
+static void leave_result(struct login *login, struct cfs_ssh_session *session, int result,
+                         const struct cfs_error *error)
+{
+    struct ssh_transport *self = login->transport;
+    pthread_mutex_lock(&self->lock);
+    login->session = session;
+    login->result = result;
+    login->error = *error;
+    login->is_done = true;
+    bool is_awaited = login->added;
+    pthread_mutex_unlock(&self->lock);
+    /* It fails when the transport is being freed: then nobody waits for it. */
+    if (is_awaited)
+        (void)!cfs_loop_post(loop_of(&self->transport), &login->task);
+}
+
 static void *log_in(void *context)
 {
     struct login *login = context;
@@ -59,14 +105,49 @@ static void *log_in(void *context)
     struct cfs_ssh_session *session = NULL;
     struct cfs_error error = {0};
     int result = cfs_ssh_connect_beside(self->sessions[0], self->profile, self->cancel_fd, &session, &error);
-    pthread_mutex_lock(&self->lock);
-    login->session = session;
-    login->result = result;
-    login->error = error;
-    pthread_mutex_unlock(&self->lock);
-    /* It fails when the transport is being freed: then nobody waits for it. */
-    (void)!cfs_loop_post(loop_of(&self->transport), &login->task);
+    leave_result(login, session, result, &error);
     return NULL;
+}
+
+/* One that was taken over meanwhile must come to a result. */
+static bool give_up_early(struct login *login)
+{
+    pthread_mutex_lock(&login->transport->lock);
+    login->is_early = false;
+    bool is_awaited = login->added;
+    pthread_mutex_unlock(&login->transport->lock);
+    return !is_awaited;
+}
+
+static void *log_in_early(void *context)
+{
+    struct login *login = context;
+    struct ssh_transport *self = login->transport;
+    struct cfs_ssh_dialed *dialed = NULL;
+    struct cfs_ssh_session *session = NULL;
+    struct cfs_error error = {0};
+    int result = cfs_ssh_dial_beside(login->address, self->profile, self->cancel_fd, &dialed, &error);
+    if (result == 0 && !wait_for_first(self)) {
+        cfs_ssh_dialed_free(dialed);
+        return give_up_early(login) ? NULL : log_in(login);
+    }
+    if (result == 0)
+        result = cfs_ssh_log_in_beside(self->sessions[0], self->profile, dialed, self->cancel_fd, &session, &error);
+    leave_result(login, session, result, &error);
+    return NULL;
+}
+
+static void begin_early(const char *address, int64_t round_trip_ms, void *context)
+{
+    struct ssh_transport *self = context;
+    struct login *login = &self->logins[0];
+    if (round_trip_ms < CFS_TRANSPORT_FAR_MS || self->profile->connections == 1)
+        return;
+    snprintf(login->address, sizeof(login->address), "%s", address);
+    login->transport = self;
+    login->is_early = true;
+    login->has_thread = cfs_thread_start(log_in_early, login, &login->thread) == 0;
+    login->is_early = self->transport.has_early = login->has_thread;
 }
 
 static void join(struct login *login)
@@ -111,6 +192,28 @@ static void on_logged_in(struct cfs_task *task)
         login->added(login->context, result ? result : (int)place, error.text);
 }
 
+/* The one that was begun early, if there is one. */
+static bool take_over(struct login *login, cfs_transport_added *added, void *context)
+{
+    struct ssh_transport *self = login->transport;
+    if (!self)
+        return false;
+    pthread_mutex_lock(&self->lock);
+    bool is_early = login->is_early;
+    if (is_early) {
+        login->is_early = false;
+        login->is_underway = true;
+        login->task.run = on_logged_in;
+        login->added = added;
+        login->context = context;
+    }
+    bool is_done = is_early && login->is_done;
+    pthread_mutex_unlock(&self->lock);
+    if (is_done)
+        (void)!cfs_loop_post(loop_of(&self->transport), &login->task);
+    return is_early;
+}
+
 static int add_session(struct cfs_transport *transport, cfs_transport_added *added, void *context)
 {
     struct ssh_transport *self = of(transport);
@@ -119,6 +222,8 @@ static int add_session(struct cfs_transport *transport, cfs_transport_added *add
     cfs_ssh_session_facts(self->sessions[0], &facts);
     if (facts.by_person)
         return -EPERM;
+    if (take_over(login, added, context))
+        return 0;
     while (login < self->logins + CFS_SESSIONS_MAX && login->is_underway)
         login++;
     if (login == self->logins + CFS_SESSIONS_MAX)
@@ -169,6 +274,7 @@ static void free_parts(struct ssh_transport *self)
 {
     if (self->cancel_fd >= 0)
         close(self->cancel_fd);
+    pthread_cond_destroy(&self->settled);
     pthread_mutex_destroy(&self->lock);
     free(self);
 }
@@ -204,20 +310,46 @@ static const struct cfs_transport_operations operations = {
     .free = free_transport,
 };
 
-int cfs_transport_ssh_open(const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd,
-                           struct cfs_transport **ret_transport, struct cfs_error *error)
+static void settle_first(struct ssh_transport *self, int result)
+{
+    pthread_mutex_lock(&self->lock);
+    self->first = result ? FIRST_FAILED : FIRST_IS_IN;
+    pthread_cond_broadcast(&self->settled);
+    pthread_mutex_unlock(&self->lock);
+}
+
+static struct ssh_transport *new_transport(const struct cfs_profile *profile)
 {
     struct ssh_transport *self = calloc(1, sizeof(*self));
+    pthread_condattr_t monotonic;
     if (!self)
-        return cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "Out of memory.");
+        return NULL;
     self->transport.operations = &operations;
     self->profile = profile;
     pthread_mutex_init(&self->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&self->settled, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     self->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    /* The end of a session shows in its streams: no callback is needed. */
-    int result = self->cancel_fd < 0 ? cfs_error_set(error, errno, CFS_FAILURE_SYSTEM, "Too many open files.")
-                                     : cfs_ssh_connect(profile, prompter, cancel_fd, NULL, &self->sessions[0], error);
+    return self;
+}
+
+int cfs_transport_ssh_open(const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd,
+                           struct cfs_transport **ret_transport, struct cfs_error *error)
+{
+    struct ssh_transport *self = new_transport(profile);
+    if (!self)
+        return cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "Out of memory.");
+    /* The end of a session shows in its streams: no `lost` is needed. */
+    const struct cfs_ssh_callbacks callbacks = {.dialed = begin_early, .context = self};
+    int result = self->cancel_fd < 0
+                     ? cfs_error_set(error, errno, CFS_FAILURE_SYSTEM, "Too many open files.")
+                     : cfs_ssh_connect(profile, prompter, cancel_fd, &callbacks, &self->sessions[0], error);
+    settle_first(self, result);
     if (result) {
+        (void)!eventfd_write(self->cancel_fd, 1);
+        join(&self->logins[0]);
         free_parts(self);
         return result;
     }

@@ -68,31 +68,19 @@ static int check_host_key(const struct cfs_profile *profile, struct cfs_prompter
     return cfs_host_key_check(profile, (const uint8_t *)blob, length, prompter, error);
 }
 
-/* From a connected socket to a logged-in session, on libssh2 alone. HOST as in cfs_ssh_connect_beside, or NULL. */
-static int log_in(const struct cfs_ssh_session *host, const struct cfs_profile *profile, struct cfs_prompter *prompter,
-                  int cancel_fd, int64_t deadline_ms, struct cfs_ssh_transport *transport, struct cfs_ssh_facts *facts,
-                  struct cfs_error *error)
+/* A connection whose keys are exchanged; nothing of it is checked yet, and nobody is logged in. */
+struct cfs_ssh_dialed {
+    struct cfs_ssh_transport *transport;
+    struct cfs_ssh_facts facts;
+    int64_t begun_ms;
+};
+
+void cfs_ssh_dialed_free(struct cfs_ssh_dialed *dialed)
 {
-    struct cfs_ssh_connect_waiter waiter;
-    cfs_ssh_waiter_init(&waiter, transport, cancel_fd, deadline_ms);
-    libssh2_session_set_read_timeout(transport->session, LIBSSH2_PATIENCE_S);
-    int rc = cfs_ssh_exchange_keys(profile, facts->address, &waiter, error);
-    if (rc < 0)
-        return rc;
-    collect_facts(transport->session, facts);
-    rc = check_host_key(profile, prompter, transport, facts, error);
-    if (rc < 0)
-        return rc;
-    waiter.deadline_ms = cfs_clock_ms(&cfs_system_clock) + profile->login_timeout_ms;
-    struct cfs_ssh_login login;
-    const char *first_key = host && host->facts.login_key[0] ? host->facts.login_key : NULL;
-    rc = cfs_ssh_authenticate(transport->session, profile, prompter, &waiter.waiter, first_key, &login, error);
-    if (rc < 0)
-        return rc;
-    memcpy(facts->login_method, login.method, sizeof(facts->login_method));
-    memcpy(facts->login_key, login.key, sizeof(facts->login_key));
-    facts->by_person = login.by_person;
-    return 0;
+    if (!dialed)
+        return;
+    cfs_ssh_transport_close(dialed->transport);
+    free(dialed);
 }
 
 /* Without the thread. Leaves TRANSPORT alone when it fails. */
@@ -138,31 +126,77 @@ static void free_session(struct cfs_ssh_session *session)
     free(session);
 }
 
-/* DIALED is what is dialled, PROFILE all the rest; HOST as in cfs_ssh_connect_beside, or NULL. */
-static int make_session(struct cfs_ssh_session *host, const struct cfs_profile *dialed,
-                        const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd,
-                        const struct cfs_ssh_callbacks *callbacks, struct cfs_ssh_session **ret_session,
-                        struct cfs_error *error)
+/* "192.0.2.1 port 22": without the port. */
+static void address_alone(const char *address, char alone[CFS_SSH_ADDRESS_TEXT])
 {
-    int64_t begun_ms = cfs_clock_ms(&cfs_system_clock);
-    int64_t deadline_ms = begun_ms + profile->connect_timeout_ms;
-    struct cfs_ssh_facts facts = {0};
+    const char *port = strstr(address, " port ");
+    snprintf(alone, CFS_SSH_ADDRESS_TEXT, "%.*s", (int)(port ? (size_t)(port - address) : strlen(address)), address);
+}
+
+static void tell_dialed(const struct cfs_ssh_callbacks *callbacks, const struct cfs_ssh_dialed *dialed)
+{
+    char address[CFS_SSH_ADDRESS_TEXT];
+    if (!callbacks || !callbacks->dialed)
+        return;
+    address_alone(dialed->facts.address, address);
+    callbacks->dialed(address, cfs_ssh_round_trip_ms(dialed->transport->fd), callbacks->context);
+}
+
+/* HOST is what is dialled, PROFILE all the rest. Ends at DEADLINE_MS. */
+static int dial(char *host, const struct cfs_profile *profile, int cancel_fd, int64_t deadline_ms,
+                const struct cfs_ssh_callbacks *callbacks, struct cfs_ssh_dialed **ret_dialed, struct cfs_error *error)
+{
+    struct cfs_ssh_dialed *dialed CFS_CLEANUP(cfs_ssh_dialed_free) = calloc(1, sizeof(*dialed));
+    struct cfs_profile dialled_profile = *profile;
+    struct cfs_ssh_connect_waiter waiter;
     int fd = -1;
-    int rc = cfs_ssh_dial(dialed, cancel_fd, deadline_ms, &fd, facts.address, error);
-    if (rc < 0)
-        return rc;
-    struct cfs_ssh_transport *transport CFS_CLEANUP(cfs_ssh_transport_close) = NULL;
-    if (cfs_ssh_transport_open(fd, &transport) < 0)
+    if (!dialed)
         return no_memory(error);
-    rc = log_in(host, profile, prompter, cancel_fd, deadline_ms, transport, &facts, error);
+    dialled_profile.host = host;
+    dialed->begun_ms = cfs_clock_ms(&cfs_system_clock);
+    int rc = cfs_ssh_dial(&dialled_profile, cancel_fd, deadline_ms, &fd, dialed->facts.address, error);
     if (rc < 0)
         return rc;
-    facts.round_trip_ms = cfs_ssh_round_trip_ms(transport->fd);
-    facts.connected_ms = cfs_clock_ms(&cfs_system_clock) - begun_ms;
-    struct cfs_ssh_session *session = new_session(host, profile, transport, callbacks, &facts);
+    if (cfs_ssh_transport_open(fd, &dialed->transport) < 0)
+        return no_memory(error);
+    tell_dialed(callbacks, dialed);
+    cfs_ssh_waiter_init(&waiter, dialed->transport, cancel_fd, deadline_ms);
+    libssh2_session_set_read_timeout(dialed->transport->session, LIBSSH2_PATIENCE_S);
+    rc = cfs_ssh_exchange_keys(profile, dialed->facts.address, &waiter, error);
+    if (rc < 0)
+        return rc;
+    collect_facts(dialed->transport->session, &dialed->facts);
+    *ret_dialed = CFS_TAKE(dialed);
+    return 0;
+}
+
+/* From exchanged keys to a session with its thread; HOST as in cfs_ssh_connect_beside, or NULL. Takes DIALED. */
+static int log_in(struct cfs_ssh_session *host, const struct cfs_profile *profile, struct cfs_prompter *prompter,
+                  int cancel_fd, const struct cfs_ssh_callbacks *callbacks, struct cfs_ssh_dialed *taken,
+                  struct cfs_ssh_session **ret_session, struct cfs_error *error)
+{
+    struct cfs_ssh_dialed *dialed CFS_CLEANUP(cfs_ssh_dialed_free) = taken;
+    struct cfs_ssh_facts *facts = &dialed->facts;
+    struct cfs_ssh_connect_waiter waiter;
+    int rc = check_host_key(profile, prompter, dialed->transport, facts, error);
+    if (rc < 0)
+        return rc;
+    cfs_ssh_waiter_init(&waiter, dialed->transport, cancel_fd,
+                        cfs_clock_ms(&cfs_system_clock) + profile->login_timeout_ms);
+    struct cfs_ssh_login login;
+    const char *first_key = host && host->facts.login_key[0] ? host->facts.login_key : NULL;
+    rc = cfs_ssh_authenticate(dialed->transport->session, profile, prompter, &waiter.waiter, first_key, &login, error);
+    if (rc < 0)
+        return rc;
+    memcpy(facts->login_method, login.method, sizeof(facts->login_method));
+    memcpy(facts->login_key, login.key, sizeof(facts->login_key));
+    facts->by_person = login.by_person;
+    facts->round_trip_ms = cfs_ssh_round_trip_ms(dialed->transport->fd);
+    facts->connected_ms = cfs_clock_ms(&cfs_system_clock) - dialed->begun_ms;
+    struct cfs_ssh_session *session = new_session(host, profile, dialed->transport, callbacks, facts);
     if (!session)
         return no_memory(error);
-    transport = NULL; /* the session's now */
+    dialed->transport = NULL; /* the session's now */
     rc = cfs_ssh_session_start(session);
     if (rc < 0) {
         free_session(session);
@@ -172,31 +206,47 @@ static int make_session(struct cfs_ssh_session *host, const struct cfs_profile *
     return 0;
 }
 
+static int64_t deadline_of(const struct cfs_profile *profile)
+{
+    return cfs_clock_ms(&cfs_system_clock) + profile->connect_timeout_ms;
+}
+
 int cfs_ssh_connect(const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd,
                     const struct cfs_ssh_callbacks *callbacks, struct cfs_ssh_session **ret_session,
                     struct cfs_error *error)
 {
-    return make_session(NULL, profile, profile, prompter, cancel_fd, callbacks, ret_session, error);
+    struct cfs_ssh_dialed *dialed = NULL;
+    int rc = dial(profile->host, profile, cancel_fd, deadline_of(profile), callbacks, &dialed, error);
+    return rc < 0 ? rc : log_in(NULL, profile, prompter, cancel_fd, callbacks, dialed, ret_session, error);
 }
 
-/* "192.0.2.1 port 22": without the port. */
-static void address_alone(const char *address, char *alone, size_t size)
+int cfs_ssh_dial_beside(const char *address, const struct cfs_profile *profile, int cancel_fd,
+                        struct cfs_ssh_dialed **ret_dialed, struct cfs_error *error)
 {
-    const char *port = strstr(address, " port ");
-    snprintf(alone, size, "%.*s", (int)(port ? (size_t)(port - address) : strlen(address)), address);
+    char host[CFS_SSH_ADDRESS_TEXT];
+    snprintf(host, sizeof(host), "%s", address);
+    return dial(host, profile, cancel_fd, deadline_of(profile), NULL, ret_dialed, error);
 }
 
 /* A name may lead to many machines that share neither files nor keys: the same address, and the key that was shown
  * there, so that it is one server. */
+int cfs_ssh_log_in_beside(struct cfs_ssh_session *host, const struct cfs_profile *profile,
+                          struct cfs_ssh_dialed *dialed, int cancel_fd, struct cfs_ssh_session **ret_session,
+                          struct cfs_error *error)
+{
+    struct cfs_profile pinned = *profile;
+    pinned.host_key_fingerprint = host->facts.host_key_fingerprint;
+    return log_in(host, &pinned, NULL, cancel_fd, NULL, dialed, ret_session, error);
+}
+
 int cfs_ssh_connect_beside(struct cfs_ssh_session *host, const struct cfs_profile *profile, int cancel_fd,
                            struct cfs_ssh_session **ret_session, struct cfs_error *error)
 {
     char address[CFS_SSH_ADDRESS_TEXT];
-    struct cfs_profile dialed = *profile, pinned = *profile;
-    address_alone(host->facts.address, address, sizeof(address));
-    dialed.host = address;
-    pinned.host_key_fingerprint = host->facts.host_key_fingerprint;
-    return make_session(host, &dialed, &pinned, NULL, cancel_fd, NULL, ret_session, error);
+    struct cfs_ssh_dialed *dialed = NULL;
+    address_alone(host->facts.address, address);
+    int rc = cfs_ssh_dial_beside(address, profile, cancel_fd, &dialed, error);
+    return rc < 0 ? rc : cfs_ssh_log_in_beside(host, profile, dialed, cancel_fd, ret_session, error);
 }
 
 /* The thread stops itself: everything in the session is the thread's. */

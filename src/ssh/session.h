@@ -22,6 +22,9 @@ struct cfs_ssh_callbacks {
     /* The session has ended (not called after cfs_ssh_session_free was called); on its thread; once. REASON is a
      * sentence. */
     void (*lost)(struct cfs_ssh_session *session, const char *reason, void *context);
+    /* TCP is connected, to the numeric ADDRESS, ROUND_TRIP_MS away (-1: unknown); the login begins. On the connecting
+     * thread. Either may be NULL. */
+    void (*dialed)(const char *address, int64_t round_trip_ms, void *context);
     void *context;
 };
 
@@ -42,6 +45,18 @@ CFS_CHECKED int cfs_ssh_connect(const struct cfs_profile *profile, struct cfs_pr
  * the agent cannot answer fails. Blocks as above, on any thread but HOST's. Must be freed before HOST. */
 CFS_CHECKED int cfs_ssh_connect_beside(struct cfs_ssh_session *host, const struct cfs_profile *profile, int cancel_fd,
                                        struct cfs_ssh_session **ret_session, struct cfs_error *error);
+
+/* The same in two steps. The first needs no host, only its ADDRESS: it can be taken while the host's login is under way
+ * (its callback `dialed`). Keys are exchanged then, but nothing of the server is checked, and nobody is logged in. The
+ * second takes DIALED, also when it fails. Both block, as above. */
+struct cfs_ssh_dialed;
+CFS_CHECKED int cfs_ssh_dial_beside(const char *address, const struct cfs_profile *profile, int cancel_fd,
+                                    struct cfs_ssh_dialed **ret_dialed, struct cfs_error *error);
+CFS_CHECKED int cfs_ssh_log_in_beside(struct cfs_ssh_session *host, const struct cfs_profile *profile,
+                                      struct cfs_ssh_dialed *dialed, int cancel_fd,
+                                      struct cfs_ssh_session **ret_session, struct cfs_error *error);
+void cfs_ssh_dialed_free(struct cfs_ssh_dialed *dialed);
+CFS_DEFINE_CLEANUP(struct cfs_ssh_dialed, cfs_ssh_dialed_free)
 
 /* Disconnects, stops and joins the thread (or, of one beside another, waits until its work there has ended); streams
  * that are still open fail first with -ESHUTDOWN (their owners must have closed them, or close them in tasks that are
