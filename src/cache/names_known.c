@@ -313,16 +313,30 @@ bool cfs_name_learn_complete(struct cfs_names *names, struct cfs_name *folder, u
 
 /* --- own changes --- */
 
+/* Something was put into it while it was being made: it may have arrived before we were told of the folder. */
+static bool is_filled(const struct cfs_name *folder)
+{
+    const struct cfs_list *link;
+    cfs_list_each (link, &folder->children) {
+        const struct cfs_name *child = cfs_container_of(link, const struct cfs_name, sibling);
+        if (child->changing > 0 || child->presence == CFS_NAME_PRESENT)
+            return true;
+    }
+    return false;
+}
+
 void cfs_name_made(struct cfs_names *names, struct cfs_name *name, mode_t type)
 {
     int64_t now = now_of(names);
+    bool is_empty = !is_filled(name);
     cfs_name_clear(names, name);
     name->presence = CFS_NAME_PRESENT;
     name->learned_at = cfs_names_stamp(names);
     if (type)
         name->attributes = (struct cfs_remote_attributes){.valid = CFS_REMOTE_MODE, .mode = type};
     if (S_ISDIR(type)) {
-        name->complete = name->made_here = true;
+        name->complete = is_empty;
+        name->made_here = true;
         name->proven_ms = now;
         name->completeness =
             (struct cfs_freshness){now, names->attr_ttl_ms >= 0 ? (uint32_t)names->attr_ttl_ms : JUST_MADE_MS};
