@@ -12,6 +12,7 @@ enum { MODEL_NAMES = 6, MODEL_SIZE = 8192 };
 struct model_file {
     unsigned references; /* a name, open files */
     bool uncertain;      /* a write failed: nobody knows what is in it */
+    bool shared;         /* was open twice: after a fault the two may not know of each other */
     size_t size;
     uint8_t bytes[MODEL_SIZE];
 };

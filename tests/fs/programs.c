@@ -54,6 +54,14 @@ bool program_may_differ(void)
     return world.cached && world.faults;
 }
 
+bool program_is_open(const struct program *program, const struct model_file *file)
+{
+    bool is_open = false;
+    for (int i = 0; i < OPEN_FILES; i++)
+        is_open |= file && program->open[i].model == file;
+    return is_open;
+}
+
 bool program_may_be_gone(const struct model_file *file)
 {
     return program_may_differ() && file && file->uncertain;

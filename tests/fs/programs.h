@@ -57,6 +57,7 @@ extern struct world world;
 uint32_t program_random(uint32_t limit);
 const char *program_name(int name);
 bool program_is_fault(int error);
+bool program_is_open(const struct program *program, const struct model_file *file);
 bool program_may_be_gone(const struct model_file *file);
 /* Fails the test if ERROR is not EXPECTED, nor explained by a fault. */
 void program_expect(struct program *program, int error, int expected);

@@ -22,6 +22,8 @@ static void check_lookup(struct program *program, int error)
     program_expect(program, error, 0);
     if (error)
         return;
+    if (!entry->node && program_is_open(program, file) && program_may_differ())
+        program_note_fault(program); /* it could not be made: its handle will tell */
     if (world.believes || program_may_be_gone(file))
         file = adopt(program, entry->node != 0);
     if ((entry->node != 0) != (file != NULL))
@@ -53,6 +55,7 @@ static void check_create(struct program *program, int error)
         file = program_new_file();
         model_set(&program->model, program->name, file);
     }
+    file->shared |= program_is_open(program, file);
     program_forget(&program->nodes[program->name]);
     program->nodes[program->name] = program->call.request.result.entry.node;
     *slot = (struct open_file){
