@@ -3,6 +3,7 @@
 
 noinst_LIBRARIES += src/remote/libremote.a
 src_remote_libremote_a_SOURCES = \
+	src/remote/beginning.c \
 	src/remote/convert.c \
 	src/remote/diagnose.c \
 	src/remote/diagnose.h \

@@ -194,6 +194,13 @@ void cfs_operation_enter(struct cfs_operation *operation)
     }
 }
 
+void cfs_operation_enter_before(struct cfs_operation *operation, struct cfs_ticket *ticket)
+{
+    cfs_operation_enter(operation);
+    cfs_list_remove(&operation->tickets[0].link);
+    cfs_list_insert_before(&ticket->link, &operation->tickets[0].link);
+}
+
 /* The task: once when submitted, and once more if it had to wait. */
 static void on_task(struct cfs_task *task)
 {

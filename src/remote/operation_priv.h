@@ -131,6 +131,8 @@ void cfs_operation_cancel(struct cfs_remote *remote, struct cfs_remote_call *cal
 /* An operation of the pool's own takes its place at the gates now, on the loop's thread, before it is submitted: the
  * caller's close of the file may have been posted already, and must not pass it. */
 void cfs_operation_enter(struct cfs_operation *operation);
+/* The same, in front of TICKET, which waits at the same gate. */
+void cfs_operation_enter_before(struct cfs_operation *operation, struct cfs_ticket *ticket);
 
 /* --- running: the loop's thread --- */
 

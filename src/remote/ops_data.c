@@ -238,7 +238,7 @@ static void on_written(struct cfs_operation *operation, struct cfs_step *step, c
 static void start_write(struct cfs_operation *operation)
 {
     struct data_operation *self = of(operation);
-    if (!take_handle(self))
+    if (cfs_beginning_keeps(self->file, operation, self->length) || !take_handle(self))
         return;
     for (size_t i = 0; i < self->count; i++) {
         struct data_part *part = &self->parts[i];

@@ -134,6 +134,7 @@ struct cfs_remote_file {
     unsigned stripes_coming;
     uint64_t moved;     /* bytes of large reads and writes */
     uint64_t stripe_at; /* how many of them make it worth to look for stripes */
+    bool has_begun;     /* to be written, in large pieces */
     bool not_to_stripe; /* what its path leads to may be another file */
     struct cfs_hold hold;
     struct cfs_own_look *own;  /* stripes.c; NULL: was not asked for */
@@ -185,11 +186,20 @@ void cfs_session_reaped(struct cfs_lane *lane);
 /* LENGTH bytes of bulk data more are to be moved: opens stripes, and more sessions, where that is worth while. */
 void cfs_stripes_consider(struct cfs_remote_file *file, size_t length);
 bool cfs_stripe_is_up(const struct cfs_stripe *stripe);
+/* HANDLE leads to the same file: the file's from now on. False: there are enough. */
+CFS_CHECKED bool cfs_stripe_adopt(struct cfs_remote_file *file, struct cfs_lane *lane, unsigned generation,
+                                  const struct cfs_sftp_handle *handle);
 /* Takes a stripe that is up away from FILE, to be closed. False: that one is not. */
 CFS_CHECKED bool cfs_stripe_close(struct cfs_remote_file *file, unsigned number, struct cfs_lane **ret_lane,
                                   struct cfs_sftp_handle *ret_handle);
 /* Closes all, without waiting for it. */
 void cfs_stripes_discard(struct cfs_remote_file *file);
+
+/* --- beginning.c: on the loop's thread --- */
+
+/* Whether WRITE, of LENGTH bytes, which was about to start, must wait for the file's first stripes: then it will start
+ * again. */
+CFS_CHECKED bool cfs_beginning_keeps(struct cfs_remote_file *file, struct cfs_operation *write, size_t length);
 
 /* --- spread.c: on the loop's thread --- */
 

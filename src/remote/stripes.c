@@ -85,21 +85,21 @@ static bool is_recent(const struct opening *self)
     return !is_written(self->file) && self->other.attributes.mtime + RECENT_S > time(NULL);
 }
 
-static void adopt(struct opening *self)
+bool cfs_stripe_adopt(struct cfs_remote_file *file, struct cfs_lane *lane, unsigned generation,
+                      const struct cfs_sftp_handle *handle)
 {
-    struct cfs_remote_file *file = self->file;
     struct cfs_stripe *stripe = file->stripes;
     while (stripe < file->stripes + file->stripe_count && cfs_stripe_is_up(stripe))
         stripe++;
     if (stripe == file->stripes + CFS_STRIPES_MAX)
-        return;
+        return false;
     file->stripe_count += stripe == file->stripes + file->stripe_count;
-    *stripe = (struct cfs_stripe){.lane = self->lane, .generation = self->generation, .handle = self->handle};
-    self->has_handle = false;
+    *stripe = (struct cfs_stripe){.lane = lane, .generation = generation, .handle = *handle};
     file->gate.striped = true;
     pthread_mutex_lock(&file->pool->lock);
-    self->lane->open_files++;
+    lane->open_files++;
     pthread_mutex_unlock(&file->pool->lock);
+    return true;
 }
 
 static void judge(struct opening *self)
@@ -109,7 +109,7 @@ static void judge(struct opening *self)
     if (same && is_recent(self)) {
         file->stripe_at = 2 * file->moved;
     } else if (same) {
-        adopt(self);
+        self->has_handle = !cfs_stripe_adopt(file, self->lane, self->generation, &self->handle);
     } else {
         file->not_to_stripe = true;
         cfs_log_debug("pool", "what a path leads to may be another file by now: it is not striped");

@@ -281,6 +281,74 @@ static void a_large_file_is_written_by_several_sessions(void **state)
 }
 
 /* What is written by path must not go into the file that took the name. */
+/* A pool with two sessions that are up. */
+static void open_with_two_sessions(struct pool_fixture *fixture)
+{
+    make_file(fixture, "known", 16 * MEBIBYTE, 1);
+    assert_int_equal(open_pool(fixture, 2, 0), 0);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "known", O_RDONLY);
+    read_until_striped(fixture, file, "known", 2);
+    assert_int_equal(sync_close(&fixture->driver, file), 0);
+}
+
+static void a_new_file_is_striped_before_its_first_write(void **state)
+{
+    enum { TRIES = 50 }; /* on a busy machine the writes may come too slowly to be much */
+    struct pool_fixture *fixture = *state;
+    struct cfs_remote_attributes attributes;
+    open_with_two_sessions(fixture);
+    int handles = 1;
+    for (int i = 0; i < TRIES && handles < 2; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "new%d", i);
+        time_t start = time(NULL);
+        struct cfs_remote_file *file = pool_fixture_file(fixture, name, O_WRONLY | O_CREAT | O_EXCL);
+        write_mebibyte(fixture, file, 0, 2);
+        handles = handles_on(fixture, name);
+        assert_int_equal(sync_fstat(&fixture->driver, file, &attributes), 0);
+        assert_in_range(attributes.mtime, start, time(NULL));
+        assert_int_equal(sync_close(&fixture->driver, file), 0);
+        expect_content(fixture, name, MEBIBYTE, 2);
+    }
+    assert_int_equal(handles, 2);
+}
+
+static void a_little_file_gets_no_stripes_and_no_other_time(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    static uint8_t bytes[2 * PIECE];
+    struct cfs_remote_attributes attributes;
+    open_with_two_sessions(fixture);
+    time_t start = time(NULL);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "new", O_WRONLY | O_CREAT | O_EXCL);
+    assert_int_equal(sync_write(&fixture->driver, file, 0, bytes, sizeof(bytes)), 0);
+    assert_int_equal(handles_on(fixture, "new"), 1);
+    assert_int_equal(sync_fstat(&fixture->driver, file, &attributes), 0);
+    assert_in_range(attributes.mtime, start, time(NULL));
+    assert_int_equal(sync_close(&fixture->driver, file), 0);
+}
+
+/* As empty, and made in the same second. */
+static void an_empty_file_in_its_place_is_not_written_to(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    char *path CFS_AUTO_FREE = scratch_path(fixture->work, "file");
+    char *renamed CFS_AUTO_FREE = scratch_path(fixture->work, "renamed");
+    open_with_two_sessions(fixture);
+    for (int i = 0; i < 10; i++) {
+        struct cfs_remote_file *file = pool_fixture_file(fixture, "file", O_WRONLY | O_CREAT);
+        assert_int_equal(rename(path, renamed), 0);
+        FILE *other = fopen(path, "w");
+        assert_non_null(other);
+        assert_int_equal(fclose(other), 0);
+        write_mebibyte(fixture, file, 0, 2);
+        assert_int_equal(sync_close(&fixture->driver, file), 0);
+        expect_content(fixture, "renamed", MEBIBYTE, 2);
+        expect_content(fixture, "file", 0, 0);
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
 static void a_file_that_was_replaced_is_not_written_to(void **state)
 {
     struct pool_fixture *fixture = *state;
@@ -487,6 +555,9 @@ int main(void)
         CHECK(a_file_that_was_replaced_is_not_mixed),
         CHECK(a_file_that_is_gone_is_read_on),
         CHECK(a_large_file_is_written_by_several_sessions),
+        CHECK(a_new_file_is_striped_before_its_first_write),
+        CHECK(a_little_file_gets_no_stripes_and_no_other_time),
+        CHECK(an_empty_file_in_its_place_is_not_written_to),
         CHECK(a_file_that_was_replaced_is_not_written_to),
         CHECK(what_overlaps_keeps_its_order),
         CHECK(what_concerns_the_whole_file_keeps_its_order),
