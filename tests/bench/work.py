@@ -58,7 +58,8 @@ def sizes(folder):
     for where, folders, names in os.walk(folder):
         for name in folders + names:
             path = os.path.join(where, name)
-            found[os.path.relpath(path, folder)] = None if name in folders else os.stat(path).st_size
+            with contextlib.suppress(FileNotFoundError):  # renamed meanwhile
+                found[os.path.relpath(path, folder)] = None if name in folders else os.stat(path).st_size
     return found
 
 
