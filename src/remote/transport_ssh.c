@@ -145,9 +145,11 @@ static void begin_early(const char *address, int64_t round_trip_ms, void *contex
         return;
     snprintf(login->address, sizeof(login->address), "%s", address);
     login->transport = self;
-    login->is_early = true;
-    login->has_thread = cfs_thread_start(log_in_early, login, &login->thread) == 0;
-    login->is_early = self->transport.has_early = login->has_thread;
+    login->is_early = true; /* from here on under the lock */
+    if (cfs_thread_start(log_in_early, login, &login->thread) < 0)
+        login->is_early = false;
+    else
+        login->has_thread = self->transport.has_early = true;
 }
 
 static void join(struct login *login)
