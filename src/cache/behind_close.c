@@ -154,12 +154,19 @@ void cfs_behind_fsync(struct cfs_remote *remote, struct cfs_remote_call *upper, 
 
 /* --- close: when what is on its way for the file has ended --- */
 
+/* The last caller may be on its way out still when the close that it was told to go on to has ended. */
+static void free_unless_called(struct cfs_behind_file *file)
+{
+    if (file->parts == 0 && file->callers == 0)
+        cfs_behind_file_free(file);
+}
+
 static void release_closed(struct cfs_behind_file *file)
 {
     struct cfs_behind *behind = file->behind;
     pthread_mutex_lock(&behind->lock);
-    if (--file->parts == 0)
-        cfs_behind_file_free(file);
+    file->parts--;
+    free_unless_called(file);
     pthread_mutex_unlock(&behind->lock);
 }
 
@@ -219,6 +226,7 @@ void cfs_behind_file_called(struct cfs_behind_file *file)
     pthread_mutex_lock(&behind->lock);
     file->callers--;
     answer_unless_called(file);
+    free_unless_called(file);
     pthread_mutex_unlock(&behind->lock);
 }
 
@@ -249,7 +257,7 @@ void cfs_behind_close(struct cfs_remote *remote, struct cfs_remote_call *upper, 
     pthread_mutex_lock(&behind->lock);
     if (file->own)
         file->own->writers -= (file->flags & O_ACCMODE) != O_RDONLY;
-    file->parts = at_once ? 2 : 1;
+    file->parts += at_once;
     cfs_cache_call_init(&file->close, &behind->core, at_once ? NULL : upper, release_close);
     if (at_once) {
         cfs_cache_call_init(&file->answer, &behind->core, upper, release_answer);

@@ -19,6 +19,7 @@ static struct cfs_behind_file *new_file(struct cfs_behind *behind, const char *p
     }
     file->behind = behind;
     file->flags = flags;
+    file->parts = 1;
     cfs_list_init(&file->link);
     cfs_list_init(&file->deferred);
     return file;

@@ -74,7 +74,7 @@ struct cfs_behind_file {
     unsigned uses;    /* by jobs, and by writes that were told to be done */
     unsigned callers; /* whose calls have not completed: close completes after them */
     bool closing, answering;
-    unsigned parts;                             /* of close, that have not ended */
+    unsigned parts;                             /* of close, that have not ended; one while it is open */
     struct cfs_cache_call close, answer, drain; /* so that they cannot fail */
 };
 

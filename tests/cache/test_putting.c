@@ -2,6 +2,7 @@
  * fails, and of files that are gone on with. */
 #include "lib/test.h"
 
+#include "base/later.h"
 #include "lib/cache_fixture.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -224,6 +225,38 @@ static void test_a_file_is_gone_on_with_after_it_was_put(void **state)
     end(fixture, 0);
 }
 
+struct last_call {
+    struct cache_call call;
+    struct cache_fixture *fixture;
+    struct cfs_remote_file *file;
+    struct cache_call close;
+};
+
+/* Closes the file as soon as it is told to be done, which may be before the call is out of the cache. */
+static void close_it(struct cfs_remote_call *call)
+{
+    struct last_call *last = cfs_container_of(call, struct last_call, call.call);
+    last->fixture->operations->close(last->fixture->cache, &last->close.call, last->file);
+    assert_int_equal(cache_wait(last->fixture, &last->close), 0);
+}
+
+static void test_a_close_does_not_overtake_the_call_before_it(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    begin(fixture);
+    struct last_call last = {.fixture = fixture, .file = make(fixture, "new/file", O_CREAT | O_EXCL | O_RDWR)};
+    write_text(fixture, last.file, 0, "data");
+    assert_int_equal(cache_flush(fixture, last.file), 0);
+    cache_call_init(&last.call);
+    cache_call_init(&last.close);
+    last.call.call.done = close_it;
+    cfs_later_begin();
+    fixture->operations->fstat(fixture->cache, &last.call.call, last.file);
+    cfs_later_end(); /* answered from memory, here */
+    assert_int_equal(last.close.completed, 1);
+    end(fixture, 0);
+}
+
 static void test_an_open_file_that_was_put_outlives_its_name(void **state)
 {
     struct cache_fixture f, *fixture = &f;
@@ -405,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_what_somebody_else_has_made_meanwhile_is_left_alone),
         cmocka_unit_test(test_o_excl_in_a_folder_of_others_asks_the_server),
         cmocka_unit_test(test_a_file_is_gone_on_with_after_it_was_put),
+        cmocka_unit_test(test_a_close_does_not_overtake_the_call_before_it),
         cmocka_unit_test(test_an_open_file_that_was_put_outlives_its_name),
         cmocka_unit_test(test_a_file_that_becomes_read_only_is_opened_before),
         cmocka_unit_test(test_two_that_write_one_file_see_each_other),
