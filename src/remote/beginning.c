@@ -1,9 +1,7 @@
 /* Stripes of a file before its first large write.
  *
- * What is sent while a file has no stripes goes by one connection, and a stripe that is opened later must be compared
- * with the file at rest, which costs a transfer that is under way more than a round trip. Before anything is written
- * it costs nothing but two round trips for the first bytes. So the first large write of an empty file waits a moment,
- * to see whether much follows it; if so, it waits for the stripes, too.
+ * What is sent while a file has no stripes goes by one connection, which is slow while it is new. So the first large
+ * write of an empty file waits a moment, to see whether much follows it; if so, it waits for the stripes, too.
  *
  * That a stripe's handle leads to this file is told by a mark that only we can have made: an mtime at random, set by
  * the file's own handle, and seen by the other. The write that waits replaces it.
@@ -267,7 +265,7 @@ bool cfs_beginning_keeps(struct cfs_remote_file *file, struct cfs_operation *wri
     self->operation.path = path;
     self->operation.ending = on_end;
     self->operation.dispose = dispose;
-    cfs_operation_use_file(&self->operation, file, CFS_TICKET_LOOK);
+    cfs_operation_use_file(&self->operation, file, CFS_TICKET_EXCLUSIVE);
     cfs_operation_wait(write);
     cfs_operation_enter_before(&self->operation, &write->tickets[0]);
     cfs_operation_submit(&self->operation, file->lane, 0);

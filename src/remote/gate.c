@@ -2,8 +2,8 @@
  * waiting. Two things need more:
  *
  * Exclusive tickets are of those that need the file at rest: close (a read that came back short may go on with a
- * further request, for which the handle must still be there), copy, which takes several round trips, and looks at new
- * stripes of a file that is written, which pass together.
+ * further request, for which the handle must still be there), copy, which takes several round trips, and what comes
+ * before a file's first write (beginning.c).
  *
  * Of a striped file (stripes.c) the parts travel on several channels. There, what must not pass each other - two
  * writes, or a read and a write, of the same bytes (fstat and fsync depend on all of them) - either goes by the
@@ -20,7 +20,7 @@ void cfs_gate_init(struct cfs_gate *gate)
 
 static bool is_exclusive(const struct cfs_ticket *ticket)
 {
-    return ticket->kind == CFS_TICKET_EXCLUSIVE || ticket->kind == CFS_TICKET_LOOK;
+    return ticket->kind == CFS_TICKET_EXCLUSIVE;
 }
 
 void cfs_gate_enter(struct cfs_ticket *ticket)
@@ -62,27 +62,12 @@ bool cfs_gate_may_pass(struct cfs_ticket *ticket)
         const struct cfs_ticket *earlier = cfs_container_of(link, struct cfs_ticket, link);
         if (earlier == ticket)
             return true;
-        if (earlier->kind == CFS_TICKET_LOOK && ticket->kind == CFS_TICKET_LOOK)
-            continue;
         if (is_exclusive(earlier) || is_exclusive(ticket))
             return false;
         if (gate->striped && !may_pass_earlier(ticket, earlier))
             return false;
     }
     return true;
-}
-
-bool cfs_gate_somebody_waits(const struct cfs_gate *gate, enum cfs_ticket_kind kind)
-{
-    const struct cfs_list *link;
-    if (gate->exclusive == 0)
-        return false;
-    cfs_list_each (link, &gate->tickets) {
-        const struct cfs_ticket *ticket = cfs_container_of(link, struct cfs_ticket, link);
-        if (is_exclusive(ticket) && ticket->kind != kind)
-            return true;
-    }
-    return false;
 }
 
 void cfs_gate_leave(struct cfs_ticket *ticket, void (*passed)(struct cfs_operation *operation))

@@ -16,6 +16,7 @@ src_remote_libremote_a_SOURCES = \
 	src/remote/link.h \
 	src/remote/look.c \
 	src/remote/look.h \
+	src/remote/mark.c \
 	src/remote/names.c \
 	src/remote/names.h \
 	src/remote/operation.c \

@@ -374,21 +374,6 @@ void cfs_operations_try(struct cfs_gate *gate)
         on_turn(cfs_container_of(link, struct cfs_ticket, link)->operation);
 }
 
-bool cfs_operation_queue_again(struct cfs_operation *operation, struct cfs_remote_file *file, enum cfs_ticket_kind kind,
-                               void (*start)(struct cfs_operation *operation))
-{
-    if (cfs_gate_somebody_waits(&file->gate, kind))
-        return false;
-    cfs_loop_stop_timer(operation->pool->loop, &operation->deadline);
-    fill_ticket(&operation->tickets[1], operation, file, kind);
-    cfs_gate_enter(&operation->tickets[1]);
-    operation->start = start;
-    operation->state = CFS_OPERATION_WAITING;
-    cfs_gate_leave(&operation->tickets[0], on_turn);
-    on_turn(operation);
-    return true;
-}
-
 /* From here on the call is the caller's. */
 static struct cfs_remote_call *detach(struct cfs_operation *operation)
 {

@@ -50,7 +50,6 @@ enum cfs_ticket_kind {
     CFS_TICKET_WRITE,     /* of a range; also what changes the whole file: fsetattr */
     CFS_TICKET_ASIDE,     /* needs the file to stay open, nothing else */
     CFS_TICKET_EXCLUSIVE, /* passes alone */
-    CFS_TICKET_LOOK,      /* with others like it, but with no others */
 };
 struct cfs_gate {
     struct cfs_list tickets; /* in the order of arrival: those that have passed and those that wait */
@@ -146,10 +145,6 @@ struct cfs_sftp_request *cfs_step_arm_on(struct cfs_step *step, struct cfs_opera
                                          cfs_part_function *then);
 /* What is sent from now on goes by LANE. */
 void cfs_operation_take_lane(struct cfs_operation *operation, struct cfs_lane *lane);
-/* Gives the turn on the file back and waits for another one of KIND, behind all others; then START. False if somebody
- * waits for the file to be at rest (and perhaps for its end): nothing was done. */
-CFS_CHECKED bool cfs_operation_queue_again(struct cfs_operation *operation, struct cfs_remote_file *file,
-                                           enum cfs_ticket_kind kind, void (*start)(struct cfs_operation *operation));
 /* A request on lane 0 was answered at once, as it seems: TOOK is a round trip. */
 void cfs_pool_measured(struct cfs_pool *pool, int64_t took_ms);
 /* What came of sending: true when it is in flight. False: the operation has been finished with the error. */
@@ -175,8 +170,6 @@ void cfs_gate_init(struct cfs_gate *gate);
 void cfs_gate_enter(struct cfs_ticket *ticket);
 /* Also finds the lane that it must take. */
 bool cfs_gate_may_pass(struct cfs_ticket *ticket);
-/* An exclusive ticket of another kind is there. */
-bool cfs_gate_somebody_waits(const struct cfs_gate *gate, enum cfs_ticket_kind kind);
 /* Takes the ticket back; calls PASSED for each ticket whose turn may have come. */
 void cfs_gate_leave(struct cfs_ticket *ticket, void (*passed)(struct cfs_operation *operation));
 

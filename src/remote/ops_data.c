@@ -37,7 +37,8 @@ struct data_operation {
     struct cfs_sftp_handle handle; /* by which it goes */
     enum cfs_direction direction;
     struct cfs_part part;
-    uint32_t status; /* writing: of the first part that failed */
+    struct cfs_marking marking; /* writing: may go in front */
+    uint32_t status;            /* writing: of the first part that failed */
     bool failed;
     size_t waiting; /* parts not ended */
     size_t count;
@@ -57,6 +58,7 @@ static void dispose(struct cfs_operation *operation)
 /* What was not concluded. */
 static void on_end(struct cfs_operation *operation)
 {
+    cfs_marking_end(&of(operation)->marking);
     cfs_spread_done(&of(operation)->part, operation->lane, 0, false);
 }
 
@@ -239,6 +241,9 @@ static void start_write(struct cfs_operation *operation)
 {
     struct data_operation *self = of(operation);
     if (cfs_beginning_keeps(self->file, operation, self->length) || !take_handle(self))
+        return;
+    bool is_by_own = operation->lane == self->file->lane;
+    if (is_by_own && cfs_mark_needs_write(self->file) && !cfs_marking_send(&self->marking, operation, self->file))
         return;
     for (size_t i = 0; i < self->count; i++) {
         struct data_part *part = &self->parts[i];

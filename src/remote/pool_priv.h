@@ -119,6 +119,19 @@ struct cfs_hold {
     struct cfs_timer timer;
 };
 
+/* By which a file that is written is known again: see mark.c. */
+enum cfs_mark_state {
+    CFS_MARK_NONE,
+    CFS_MARK_WANTED, /* to be set with the next write by the own handle */
+    CFS_MARK_SENT,
+    CFS_MARK_SET,
+    CFS_MARK_OVER, /* to be taken back with the next such write */
+};
+struct cfs_mark {
+    enum cfs_mark_state state;
+    uint32_t atime;
+};
+
 /* An open file. The lane and the handle stay while it lives: a later reconnect would replace them by opening PATH again
  * with FLAGS and comparing, which is why both are kept. */
 struct cfs_remote_file {
@@ -137,8 +150,9 @@ struct cfs_remote_file {
     bool has_begun;     /* to be written, in large pieces */
     bool not_to_stripe; /* what its path leads to may be another file */
     struct cfs_hold hold;
+    struct cfs_mark mark;
     struct cfs_own_look *own;  /* stripes.c; NULL: was not asked for */
-    struct cfs_list undecided; /* openings of stripes that wait for it */
+    struct cfs_list undecided; /* openings of stripes that wait for it, or for the mark */
     /* pool->lock */
     struct cfs_list link;
     char *path; /* absolute; follows renames */
@@ -192,8 +206,31 @@ CFS_CHECKED bool cfs_stripe_adopt(struct cfs_remote_file *file, struct cfs_lane 
 /* Takes a stripe that is up away from FILE, to be closed. False: that one is not. */
 CFS_CHECKED bool cfs_stripe_close(struct cfs_remote_file *file, unsigned number, struct cfs_lane **ret_lane,
                                   struct cfs_sftp_handle *ret_handle);
+/* The file has its mark now, or does not get it. */
+void cfs_stripes_marked(struct cfs_remote_file *file);
 /* Closes all, without waiting for it. */
 void cfs_stripes_discard(struct cfs_remote_file *file);
+
+/* --- mark.c: on the loop's thread --- */
+
+/* Part of a write: the setting of a mark that goes in front of it. */
+struct cfs_marking {
+    struct cfs_step step;
+    struct cfs_remote_file *file; /* NULL: no answer is waited for */
+};
+
+/* FILE is to have a mark: the answer to that is cfs_stripes_marked, unless it has it still. */
+void cfs_mark_want(struct cfs_remote_file *file);
+/* Nobody looks for it any more. */
+void cfs_mark_end(struct cfs_remote_file *file);
+/* A write by the own handle is needed to go on. */
+bool cfs_mark_needs_write(const struct cfs_remote_file *file);
+/* WRITE is going to be sent by the own handle, on whose lane it is; MARKING is part of it. False: WRITE has ended. */
+CFS_CHECKED bool cfs_marking_send(struct cfs_marking *marking, struct cfs_operation *write,
+                                  struct cfs_remote_file *file);
+/* WRITE ends. */
+void cfs_marking_end(struct cfs_marking *marking);
+bool cfs_mark_is_seen(const struct cfs_remote_file *file, const struct cfs_remote_attributes *attributes);
 
 /* --- beginning.c: on the loop's thread --- */
 

@@ -10,6 +10,7 @@
  * has the names and attributes, for which somebody waits. (Not sooner: what the own connection leaves free is taken by
  * the others within seconds only.) */
 #include "remote/pool_priv.h"
+#include <fcntl.h>
 
 enum { LEAST = 256 * 1024, ENOUGH_STRIPES = 2, TIMES_OWN = 2, SHOWN = 128 * 1024 * 1024 };
 
@@ -82,10 +83,12 @@ const struct cfs_sftp_handle *cfs_spread_choose(struct cfs_remote_file *file, en
                                                 struct cfs_lane **ret_lane)
 {
     bool is_bulk = length >= file->pool->bulk_piece;
+    bool may_be_own = !must_take || must_take == file->lane;
     struct cfs_stripe *stripe = NULL;
-    if (is_bulk)
+    if (is_bulk && may_be_own && (direction == CFS_UP || (file->flags & O_ACCMODE) == O_RDONLY))
         cfs_stripes_consider(file, length);
-    if (file->stripe_count > 0 && must_take != file->lane && (must_take || is_bulk))
+    bool carries_mark = direction == CFS_UP && may_be_own && cfs_mark_needs_write(file);
+    if (file->stripe_count > 0 && !carries_mark && must_take != file->lane && (must_take || is_bulk))
         stripe = choose_stripe(file, direction, length, must_take);
     *ret_lane = stripe ? stripe->lane : file->lane;
     if (stripe)

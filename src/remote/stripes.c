@@ -4,11 +4,10 @@
  * A stripe is opened by path, while bytes already move, and that is its danger: the name may lead to another file by
  * now, and parts of two files must never be mixed. SFTP tells no inode numbers. What tells is compared:
  *
- * - A file that is written: at rest (everything acknowledged, nothing sent), size, mtime, mode and owner must be the
- *   same by both handles. In the middle of writing, size and mtime are our own doing a moment ago: no other file has
- *   them.
- * - A file that is only read: the same, and what both handles read at two places, one of them random. And the mtime
- * must not be of the last seconds: two versions of one file in one second have the same.
+ * - A file that is written has a mark, which the other handle must see (mark.c).
+ * - Of a file that is only read, size, mtime, mode and owner must be the same by both handles, and what both read at
+ * two places, one of them random. And the mtime must not be of the last seconds: two versions of one file in one second
+ *   have the same.
  *
  * In doubt a file is not striped, and is read and written by its own handle alone.
  *
@@ -53,8 +52,8 @@ struct opening {
     bool has_asked;  /* for the handle */
     bool has_handle; /* and the file does not have it */
     struct cfs_sftp_handle handle;
-    struct cfs_look own, other; /* `own`: of a file that is written */
-    struct cfs_list link;       /* file->undecided, when only what the own handle says is missing */
+    struct cfs_look look;
+    struct cfs_list link; /* file->undecided, when only what the own handle says, or the mark, is missing */
 };
 
 static struct opening *of(struct cfs_operation *operation)
@@ -82,7 +81,7 @@ bool cfs_stripe_is_up(const struct cfs_stripe *stripe)
 /* By our clock; the server's need not agree: what is left then is what was read. */
 static bool is_recent(const struct opening *self)
 {
-    return !is_written(self->file) && self->other.attributes.mtime + RECENT_S > time(NULL);
+    return !is_written(self->file) && self->look.attributes.mtime + RECENT_S > time(NULL);
 }
 
 bool cfs_stripe_adopt(struct cfs_remote_file *file, struct cfs_lane *lane, unsigned generation,
@@ -105,7 +104,8 @@ bool cfs_stripe_adopt(struct cfs_remote_file *file, struct cfs_lane *lane, unsig
 static void judge(struct opening *self)
 {
     struct cfs_remote_file *file = self->file;
-    bool same = cfs_looks_agree(is_written(file) ? &self->own : &file->own->look, &self->other);
+    bool same = is_written(file) ? cfs_mark_is_seen(file, &self->look.attributes)
+                                 : cfs_looks_agree(&file->own->look, &self->look);
     if (same && is_recent(self)) {
         file->stripe_at = 2 * file->moved;
     } else if (same) {
@@ -117,9 +117,11 @@ static void judge(struct opening *self)
     cfs_operation_finish(&self->operation, 0);
 }
 
-static void judge_if_known(struct opening *self)
+static void on_looked(struct cfs_operation *operation, struct cfs_step *step, const struct cfs_sftp_reply *reply)
 {
-    if (self->own.waiting + self->other.waiting > 0)
+    struct opening *self = of(operation);
+    cfs_look_note(&self->look, step, reply);
+    if (self->look.waiting > 0)
         return;
     if (is_written(self->file) || self->file->own->is_known)
         judge(self);
@@ -127,22 +129,33 @@ static void judge_if_known(struct opening *self)
         cfs_list_push_back(&self->file->undecided, &self->link);
 }
 
-static void on_compared(struct cfs_operation *operation, struct cfs_step *step, const struct cfs_sftp_reply *reply)
+static void look(struct opening *self)
 {
-    struct opening *self = of(operation);
-    cfs_look_note(cfs_look_has(&self->own, step) ? &self->own : &self->other, step, reply);
-    judge_if_known(self);
+    const uint64_t *places = is_written(self->file) ? NULL : self->file->own->places;
+    if (is_up(self->lane, self->generation))
+        (void)!cfs_look_ask(&self->look, &self->operation, self->lane, &self->handle, places, on_looked);
+    else
+        cfs_operation_finish(&self->operation, -EAGAIN);
 }
 
-/* A file that is written, at rest. */
-static void start_comparison(struct cfs_operation *operation)
+/* --- the mark of a file that is written --- */
+
+static void look_for_mark(struct opening *self)
 {
-    struct opening *self = of(operation);
     struct cfs_remote_file *file = self->file;
-    if (!cfs_lane_is_up(file->lane) || !is_up(self->lane, self->generation))
-        cfs_operation_finish(operation, -EAGAIN);
-    else if (cfs_look_ask(&self->own, operation, file->lane, &file->handle, NULL, on_compared))
-        (void)!cfs_look_ask(&self->other, operation, self->lane, &self->handle, NULL, on_compared);
+    if (file->mark.state == CFS_MARK_SET)
+        look(self);
+    else if (file->mark.state == CFS_MARK_WANTED || file->mark.state == CFS_MARK_SENT)
+        cfs_list_push_back(&file->undecided, &self->link);
+    else
+        cfs_operation_finish(&self->operation, -EAGAIN);
+}
+
+void cfs_stripes_marked(struct cfs_remote_file *file)
+{
+    struct cfs_list *link;
+    while ((link = cfs_list_pop_front(&file->undecided)))
+        look_for_mark(cfs_container_of(link, struct opening, link));
 }
 
 /* --- what the own handle of a file that is only read says --- */
@@ -233,12 +246,10 @@ static void on_opened(struct cfs_operation *operation, const struct cfs_sftp_rep
     }
     self->handle = *reply->handle;
     self->has_handle = true;
-    if (!is_written(file) && is_up(self->lane, self->generation))
-        (void)!cfs_look_ask(&self->other, operation, self->lane, &self->handle, file->own->places, on_compared);
-    else if (!is_written(file))
-        cfs_operation_finish(operation, -EAGAIN);
-    else if (!cfs_operation_queue_again(operation, file, CFS_TICKET_LOOK, start_comparison))
-        cfs_operation_finish(operation, -EBUSY);
+    if (is_written(file))
+        look_for_mark(self);
+    else
+        look(self);
 }
 
 static void start_opening(struct cfs_operation *operation)
@@ -270,8 +281,10 @@ static void on_end(struct cfs_operation *operation)
     if (!self->has_asked)
         cfs_hold_asked(self->file);
     cfs_list_remove(&self->link);
-    if (--self->file->stripes_coming == 0)
-        cfs_hold_end(self->file);
+    if (--self->file->stripes_coming > 0)
+        return;
+    cfs_hold_end(self->file);
+    cfs_mark_end(self->file);
 }
 
 static void open_stripe(struct cfs_remote_file *file, struct cfs_lane *lane)
@@ -325,12 +338,9 @@ void cfs_stripes_consider(struct cfs_remote_file *file, size_t length)
     if (!cfs_sessions_may_be_more(file->pool) || (!is_written(file) && !ask_own(file)))
         return;
     /* A close that waits ends the file when its turn has come. */
-    if (file->stripes_coming > 0 || cfs_gate_somebody_waits(&file->gate, CFS_TICKET_ASIDE))
+    if (file->stripes_coming > 0 || file->gate.exclusive > 0)
         return;
     unsigned count = count_stripes(file);
-    /* Each look at a file that is written costs it a rest: the later ones together. */
-    if (is_written(file) && count > 0 && file->pool->sessions_coming > 0)
-        return;
     bool is_beginning = !is_written(file) && count == 0 && file->moved <= BEGINNING * piece;
     for (unsigned i = file->pool->lanes_wanted; i < CFS_LANES_MAX && count < CFS_STRIPES_MAX; i++) {
         struct cfs_lane *lane = &file->pool->lanes[i];
@@ -339,6 +349,8 @@ void cfs_stripes_consider(struct cfs_remote_file *file, size_t length)
         open_stripe(file, lane);
         count++;
     }
+    if (is_written(file) && file->stripes_coming > 0)
+        cfs_mark_want(file);
     if (is_beginning && file->stripes_coming > 0)
         cfs_hold_begin(file, file->stripes_coming + !file->own->is_known);
 }
