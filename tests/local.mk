@@ -19,6 +19,7 @@ include tests/cli/local.mk
 include tests/fuzz/local.mk
 include tests/mount/local.mk
 include tests/bench/local.mk
+include tests/faults/local.mk
 
 STYLE_TESTS += tests/check-floors tests/check-floors-selftest tests/check-headers tests/check-listed
 

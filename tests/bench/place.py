@@ -1,4 +1,5 @@
-"""Where a benchmark happens: a link between two network namespaces, an sshd at its far end, and folders in memory.
+"""Where a benchmark happens, or a fault: a link between two network namespaces, an sshd at its far end, and folders in
+memory.
 
 All files, the server's and the local ones, lie on one tmpfs: the link is measured, not this machine's disk. The caller
 must be in a mount namespace of its own, where no mount can stay behind. Everything else ends with close().
@@ -120,6 +121,10 @@ class Link:
 
 
 class Place:
+    # Not the sftp-server program: else this machine's shell and its start-up files are measured, too.
+    subsystem = "internal-sftp"
+    sshd_options = ""  # more lines, which come first: sshd takes the first value of a keyword
+
     def __init__(self, link_program, round_trip_ms, rate_mbit):
         self.sandbox = tempfile.mkdtemp(prefix="cfs.", dir="/tmp")
         self.link = None
@@ -130,6 +135,7 @@ class Place:
             for folder in [self.work, self.local, self.sandbox + "/home", self.sandbox + "/run"]:
                 os.makedirs(folder, mode=0o700)
             self.link = Link(link_program, self.sandbox, round_trip_ms, rate_mbit)
+            self.make_keys()
             self.start_sshd()
         except BaseException:
             self.close()
@@ -140,36 +146,45 @@ class Place:
         return {"PATH": os.defpath, **kept, "HOME": self.sandbox + "/home", "XDG_RUNTIME_DIR": self.sandbox + "/run",
                 "TMPDIR": self.local}
 
-    def start_sshd(self):
+    def make_keys(self):
         box = self.sandbox
         for key in ["host_key", "user_key"]:
             run_quietly(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", key, "-f", f"{box}/{key}"])
         shutil.copy(box + "/user_key.pub", box + "/authorized_keys")
-        with open(box + "/sshd_config", "w", encoding="utf-8") as config:
-            config.write(
-                f"Port 22\nListenAddress {FAR_ADDRESS}\nHostKey {box}/host_key\nPidFile none\nUseDNS no\nUsePAM no\n"
-                f"AuthorizedKeysFile {box}/authorized_keys\nStrictModes no\nPermitRootLogin yes\n"
-                f"PasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 100:30:200\n"
-                "Subsystem sftp internal-sftp\n"  # else this machine's shell and its start-up files are measured, too
-            )
         with open(box + "/host_key.pub", encoding="ascii") as file:
             key = file.read().split()[:2]
         with open(box + "/known_hosts", "w", encoding="ascii") as file:
             file.write(" ".join([FAR_ADDRESS] + key) + "\n")
+
+    def write_sshd_config(self):
+        box = self.sandbox
+        with open(box + "/sshd_config", "w", encoding="utf-8") as config:
+            config.write(
+                f"{self.sshd_options}\n"
+                f"Port 22\nListenAddress {FAR_ADDRESS}\nHostKey {box}/host_key\nPidFile none\nUseDNS no\nUsePAM no\n"
+                f"AuthorizedKeysFile {box}/authorized_keys\nStrictModes no\nPermitRootLogin yes\n"
+                f"PasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 100:30:200\n"
+                f"Subsystem sftp {self.subsystem}\n"
+            )
+
+    def start_sshd(self):
+        """Once more is fine, when the one before has ended."""
+        self.write_sshd_config()
         os.makedirs("/run/sshd", exist_ok=True)
-        log = box + "/sshd.log"
-        with open(log, "wb") as output:
-            command = self.link.far + [find_program("sshd"), "-D", "-e", "-f", box + "/sshd_config"]
+        log = self.sandbox + "/sshd.log"
+        with open(log, "ab") as output:
+            said_before = output.tell()
+            command = self.link.far + [find_program("sshd"), "-D", "-e", "-f", self.sandbox + "/sshd_config"]
             self.sshd = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=output)
 
-        def said(text):
+        def said():
             with open(log, encoding="utf-8", errors="replace") as lines:
-                return text in lines.read()
+                lines.seek(said_before)
+                return lines.read()
 
-        wait_for(lambda: said("Server listening") or self.sshd.poll() is not None, "sshd")
+        wait_for(lambda: "Server listening" in said() or self.sshd.poll() is not None, "sshd")
         if self.sshd.poll() is not None:
-            with open(log, encoding="utf-8", errors="replace") as lines:
-                raise Failure("sshd does not start: " + lines.read())
+            raise Failure("sshd does not start: " + said())
 
     def close(self):
         if self.link:

@@ -1,0 +1,206 @@
+"""The server that things happen to: an sshd behind a link (tests/bench/place.py), with all that can go wrong there.
+
+The exported folder lies on a small file system of its own, so that it can be filled. sshd's SFTP servers are programs of
+their own, so that they can be killed alone. `mend()` takes back whatever was done.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+
+from place import Place, find_program, run_quietly, wait_for
+
+DISK_MB = 2048
+SFTP_SERVERS = ["/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server"]
+
+
+def children():
+    """{parent: [pids]} of all processes."""
+    found = {}
+    for name in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as text:
+                parent = int(text.read().rpartition(")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            continue
+        found.setdefault(parent, []).append(int(name))
+    return found
+
+
+def name_of(pid):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as text:
+            return text.read().strip()
+    except OSError:
+        return ""
+
+
+def signal_all(pids, number):
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+
+
+class Device(Place):
+    def __init__(self, link_program, round_trip_ms, rate_mbit, sshd_options=""):
+        self.subsystem = next((path for path in SFTP_SERVERS if os.access(path, os.X_OK)), "internal-sftp")
+        self.sshd_options = sshd_options
+        self.removed = []  # where the exported folder has gone
+        super().__init__(link_program, round_trip_ms, rate_mbit)
+
+    def make_keys(self):
+        """Called before sshd starts for the first time: the disk, too, is made here."""
+        super().make_keys()
+        self.disk = self.sandbox + "/disk"
+        os.mkdir(self.disk)
+        run_quietly(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=755", "tmpfs", self.disk])
+        os.rmdir(self.work)
+        self.work = self.disk + "/work"
+        os.mkdir(self.work)
+
+    # --- sshd and its children ---
+
+    def sessions(self):
+        """All processes below sshd."""
+        tree, found, left = children(), [], [self.sshd.pid]
+        while left:
+            below = tree.get(left.pop(), [])
+            found += below
+            left += below
+        return found
+
+    def sftp_servers(self):
+        return [pid for pid in self.all_sessions() if name_of(pid) == "sftp-server"]
+
+    def all_sessions(self):
+        """Those of an sshd that has ended, too."""
+        return [pid for pid in self.link.processes("far") if pid != self.sshd.pid]
+
+    def kill_sessions(self):
+        signal_all(self.all_sessions(), signal.SIGKILL)
+
+    def kill_sftp_servers(self):
+        signal_all(self.sftp_servers(), signal.SIGKILL)
+
+    def stop_sessions(self):
+        signal_all(self.all_sessions(), signal.SIGSTOP)
+
+    def continue_sessions(self):
+        signal_all(self.all_sessions(), signal.SIGCONT)
+
+    def stop_sshd(self):
+        """The listener, with everything below it."""
+        self.sshd.kill()
+        self.sshd.wait()
+        self.kill_sessions()
+
+    def restart_sshd(self):
+        if self.sshd.poll() is None:
+            self.stop_sshd()
+        self.start_sshd()
+
+    # --- the link ---
+
+    def tell_link(self, *command):
+        run_quietly([self.link.program, "tell", self.link.socket, *command])
+
+    def cut(self):
+        self.tell_link("cut")
+
+    def restore(self):
+        self.tell_link("restore")
+
+    def lose_packets(self, percent):
+        self.tell_link("set", f"loss_percent={percent}")
+
+    def reset_connections(self):
+        """The server's kernel gives its connections up and sends RST, in the middle of whatever they carry."""
+        run_quietly(self.link.far + [find_program("ss"), "-K", "state", "established"])
+
+    # --- who we are, and who it is ---
+
+    def change_host_key(self):
+        os.rename(self.sandbox + "/host_key", self.sandbox + "/host_key.old")
+        run_quietly(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "new", "-f", self.sandbox + "/host_key"])
+
+    def bring_host_key_back(self):
+        os.replace(self.sandbox + "/host_key.old", self.sandbox + "/host_key")
+
+    def lock_out(self):
+        os.rename(self.sandbox + "/authorized_keys", self.sandbox + "/authorized_keys.away")
+
+    def let_in(self):
+        os.rename(self.sandbox + "/authorized_keys.away", self.sandbox + "/authorized_keys")
+
+    # --- the disk ---
+
+    def fill_disk(self):
+        """Nothing is left of it. What programs free meanwhile is left."""
+        filler = os.open(self.disk + "/filler", os.O_WRONLY | os.O_CREAT, 0o600)
+        state = os.fstatvfs(filler)
+        size, start = state.f_bavail * state.f_frsize, os.fstat(filler).st_size
+        while size > 0:
+            try:
+                os.posix_fallocate(filler, start, size)
+                start += size
+            except OSError:
+                size //= 2
+            if size < 4096:
+                break
+        os.close(filler)
+
+    def empty_disk(self):
+        os.unlink(self.disk + "/filler")
+
+    def make_read_only(self):
+        """For everything that is opened from now on. (A file system with open files cannot be made so.)"""
+        run_quietly(["mount", "--bind", self.work, self.work])
+        run_quietly(["mount", "-o", "remount,bind,ro", self.work])
+
+    def make_writable(self):
+        run_quietly(["umount", "-l", self.work])
+
+    def take_folder_away(self):
+        away = f"{self.work}.away{len(self.removed)}"
+        os.rename(self.work, away)
+        self.removed.append(away)
+
+    def bring_folder_back(self):
+        os.rename(self.removed.pop(), self.work)
+
+    # --- before and after ---
+
+    def roots(self):
+        """Where what was acknowledged may be."""
+        return [self.work] + self.removed
+
+    def is_quiet(self):
+        return not self.all_sessions()
+
+    def settle(self):
+        """All that was sent is done: sessions without a client come to their end by themselves, or are ended."""
+        self.continue_sessions()
+        try:
+            wait_for(self.is_quiet, "the end of sshd's sessions", 5)
+        except Exception:
+            self.kill_sessions()
+            wait_for(self.is_quiet, "the end of sshd's sessions")
+
+    def clear(self):
+        for name in os.listdir(self.disk):
+            path = os.path.join(self.disk, name)
+            if os.path.isdir(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
+        self.removed = []
+        os.mkdir(self.work)
+
+    def close(self):
+        if self.link:
+            self.continue_sessions()
+            subprocess.run([self.link.program, "tell", self.link.socket, "restore"], capture_output=True, check=False)
+        super().close()

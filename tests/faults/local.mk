@@ -1,0 +1,18 @@
+# Faults that happen to a mount while programs use it, as root: make check-faults, and
+# CLUSTERFS_FAULT_SECONDS=3600 make check-faults FAULTS="--fault kill-session,cut-10"
+EXTRA_DIST += \
+	tests/faults/churn.py \
+	tests/faults/device.py \
+	tests/faults/faults.py \
+	tests/faults/judge.py \
+	tests/faults/mounts.py \
+	tests/faults/oracle.py \
+	tests/faults/programs.py \
+	tests/faults/run \
+	tests/faults/tally.py \
+	tests/faults/trial.py \
+	tests/faults/watch.py \
+	tests/faults/workloads.py
+.PHONY: check-faults
+check-faults: all tests/bench/emulated_link
+	$(top_srcdir)/tests/faults/run --build '$(abs_top_builddir)' $(FAULTS)

@@ -1,0 +1,79 @@
+"""The peers under faults: clusterfs, and sshfs as its users set it up against them.
+
+`limits(outage_s)` tells how long an outage the mount is asked to bear; `deadline_s` is the most that any call may then take.
+"""
+
+import json
+import subprocess
+
+import peers
+from place import FAR_ADDRESS, run_quietly
+
+OP_TIMEOUT_S = 10
+SLACK_S = 15  # a busy machine; and the pauses between the two limits
+ALIVE_INTERVAL_S, ALIVE_COUNT = 5, 2
+
+
+class Limits:
+    """What a mount is told, and must keep to."""
+
+    reconnect_s = 30
+
+    def limit_to(self, outage_s):
+        self.reconnect_s = 30 + 2 * outage_s
+
+    def deadline_s(self):
+        """The most that any call may take."""
+        return OP_TIMEOUT_S + self.reconnect_s + SLACK_S
+
+
+class Clusterfs(Limits, peers.Clusterfs):
+    durability = "close"
+
+    def knows(self, place, option):
+        """A build may be older than the option."""
+        config = f"{place.sandbox}/{self.name}.conf"
+        shown = run_quietly([self.program, "config", "show", "-c", config, "bench"], env=place.environment())
+        return option in shown
+
+    def command(self, place, path):
+        self.options = f"op_timeout={OP_TIMEOUT_S}s,durability={self.durability},log_level=info"
+        super().command(place, path)  # writes the profile
+        if self.knows(place, "reconnect_timeout"):
+            self.options += f",reconnect_timeout={self.reconnect_s}s"
+        return super().command(place, path)
+
+    def state(self, place, path):
+        try:
+            words = run_quietly([self.program, "status", "--json", path], env=place.environment(), timeout=20)
+            return json.loads(words).get("state", "")
+        except Exception as failure:  # it is shown to people only
+            return str(failure)
+
+
+class Sshfs(Limits, peers.Sshfs):
+    durability = "close"
+
+    def command(self, place, path):
+        box = place.sandbox
+        options = (f"IdentityFile={box}/user_key,UserKnownHostsFile={box}/known_hosts,StrictHostKeyChecking=yes,"
+                   f"reconnect,ServerAliveInterval={ALIVE_INTERVAL_S},ServerAliveCountMax={ALIVE_COUNT}")
+        return [self.program, "-F", "/dev/null", "-o", options, f"root@{FAR_ADDRESS}:{place.work}", path]
+
+    def state(self, place, path):
+        return ""
+
+
+def known(build):
+    return {"clusterfs": Clusterfs("clusterfs", build + "/src/clusterfs"), "sshfs": Sshfs("sshfs", "sshfs")}
+
+
+def unmount(peer, place, path, limit_s):
+    """A sentence if it could not be unmounted as a user does it."""
+    command = [peer.program, "umount", path] if peer.name == "clusterfs" else ["umount", path]
+    try:
+        result = subprocess.run(command, env=place.environment(), stdin=subprocess.DEVNULL, capture_output=True,
+                                text=True, timeout=limit_s, check=False)
+    except subprocess.TimeoutExpired:
+        return f"umount takes longer than {limit_s:.0f} s"
+    return result.stderr.strip() or f"umount ends with {result.returncode}" if result.returncode else None
