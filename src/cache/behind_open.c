@@ -56,6 +56,8 @@ void cfs_behind_file_open_late(struct cfs_behind_file *file)
         give_up(file, file->path ? -ENOMEM : -ESTALE);
         return;
     }
+    if (file->own)
+        file->set_mtime = file->own->attributes.mtime; /* what is written now will change that */
     job->early = job->is_late = true;
     job->flags = file->flags & ~(O_CREAT | O_EXCL | O_TRUNC);
     job->file = file;

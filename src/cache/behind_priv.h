@@ -69,10 +69,11 @@ struct cfs_behind_file {
     struct cfs_job *making; /* its open, while it is being made */
     bool was_put;           /* it is lazy, or was, since it has been put (behind_put.c), looking so */
     struct cfs_remote_attributes put_as;
-    int error;        /* of what completed early; sticky where it was not made, else told once */
-    bool written;     /* and not flushed */
-    unsigned uses;    /* by jobs, and by writes that were told to be done */
-    unsigned callers; /* whose calls have not completed: close completes after them */
+    int64_t set_mtime; /* being opened late: what we had set its mtime to by then, if we had */
+    int error;         /* of what completed early; sticky where it was not made, else told once */
+    bool written;      /* and not flushed */
+    unsigned uses;     /* by jobs, and by writes that were told to be done */
+    unsigned callers;  /* whose calls have not completed: close completes after them */
     bool closing, answering;
     unsigned parts;                             /* of close, that have not ended; one while it is open */
     struct cfs_cache_call close, answer, drain; /* so that they cannot fail */

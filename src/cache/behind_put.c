@@ -182,6 +182,5 @@ bool cfs_open_is_as_put(const struct cfs_job *job)
         return true;
     if (both & CFS_REMOTE_SIZE && is->size != file->put_as.size)
         return false;
-    return !(both & CFS_REMOTE_TIMES) || is->mtime == file->put_as.mtime ||
-           (file->own && is->mtime == file->own->attributes.mtime);
+    return !(both & CFS_REMOTE_TIMES) || is->mtime == file->put_as.mtime || (file->own && is->mtime == file->set_mtime);
 }

@@ -225,6 +225,24 @@ static void test_a_file_is_gone_on_with_after_it_was_put(void **state)
     end(fixture, 0);
 }
 
+/* { echo one; touch -d DATE file; echo two; } >file, where each flushes. */
+static void test_its_time_may_be_set_before_it_is_gone_on_with(void **state)
+{
+    static const struct cfs_remote_attributes times = {.valid = CFS_REMOTE_TIMES, .atime = 5, .mtime = 6};
+    struct cache_fixture f, *fixture = &f;
+    begin(fixture);
+    struct cfs_remote_file *file = make(fixture, "new/file", NEW);
+    write_text(fixture, file, 0, "one");
+    assert_int_equal(cache_flush(fixture, file), 0);
+    assert_int_equal(puts_of(fixture), 1);
+    assert_int_equal(cache_setattr(fixture, "new/file", &times), 0);
+    write_text(fixture, file, 3, "two");
+    assert_int_equal(cache_flush(fixture, file), 0);
+    expect_server(fixture, "new/file", "onetwo");
+    assert_int_equal(cache_close(fixture, file), 0);
+    end(fixture, 0);
+}
+
 struct last_call {
     struct cache_call call;
     struct cache_fixture *fixture;
@@ -438,6 +456,7 @@ int main(void)
         cmocka_unit_test(test_what_somebody_else_has_made_meanwhile_is_left_alone),
         cmocka_unit_test(test_o_excl_in_a_folder_of_others_asks_the_server),
         cmocka_unit_test(test_a_file_is_gone_on_with_after_it_was_put),
+        cmocka_unit_test(test_its_time_may_be_set_before_it_is_gone_on_with),
         cmocka_unit_test(test_a_close_does_not_overtake_the_call_before_it),
         cmocka_unit_test(test_an_open_file_that_was_put_outlives_its_name),
         cmocka_unit_test(test_a_file_that_becomes_read_only_is_opened_before),
