@@ -15,6 +15,7 @@ tests_lib_libtest_a_SOURCES = \
 	tests/lib/memory_stream.c \
 	tests/lib/memory_stream.h \
 	tests/lib/memory_tree.c \
+	tests/lib/memory_trace.c \
 	tests/lib/memory_tree.h \
 	tests/lib/pool_fixture.c \
 	tests/lib/pool_fixture.h \

@@ -100,6 +100,9 @@ void memory_fault(const char *format, ...) CFS_PRINTF(1, 2) __attribute__((noret
 void *memory_need(void *memory);
 uint64_t memory_random(struct memory_remote *memory, uint64_t below);
 
+/* memory_trace.c: EVENT happens to a call; told with CLUSTERFS_TEST_TRACE. */
+void memory_trace(const struct memory_remote *memory, const struct pending *pending, const char *event);
+
 /* memory_effects.c: lets the call take effect; fills error and result. The lock is held. */
 void memory_effect(struct memory_remote *memory, struct pending *pending);
 void memory_file_free(struct cfs_remote_file *file);

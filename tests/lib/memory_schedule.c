@@ -69,6 +69,7 @@ void memory_submit(struct memory_remote *memory, struct pending *pending)
     pending->effect_at = now + memory->options.latency_ms / 2 + some_jitter(memory);
     pending->timeout_at = now + memory->options.op_timeout_ms;
     cfs_list_push_back(&memory->pending, &pending->link);
+    memory_trace(memory, pending, "comes");
     pthread_mutex_unlock(&memory->lock);
 }
 
@@ -89,6 +90,7 @@ static void take_effect(struct memory_remote *memory, struct pending *pending)
         pending->error = -ETIMEDOUT;
         pending->done_at = pending->timeout_at;
     }
+    memory_trace(memory, pending, "has its effect");
 }
 
 /* What an error leaves behind must not leak, and must not be told. */
@@ -109,6 +111,7 @@ static void drop_result(struct pending *pending)
 static void complete(struct memory_remote *memory, struct pending *pending)
 {
     struct cfs_remote_call *call = pending->call;
+    memory_trace(memory, pending, "completes");
     cfs_list_remove(&pending->link);
     if (pending->error)
         drop_result(pending);
@@ -240,6 +243,7 @@ static void end_early(struct memory_remote *memory, struct pending *pending, int
     pending->effected = true;
     pending->error = error;
     pending->done_at = memory->clock.ms;
+    memory_trace(memory, pending, "is ended early");
 }
 
 void memory_cancel(struct memory_remote *memory, struct cfs_remote_call *call)
