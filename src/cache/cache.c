@@ -162,9 +162,10 @@ static void doubt(void *context, const char *path, bool failed)
     if (cache->keeps_names) {
         pthread_mutex_lock(&cache->names_lock);
         struct cfs_name *name = cfs_names_enter(&cache->names, path);
-        if (name && failed)
+        if (name && failed) {
+            cfs_name_cast_adrift(name); /* what was open may have another name */
             cfs_name_doubt(&cache->names, name);
-        else if (name)
+        } else if (name)
             cfs_name_touched(&cache->names, name);
         cfs_name_put(&cache->names, name);
         pthread_mutex_unlock(&cache->names_lock);

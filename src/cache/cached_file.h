@@ -15,6 +15,10 @@ struct cfs_cached_file {
      * this file as long as its incarnation is the same. */
     struct cfs_name *name;
     uint64_t incarnation;
+    /* Which name it has is not known (it may have been renamed before it was opened, or its drift is not the name's any
+     * more): it has none that can be told, and when it is changed, any file may have been. */
+    bool adrift;
+    uint64_t drift;
     /* What is known of the file itself: the remote may give its name to another one, so this is not the name's. Under
      * names_lock. */
     struct cfs_remote_attributes seen; /* the last ones */

@@ -9,8 +9,13 @@
 struct cfs_change {
     struct cfs_name *name;   /* referenced */
     struct cfs_name *folder; /* whose times change with it: referenced; NULL: none does */
+    char *path;              /* by which the remote was asked; NULL: by a file */
+    uint64_t begun;          /* stamp; 0: it has not */
     bool moves;
-    bool alone; /* after the end: no other one was in flight that could have undone it */
+    /* After the end: */
+    bool in_place; /* the name stood for the same place all the time */
+    bool alone;    /* and no other change was in flight that could have undone this one */
+    bool crowded;  /* others of whatever kind were, of the name or, of a folder, in it */
 };
 
 /* The name at PATH comes, goes or goes elsewhere; -ENOMEM: nothing has begun. */
@@ -18,7 +23,8 @@ CFS_CHECKED int cfs_change_begin_place(struct cfs_names *names, struct cfs_chang
 /* What has the name changes: its attributes. The same. */
 CFS_CHECKED int cfs_change_begin_attributes(struct cfs_names *names, struct cfs_change *change, const char *path);
 void cfs_change_begin_name(struct cfs_names *names, struct cfs_change *change, struct cfs_name *name);
-/* The call has completed: sets `alone`, the folder's attributes are to be asked for. */
+/* The call has completed: sets what came of it; the folder's attributes are to be asked for. What has the path by now,
+ * if that is another name, is to be asked for as well: the call may have met that one. */
 void cfs_change_end(struct cfs_names *names, struct cfs_change *change);
 void cfs_change_put(struct cfs_names *names, struct cfs_change *change);
 

@@ -4,6 +4,7 @@
 #include "cache/call.h"
 #include "cache/change.h"
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -14,9 +15,15 @@ int cfs_change_begin_place(struct cfs_names *names, struct cfs_change *change, c
     struct cfs_name *name = cfs_names_enter(names, path);
     if (!name)
         return -ENOMEM;
-    *change = (struct cfs_change){.name = name, .folder = name->parent, .moves = true};
+    *change = (struct cfs_change){.name = name, .folder = name->parent, .path = strdup(path), .moves = true};
+    if (!change->path) {
+        cfs_name_put(names, name);
+        *change = (struct cfs_change){.name = NULL};
+        return -ENOMEM;
+    }
     cfs_ahead_drop(name->ahead);
     cfs_name_change_begin(names, name, true);
+    change->begun = name->changed_at;
     if (change->folder) {
         cfs_name_get(names, change->folder);
         cfs_name_change_begin(names, change->folder, false);
@@ -27,11 +34,13 @@ int cfs_change_begin_place(struct cfs_names *names, struct cfs_change *change, c
 int cfs_change_begin_attributes(struct cfs_names *names, struct cfs_change *change, const char *path)
 {
     struct cfs_name *name = cfs_names_enter(names, path);
-    if (!name)
-        return -ENOMEM;
-    cfs_change_begin_name(names, change, name);
+    char *copy = name ? strdup(path) : NULL;
+    if (copy) {
+        cfs_change_begin_name(names, change, name);
+        change->path = copy;
+    }
     cfs_name_put(names, name);
-    return 0;
+    return copy ? 0 : -ENOMEM;
 }
 
 void cfs_change_begin_name(struct cfs_names *names, struct cfs_change *change, struct cfs_name *name)
@@ -40,23 +49,30 @@ void cfs_change_begin_name(struct cfs_names *names, struct cfs_change *change, s
     cfs_ahead_drop(name->ahead);
     cfs_name_get(names, name);
     cfs_name_change_begin(names, name, false);
+    change->begun = name->changed_at;
 }
 
 void cfs_change_end(struct cfs_names *names, struct cfs_change *change)
 {
     if (!change->name)
         return;
-    change->alone = cfs_name_change_end(names, change->name, change->moves);
+    change->in_place = cfs_name_change_in_place(change->name, change->moves, change->begun);
+    change->alone = cfs_name_change_alone(change->name, change->moves, change->begun);
+    change->crowded = change->name->mixed;
+    cfs_name_change_end(names, change->name, change->moves);
     if (change->folder) {
         cfs_name_change_end(names, change->folder, false);
         cfs_name_touched(names, change->folder);
     }
+    if (change->path && !change->in_place)
+        cfs_names_changed_elsewhere(names, change->path, change->moves);
 }
 
 void cfs_change_put(struct cfs_names *names, struct cfs_change *change)
 {
     cfs_name_put(names, change->name);
     cfs_name_put(names, change->folder);
+    free(change->path);
     *change = (struct cfs_change){.name = NULL};
 }
 
@@ -70,8 +86,15 @@ struct changing {
     struct cfs_remote_attributes attributes; /* setattr */
     mode_t type;                             /* of what was made */
     bool keeps;                              /* setattr: a failure leaves the name what it was */
-    bool vouched;                            /* nothing that is known stands against it */
+    bool renames;
+    bool vouched; /* nothing that is known stands against it */
 };
+
+/* An error after which the change may have been made all the same. */
+static bool is_unknown(int error)
+{
+    return error == -ETIMEDOUT || error == -EINTR || error == -EIO || error == -ENOTCONN;
+}
 
 static void enter_outcome(struct cfs_names *names, struct changing *changing, int error)
 {
@@ -81,6 +104,8 @@ static void enter_outcome(struct cfs_names *names, struct changing *changing, in
     } else if (changing->keeps) {
         cfs_name_touched(names, changing->change.name);
     } else {
+        if (changing->renames && (error == 0 || is_unknown(error)))
+            cfs_name_cast_adrift(changing->change.name);
         cfs_name_doubt(names, changing->change.name);
         if (changing->second.name)
             cfs_name_doubt(names, changing->second.name);
@@ -138,7 +163,7 @@ static struct changing *begin(struct cfs_remote *remote, struct cfs_remote_call 
 
 static void enter_made(struct cfs_names *names, struct changing *changing)
 {
-    cfs_name_made(names, changing->change.name, changing->type);
+    cfs_name_made(names, changing->change.name, changing->type, !changing->change.crowded);
     if (changing->change.folder)
         cfs_name_filled(names, changing->change.folder, !S_ISDIR(changing->type));
 }
@@ -183,7 +208,7 @@ void cfs_cache_unlink(struct cfs_remote *remote, struct cfs_remote_call *upper, 
 
 static void enter_linked(struct cfs_names *names, struct changing *changing)
 {
-    cfs_name_made(names, changing->second.name, 0);
+    cfs_name_made(names, changing->second.name, 0, false);
     if (changing->second.folder)
         cfs_name_filled(names, changing->second.folder, true);
     changing->change.name->is_shared = changing->second.name->is_shared = true;
@@ -204,12 +229,15 @@ static void enter_renamed(struct cfs_names *names, struct changing *changing)
         return;
     /* Two names of one file: rename(2) does nothing then. */
     if (from->is_shared && to->presence != CFS_NAME_ABSENT) {
+        cfs_name_cast_adrift(from);
         cfs_name_doubt(names, from);
         cfs_name_doubt(names, to);
         return;
     }
     cfs_name_move(names, from, to);
     from->presence = CFS_NAME_PRESENT;
+    if (changing->second.crowded) /* by a change of attributes: it may have come after the rename */
+        cfs_name_touched(names, from);
     if (changing->second.folder)
         cfs_name_filled(names, changing->second.folder, true);
 }
@@ -220,6 +248,7 @@ void cfs_cache_rename(struct cfs_remote *remote, struct cfs_remote_call *upper, 
     struct changing *changing = begin(remote, upper, from, to, true, enter_renamed);
     if (!changing)
         return;
+    changing->renames = true;
     bool vouched = changing->vouched && how == CFS_REMOTE_RENAME_REPLACE;
     cfs_cache_call_submit_to(&changing->call, cfs_cache_below(&changing->call, vouched), changed, rename, from, to,
                              how);

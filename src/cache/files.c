@@ -23,10 +23,16 @@ static void free_file(struct cfs_cached_file *file)
 
 /* --- the file's name --- */
 
+static bool is_adrift(const struct cfs_cached_file *file)
+{
+    return file->adrift || file->drift != file->name->drift;
+}
+
 struct cfs_name *cfs_cached_file_name(const struct cfs_cached_file *file)
 {
     struct cfs_name *name = file->name;
-    return name && !name->detached && name->incarnation == file->incarnation ? name : NULL;
+    bool is_its = name && !name->detached && name->incarnation == file->incarnation && !is_adrift(file);
+    return is_its ? name : NULL;
 }
 
 /* Also if the name is another file's by now: that may have been a mistake (what was known of the name was no longer
@@ -39,6 +45,8 @@ void cfs_cached_file_change_begin(struct cfs_cached_file *file, struct cfs_chang
     pthread_mutex_lock(&cache->names_lock);
     if (!file->name->detached)
         cfs_change_begin_name(&cache->names, change, file->name);
+    else
+        change->begun = cfs_names_stamp(&cache->names);
     pthread_mutex_unlock(&cache->names_lock);
 }
 
@@ -46,14 +54,16 @@ void cfs_cached_file_change_end(struct cfs_cached_file *file, struct cfs_change 
                                 const struct cfs_remote_attributes *set)
 {
     struct cfs_cache *cache = file->cache;
-    if (!change->name)
+    if (change->begun == 0)
         return;
     pthread_mutex_lock(&cache->names_lock);
     cfs_change_end(&cache->names, change);
-    if (error == 0 && set && change->alone && cfs_cached_file_name(file))
+    if (change->name && error == 0 && set && change->alone && cfs_cached_file_name(file))
         cfs_name_set(&cache->names, change->name, set);
-    else
+    else if (change->name)
         cfs_name_touched(&cache->names, change->name);
+    if (is_adrift(file))
+        cfs_names_changed_adrift(&cache->names);
     cfs_change_put(&cache->names, change);
     pthread_mutex_unlock(&cache->names_lock);
 }
@@ -110,7 +120,7 @@ static void enter_change(struct opening *opening, int error)
     if (error < 0) {
         cfs_name_doubt(names, change->name);
     } else if (is_exclusive && change->alone) {
-        cfs_name_made(names, change->name, S_IFREG);
+        cfs_name_made(names, change->name, S_IFREG, false);
         cfs_name_filled(names, change->folder, true);
     } else {
         cfs_name_exists(names, change->name);
@@ -147,16 +157,20 @@ static void enter_open(struct opening *opening, int error)
     bool is_alone = opening->change.name && name->changing == 1 && name->changed_at <= opening->stamp;
     bool is_new = (file->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) ||
                   (file->flags & O_CREAT && name->presence == CFS_NAME_ABSENT);
+    file->adrift = !opening->change.name && !cfs_name_place_is_current(name, opening->stamp);
     cfs_change_end(names, &opening->change);
+    if (opening->change.name)
+        file->adrift = !opening->change.in_place;
     /* What the server says of a file that it has just opened for us is as of after this change, if there was no other.
      */
-    if (is_alone)
+    if (is_alone && opening->change.in_place)
         opening->stamp = cfs_names_stamp(names);
     if (opening->change.name)
         enter_change(opening, error);
     file->incarnation = name->incarnation;
+    file->drift = name->drift;
     if (error == 0)
-        enter_attributes(opening, is_alone && is_new);
+        enter_attributes(opening, is_alone && opening->change.in_place && is_new);
     else
         cfs_name_touched(names, name);
     opening->call.upper->result.attributes.keep_ms =
@@ -273,7 +287,7 @@ static int begin_open(struct opening *opening, const char *path)
     else if (file->flags & O_CREAT)
         error = cfs_change_begin_place(&cache->names, &opening->change, path);
     else if (file->flags & O_TRUNC)
-        cfs_change_begin_name(&cache->names, &opening->change, file->name);
+        error = cfs_change_begin_attributes(&cache->names, &opening->change, path);
     opening->stamp = cfs_names_stamp(&cache->names);
     opening->asked_ms = cfs_clock_ms(cache->clock);
     pthread_mutex_unlock(&cache->names_lock);

@@ -258,8 +258,10 @@ static void clear(struct cfs_names *names, struct cfs_name *top, bool is_another
         forget(name);
         name->incarnation += is_another;
         next = next_in_subtree(name, top);
-        if (name != top && name->references == 0)
-            drop(names, name); /* puts its parent, which is not freed by that: it is not detached */
+        if (name == top || name->references > 0)
+            continue;
+        name->parent->lost_at = ++names->stamp; /* it may just have been listed */
+        drop(names, name);                      /* puts its parent, which is not freed by that: it is not detached */
     }
 }
 
@@ -273,6 +275,12 @@ void cfs_name_doubt(struct cfs_names *names, struct cfs_name *name)
     clear(names, name, false);
     if (name->parent)
         name->parent->complete = false;
+}
+
+void cfs_name_cast_adrift(struct cfs_name *top)
+{
+    for (struct cfs_name *name = deepest(top); name; name = next_in_subtree(name, top))
+        name->drift++;
 }
 
 void cfs_name_drop_unused(struct cfs_names *names, struct cfs_name *name)

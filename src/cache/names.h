@@ -59,12 +59,13 @@ struct cfs_name {
     bool polled;              /* poll.c: it is being asked about */
     char *target;             /* of a link; NULL: not known */
     struct cfs_freshness target_freshness;
-    uint64_t lost_at; /* stamp: when a child was last evicted */
+    uint64_t lost_at; /* stamp: when a child was last evicted or forgotten */
 
     unsigned changing, moving;     /* own changes in flight: of the name; of the place of all below */
     bool mixed, mixed_moves;       /* several at once: which came last is not known */
     uint64_t changed_at, moved_at; /* stamps of the last ones that ended */
     uint64_t incarnation;          /* counts what had this name: an open file compares it */
+    uint64_t drift;                /* counts when it was no longer known which name an open file has: likewise */
 
     /* names.c's own */
     struct cfs_hash_link link;
@@ -82,6 +83,7 @@ struct cfs_names {
     size_t limit;
     uint64_t stamp;
     uint64_t forgotten_at; /* the latest own change of a name that was evicted */
+    uint64_t doubted_at;   /* the latest own change of a file of which it is not known which name it has */
 };
 
 /* -ENOMEM. */
@@ -111,6 +113,9 @@ void cfs_name_clear(struct cfs_names *names, struct cfs_name *name);
 /* The same where it is not known whether anything has happened: an open file keeps its name. Whether the name is there
  * at all must be asked. */
 void cfs_name_doubt(struct cfs_names *names, struct cfs_name *name);
+/* What is open under NAME, or below it, may have any other name by now: it was perhaps renamed. (file->drift of
+ * cached_file.h) */
+void cfs_name_cast_adrift(struct cfs_name *name);
 /* Frees it if nothing holds it. */
 void cfs_name_drop_unused(struct cfs_names *names, struct cfs_name *name);
 /* NAME becomes what TO was called; TO is detached, NAME's old place is an absence. Where one is below the other
@@ -129,8 +134,15 @@ bool cfs_name_place_is_current(const struct cfs_name *name, uint64_t stamp);
 
 /* Own changes of NAME: of its attributes, or (MOVES) of its place: it comes, goes, or goes elsewhere with all below. */
 void cfs_name_change_begin(struct cfs_names *names, struct cfs_name *name, bool moves);
-/* True if no other (MOVES: no other change of its place) was in flight meanwhile: what it did is what is. */
-bool cfs_name_change_end(struct cfs_names *names, struct cfs_name *name, bool moves);
+void cfs_name_change_end(struct cfs_names *names, struct cfs_name *name, bool moves);
+/* Before that: whether NAME has stood for the same place since BEGUN, but for this one change; whether, besides, no
+ * other one (MOVES: of its place) was in flight that could have undone it: what it did is what is. */
+bool cfs_name_change_in_place(const struct cfs_name *name, bool moves, uint64_t begun);
+bool cfs_name_change_alone(const struct cfs_name *name, bool moves, uint64_t begun);
+/* PATH has been changed, by somebody who took it for another name than it stands for now. */
+void cfs_names_changed_elsewhere(struct cfs_names *names, const char *path, bool moves);
+/* A file has been changed that may have any name: what is known of the attributes of files must not be told. */
+void cfs_names_changed_adrift(struct cfs_names *names);
 
 /* --- what is known (names_known.c) --- */
 
@@ -179,7 +191,8 @@ bool cfs_name_learn_listed(struct cfs_names *names, struct cfs_name *folder, con
 bool cfs_name_learn_complete(struct cfs_names *names, struct cfs_name *folder, uint64_t stamp, int64_t asked_ms);
 
 /* What an own change did, entered after its end. */
-void cfs_name_made(struct cfs_names *names, struct cfs_name *name, mode_t type); /* something new has the name */
+/* Something new has the name. IS_EMPTY: of a folder, nothing can have been put into it yet. */
+void cfs_name_made(struct cfs_names *names, struct cfs_name *name, mode_t type, bool is_empty);
 void cfs_name_removed(struct cfs_names *names, struct cfs_name *name);
 void cfs_name_touched(struct cfs_names *names, struct cfs_name *name); /* attributes must be asked for again */
 /* It is there, perhaps not since now; attributes must be asked for. */

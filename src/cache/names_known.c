@@ -100,9 +100,16 @@ static bool is_unsettled(const struct cfs_name *name)
     return false;
 }
 
+/* Of a file, since a file that may have any name was changed. */
+static bool is_doubted(const struct cfs_names *names, const struct cfs_name *name)
+{
+    return name->presence == CFS_NAME_PRESENT && name->learned_at < names->doubted_at &&
+           !S_ISDIR(name->attributes.mode);
+}
+
 uint32_t cfs_name_keep_ms(const struct cfs_names *names, const struct cfs_name *name)
 {
-    return is_unsettled(name) ? 0 : cfs_names_left_ms(names, &name->freshness);
+    return is_unsettled(name) || is_doubted(names, name) ? 0 : cfs_names_left_ms(names, &name->freshness);
 }
 
 /* --- asking --- */
@@ -290,7 +297,7 @@ bool cfs_name_learn_listed(struct cfs_names *names, struct cfs_name *folder, con
 
 bool cfs_name_learn_complete(struct cfs_names *names, struct cfs_name *folder, uint64_t stamp, int64_t asked_ms)
 {
-    if (!cfs_name_place_is_current(folder, stamp) || folder->lost_at > stamp)
+    if (!cfs_name_place_is_current(folder, stamp) || folder->lost_at > stamp || names->doubted_at > stamp)
         return false;
     struct cfs_list *link, *next;
     bool doubtful = false;
@@ -313,22 +320,9 @@ bool cfs_name_learn_complete(struct cfs_names *names, struct cfs_name *folder, u
 
 /* --- own changes --- */
 
-/* Something was put into it while it was being made: it may have arrived before we were told of the folder. */
-static bool is_filled(const struct cfs_name *folder)
-{
-    const struct cfs_list *link;
-    cfs_list_each (link, &folder->children) {
-        const struct cfs_name *child = cfs_container_of(link, const struct cfs_name, sibling);
-        if (child->changing > 0 || child->presence == CFS_NAME_PRESENT)
-            return true;
-    }
-    return false;
-}
-
-void cfs_name_made(struct cfs_names *names, struct cfs_name *name, mode_t type)
+void cfs_name_made(struct cfs_names *names, struct cfs_name *name, mode_t type, bool is_empty)
 {
     int64_t now = now_of(names);
-    bool is_empty = !is_filled(name);
     cfs_name_clear(names, name);
     name->presence = CFS_NAME_PRESENT;
     name->learned_at = cfs_names_stamp(names);

@@ -14,6 +14,7 @@
 #include "lib/cache_fixture.h"
 #include "lib/memory_remote_priv.h"
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -23,8 +24,7 @@ struct model {
     struct cache_fixture fixture;
     uint64_t random;
     struct cache_call calls[IN_FLIGHT];
-    bool used[IN_FLIGHT], renames[IN_FLIGHT];
-    bool lost; /* a rename's outcome was not told: the open file may have a name that nobody here knows */
+    bool used[IN_FLIGHT];
     struct cfs_remote_file *file; /* open, or NULL */
     unsigned told;
     bool behind; /* durability = fsync: all is on the server after a sync; a time that was foreseen may differ by the
@@ -50,6 +50,21 @@ static const char *some_path(struct model *model)
 {
     size_t few = 3; /* where much happens at once */
     return paths[draw(model, draw(model, 2) ? few : CFS_COUNT(paths))];
+}
+
+/* With CLUSTERFS_TEST_TRACE, for who looks for what a seed has found: what is asked of the cache; what the cache asks
+ * of the remote is told by that (lib/memory_trace.c). */
+static void trace(const char *format, ...) CFS_PRINTF(1, 2);
+
+static void trace(const char *format, ...)
+{
+    va_list arguments;
+    if (!getenv("CLUSTERFS_TEST_TRACE"))
+        return;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
 }
 
 /* --- what is, and what the cache says --- */
@@ -170,8 +185,8 @@ static void change_remotely(struct model *model)
     (void)error; /* whatever can be done */
 }
 
-/* Through the cache, with *CALL. True: a rename. */
-static bool submit_change(struct model *model, struct cache_call *call)
+/* Through the cache, with *CALL. */
+static void submit_change(struct model *model, struct cache_call *call)
 {
     const struct cfs_remote_operations *operations = model->fixture.operations;
     struct cfs_remote *cache = model->fixture.cache;
@@ -181,6 +196,9 @@ static bool submit_change(struct model *model, struct cache_call *call)
     uint64_t kind = draw(model, 7);
     if (model->links && kind == 4)
         kind = 5;
+    static const char *const kinds[] = {"mkdir", "unlink", "rmdir", "symlink", "rename", "link", "setattr"};
+    trace("%s \"%s\" \"%s\" set %x size %llu [%p]", kinds[kind], path, other, set.valid, (unsigned long long)set.size,
+          (void *)call);
     switch (kind) {
     case 0:
         operations->mkdir(cache, &call->call, path, 0755);
@@ -205,7 +223,6 @@ static bool submit_change(struct model *model, struct cache_call *call)
     default:
         operations->setattr(cache, &call->call, path, S_IFREG, &set);
     }
-    return kind == 4;
 }
 
 /* --- a round --- */
@@ -215,7 +232,7 @@ static void reap(struct model *model)
     for (size_t i = 0; i < IN_FLIGHT; i++) {
         if (!model->used[i] || !model->calls[i].completed)
             continue;
-        model->lost |= model->renames[i] && model->calls[i].call.error < 0;
+        trace("[%p] = %d", (void *)&model->calls[i], model->calls[i].call.error);
         cache_call_fini(&model->calls[i]);
         model->used[i] = false;
     }
@@ -228,15 +245,16 @@ static void submit_something(struct model *model)
     struct cache_call *call = &model->calls[i];
     reap(model);
     if (model->used[i]) {
-        if (draw(model, 4) == 0)
+        if (draw(model, 4) == 0) {
+            trace("cancel [%p]", (void *)call);
             model->fixture.operations->cancel(model->fixture.cache, &call->call);
+        }
         return;
     }
     cache_call_init(call);
     model->used[i] = true;
-    model->renames[i] = false;
     if (draw(model, 2))
-        model->renames[i] = submit_change(model, call);
+        submit_change(model, call);
     else if (draw(model, 2))
         model->fixture.operations->lstat(model->fixture.cache, &call->call, some_path(model));
     else
@@ -246,7 +264,9 @@ static void submit_something(struct model *model)
 static void list_something(struct model *model)
 {
     int error;
-    free(cache_list(&model->fixture, draw(model, 3) ? some_path(model) : "", &error));
+    const char *path = draw(model, 3) ? some_path(model) : "";
+    trace("list \"%s\"", path);
+    free(cache_list(&model->fixture, path, &error));
 }
 
 static void close_file(struct model *model)
@@ -260,14 +280,20 @@ static void use_file(struct model *model)
 {
     const char *path = some_path(model);
     if (model->file && draw(model, 3) == 0) {
+        trace("close");
         close_file(model);
     } else if (model->file) {
+        trace("write");
         int error = cache_write(&model->fixture, model->file, draw(model, 2000), 4, "text");
         assert_true(error == 0 || error == -EBADF || error == -EIO || error == -ETIMEDOUT || model->behind ||
                     !model->alone);
     } else {
         static const int flags[] = {O_RDWR, O_RDWR | O_CREAT, O_RDWR | O_CREAT | O_EXCL, O_RDWR | O_TRUNC};
-        if (cache_open(&model->fixture, path, flags[draw(model, CFS_COUNT(flags))], &model->file) < 0)
+        int how = flags[draw(model, CFS_COUNT(flags))];
+        trace("open \"%s\" %o", path, how);
+        int error = cache_open(&model->fixture, path, how, &model->file);
+        trace("open \"%s\" = %d", path, error);
+        if (error < 0)
             model->file = NULL;
     }
 }
@@ -297,9 +323,9 @@ static void change_and_compare(struct model *model)
 {
     finish_calls(model);
     use_up_faults(model);
-    if (model->file && (!model->alone || model->lost)) /* another program may have moved it */
+    if (model->file && !model->alone) /* another program may have moved it */
         close_file(model);
-    model->lost = false;
+    trace("change and compare");
     if (model->alone)
         compare_all(model);
     else
@@ -307,8 +333,9 @@ static void change_and_compare(struct model *model)
     for (uint64_t changes = draw(model, 6); changes > 0; changes--) {
         struct cache_call call;
         cache_call_init(&call);
-        (void)submit_change(model, &call);
+        submit_change(model, &call);
         cache_wait(&model->fixture, &call);
+        trace("[%p] = %d", (void *)&call, call.call.error);
         cache_call_fini(&call);
         if (draw(model, 3) == 0)
             use_file(model);
