@@ -151,14 +151,11 @@ static void open_all(struct beginning *self)
 {
     static const struct cfs_sftp_attributes none;
     struct cfs_remote_file *file = self->file;
-    struct cfs_pool *pool = file->pool;
     uint32_t access = SSH_FXF_WRITE | ((file->flags & O_ACCMODE) == O_RDWR ? SSH_FXF_READ : 0);
+    struct cfs_lane *lane;
     if (!mark(self))
         return;
-    for (unsigned i = pool->lanes_wanted; i < CFS_LANES_MAX && self->count < CFS_STRIPES_MAX; i++) {
-        struct cfs_lane *lane = &pool->lanes[i];
-        if (!cfs_lane_is_up(lane))
-            continue;
+    for (unsigned i = 0; (lane = cfs_stripes_lane(file, i)) && self->count < CFS_STRIPES_MAX; i++) {
         struct candidate *candidate = &self->candidates[self->count++];
         candidate->lane = lane;
         candidate->generation = lane->generation;
@@ -197,11 +194,8 @@ static void on_gathered(struct cfs_timer *timer)
         return;
     }
     cfs_sessions_want(pool);
-    pthread_mutex_lock(&pool->lock);
-    int64_t round_trip = pool->round_trip_ms;
-    pthread_mutex_unlock(&pool->lock);
     timer->expired = on_too_late;
-    cfs_loop_start_timer(pool->loop, timer, ROUND_TRIPS * (round_trip > 0 ? round_trip : 0) + LEAST_MS);
+    cfs_loop_start_timer(pool->loop, timer, ROUND_TRIPS * cfs_pool_round_trip_ms(pool) + LEAST_MS);
     open_all(self);
 }
 
@@ -231,22 +225,13 @@ static void on_done(struct cfs_remote_call *call)
     free(call);
 }
 
-static bool has_further_lane(const struct cfs_pool *pool)
-{
-    for (unsigned i = pool->lanes_wanted; i < CFS_LANES_MAX; i++) {
-        if (cfs_lane_is_up(&pool->lanes[i]))
-            return true;
-    }
-    return false;
-}
-
 bool cfs_beginning_keeps(struct cfs_remote_file *file, struct cfs_operation *write, size_t length)
 {
     bool is_first = !file->has_begun && length >= file->pool->bulk_piece;
     if (!is_first)
         return false;
     file->has_begun = true;
-    if (file->moved > 0 || !file->size_known || file->size > 0 || !has_further_lane(file->pool))
+    if (file->moved > 0 || !file->size_known || file->size > 0 || !cfs_stripes_lane(file, 0))
         return false;
     struct cfs_remote_call *call = calloc(1, sizeof(*call));
     char *path = cfs_file_path(file);

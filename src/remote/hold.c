@@ -24,14 +24,11 @@ void cfs_hold_begin(struct cfs_remote_file *file, unsigned stripes)
     struct cfs_pool *pool = file->pool;
     if (stripes == 0)
         return;
-    pthread_mutex_lock(&pool->lock);
-    int64_t round_trip = pool->round_trip_ms;
-    pthread_mutex_unlock(&pool->lock);
     file->hold.is_on = true;
     file->hold.unasked = stripes;
     file->hold.left = OWN_SHARE;
     file->hold.timer.expired = on_too_long;
-    cfs_loop_start_timer(pool->loop, &file->hold.timer, ROUND_TRIPS * (round_trip > 0 ? round_trip : 0) + LEAST_MS);
+    cfs_loop_start_timer(pool->loop, &file->hold.timer, ROUND_TRIPS * cfs_pool_round_trip_ms(pool) + LEAST_MS);
 }
 
 void cfs_hold_asked(struct cfs_remote_file *file)

@@ -95,12 +95,17 @@ void cfs_link_done(struct cfs_link *link, const struct cfs_link_transfer *transf
     note_rate(link, (link->delivered - transfer->delivered) * 1000 / (uint64_t)time, now_ms);
     link->measured = true;
     note_round(link, transfer);
+    if (!link->filled)
+        link->most = cfs_link_limit(link);
 }
 
 uint64_t cfs_link_limit(const struct cfs_link *link)
 {
     uint64_t product = cfs_link_rate(link) / 1000 * (uint64_t)(link->round_trip_ms > 0 ? link->round_trip_ms : 1);
     uint64_t limit = (link->filled ? GAIN : GAIN_FIRST) * product;
+    if (!link->filled && limit < link->most)
+        limit =
+            link->most; /* at first round trips seem long, rates low; and neither is known yet when one is corrected */
     if (limit < least(link))
         return least(link);
     return limit > CFS_LINK_MAXIMUM ? CFS_LINK_MAXIMUM : limit;

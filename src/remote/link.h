@@ -36,6 +36,7 @@ struct cfs_link {
     uint64_t rate, last_rate;
     int64_t span_since;
     bool measured;
+    uint64_t most; /* that the limit ever was, while it has never been full */
     /* Whether the link was ever full, and what tells: a round trip ends when what was sent after ROUND_END is done; in
      * FLAT of them in a row the rate has not become more than BEST by a quarter. */
     bool filled;

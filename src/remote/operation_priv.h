@@ -22,7 +22,7 @@
 #include "remote/remote.h"
 #include "sftp/client.h"
 
-enum { CFS_STEPS = 4, CFS_DEADLINES = 20 };
+enum { CFS_STEPS = 5, CFS_DEADLINES = 20 };
 
 struct cfs_pool;
 struct cfs_lane;

@@ -15,7 +15,7 @@
 #include "sftp/client.h"
 #include <pthread.h>
 
-enum { CFS_LANES_MAX = 32, CFS_PUT_LANE = CFS_LANES_MAX, CFS_LANES_ALL, CFS_STRIPES_MAX = 3 };
+enum { CFS_LANES_MAX = 32, CFS_PUT_LANE = CFS_LANES_MAX, CFS_LANES_ALL, CFS_STRIPES_MAX = 4 };
 
 enum cfs_direction { CFS_DOWN, CFS_UP, CFS_DIRECTIONS };
 
@@ -72,6 +72,9 @@ struct cfs_pool {
     unsigned sessions_coming;
     bool sessions_proven; /* the server has let one more in */
     bool sessions_capped;
+    uint64_t moved; /* bytes of large reads and writes, since */
+    int64_t moved_since_ms;
+    uint64_t moved_rate; /* and, before that, bytes a second */
     uint32_t idle_ms;
     struct cfs_timer idle_timer; /* while there are further sessions */
     int64_t session_lost_ms;     /* when one was lost; 0: none was */
@@ -171,6 +174,15 @@ static inline bool cfs_lane_is_up(const struct cfs_lane *lane)
     return lane->client && !lane->doomed && lane->state == CFS_LANE_READY;
 }
 
+/* Smoothed; 0: not known. */
+static inline int64_t cfs_pool_round_trip_ms(struct cfs_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    int64_t round_trip = pool->round_trip_ms;
+    pthread_mutex_unlock(&pool->lock);
+    return round_trip > 0 ? round_trip : 0;
+}
+
 static inline bool cfs_pool_can(const struct cfs_pool *pool, enum cfs_sftp_extension extension)
 {
     return pool->extensions & extension;
@@ -185,6 +197,10 @@ bool cfs_sessions_may_be_more(struct cfs_pool *pool);
 /* Where the round trip is long, a login cannot wait until data moves: begins it, when session 0 is logged in, and once
  * the pool is usable and its round trip was measured. */
 void cfs_sessions_prepare(struct cfs_pool *pool);
+/* LENGTH bytes of bulk data were moved. */
+void cfs_sessions_moved(struct cfs_pool *pool, size_t length);
+/* So many make sense over that round trip (0 or more), where SESSIONS carry RATE bytes a second. Pure. */
+unsigned cfs_sessions_enough(int64_t round_trip_ms, uint64_t rate, unsigned sessions);
 /* The lane of a further session is ready, or was lost (its client waits to be freed). */
 void cfs_session_ready(struct cfs_lane *lane);
 void cfs_session_lost(struct cfs_lane *lane, const char *reason);
@@ -200,6 +216,8 @@ void cfs_session_reaped(struct cfs_lane *lane);
 /* LENGTH bytes of bulk data more are to be moved: opens stripes, and more sessions, where that is worth while. */
 void cfs_stripes_consider(struct cfs_remote_file *file, size_t length);
 bool cfs_stripe_is_up(const struct cfs_stripe *stripe);
+/* The lanes that may carry stripes of FILE: the further sessions', then others of session 0. NULL behind the last. */
+struct cfs_lane *cfs_stripes_lane(const struct cfs_remote_file *file, unsigned number);
 /* HANDLE leads to the same file: the file's from now on. False: there are enough. */
 CFS_CHECKED bool cfs_stripe_adopt(struct cfs_remote_file *file, struct cfs_lane *lane, unsigned generation,
                                   const struct cfs_sftp_handle *handle);

@@ -9,7 +9,9 @@
  *   comes sooner; where the first login fails, or somebody has to answer for it, it is closed unused, after two
  *   seconds at most (MaxStartups, PerSourcePenalties count such connections).
  * - The others, together, when the server has let the second in and a large file moves. Not before: most mounts never
- *   move one, and a login node has thousands of users. What the server refuses is a cap that was learned, with one
+ *   move one, and a login node has thousands of users. And no more than it takes for a gigabit a second, what one
+ *   carries being known (enough, below), until more than that was seen to move: a connection that is of no use does
+ *   harm, since what goes by a new and slow one comes last. What the server refuses is a cap that was learned, with one
  *   attempt: it is logged once, and nothing is tried again.
  * - Nearby (2 ms or less) none, unless the user has said how many.
  *
@@ -26,6 +28,10 @@
 #include <string.h>
 
 enum {
+    USUAL_LINK = 125 * 1000 * 1000, /* bytes a second, of the links that most have */
+    WINDOW = 3 * 1024 * 1024,       /* that one connection has in flight */
+    CARRIES = 62 * 1000 * 1000,     /* bytes a second, of one connection of a link that is faster than that */
+    RATE_MS = 1000,
     FAR_MS = 2,           /* a shorter round trip is not worth another login: one session fills the link */
     AGAIN_MS = 30 * 1000, /* after a loss */
 };
@@ -66,18 +72,40 @@ static void on_added(void *context, int number, const char *reason)
     cfs_lane_start(lane);
 }
 
+unsigned cfs_sessions_enough(int64_t round_trip_ms, uint64_t rate, unsigned sessions)
+{
+    uint64_t windows = ((uint64_t)USUAL_LINK / 1000 * (uint64_t)round_trip_ms + WINDOW - 1) / WINDOW;
+    if (rate > (uint64_t)sessions * CARRIES || windows > CFS_SESSIONS_MAX)
+        return CFS_SESSIONS_MAX;
+    return windows < 2 ? 2 : (unsigned)windows;
+}
+
+void cfs_sessions_moved(struct cfs_pool *pool, size_t length)
+{
+    int64_t now = cfs_loop_now_ms(pool->loop), elapsed = now - pool->moved_since_ms;
+    pool->moved += length;
+    if (elapsed < RATE_MS)
+        return;
+    pool->moved_rate = pool->moved * 1000 / (uint64_t)elapsed;
+    pool->moved = 0;
+    pool->moved_since_ms = now;
+}
+
 static bool makes_sense(struct cfs_pool *pool)
 {
+    int64_t round_trip = cfs_pool_round_trip_ms(pool);
+    unsigned sessions = pool->sessions + pool->sessions_coming;
     unsigned at_once = pool->sessions_proven ? CFS_SESSIONS_MAX : 1;
-    if (pool->sessions_coming >= at_once || pool->sessions + pool->sessions_coming >= pool->sessions_wanted ||
-        pool->sessions_capped || pool->closing)
+    if (pool->sessions_coming >= at_once || sessions >= pool->sessions_wanted || pool->sessions_capped || pool->closing)
+        return false;
+    if (pool->sessions_far_only && sessions >= cfs_sessions_enough(round_trip, pool->moved_rate, sessions))
         return false;
     if (pool->session_lost_ms && cfs_loop_now_ms(pool->loop) - pool->session_lost_ms < AGAIN_MS)
         return false;
     pthread_mutex_lock(&pool->lock);
-    bool is_far = pool->round_trip_ms > FAR_MS, lost = pool->lost;
+    bool lost = pool->lost;
     pthread_mutex_unlock(&pool->lock);
-    return !lost && (is_far || !pool->sessions_far_only || pool->transport->has_early);
+    return !lost && (round_trip > FAR_MS || !pool->sessions_far_only || pool->transport->has_early);
 }
 
 static void begin(struct cfs_pool *pool)

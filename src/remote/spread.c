@@ -6,7 +6,7 @@
  * comes late then, a reader in order waits for just that, and meanwhile the fast ones have nothing to do. So a lane
  * that has not shown what it carries gets little, and what it gets grows as what it brings.
  *
- * Once stripes have carried much, and carry most of it, the file's own handle carries no more bulk data: its session
+ * Once further sessions have carried much, and carry most of it, the file's own one carries no more bulk data: it
  * has the names and attributes, for which somebody waits. (Not sooner: what the own connection leaves free is taken by
  * the others within seconds only.) */
 #include "remote/pool_priv.h"
@@ -32,6 +32,7 @@ void cfs_spread_done(struct cfs_part *part, struct cfs_lane *lane, size_t length
         return;
     lane->moved_ms = cfs_loop_now_ms(lane->pool->loop);
     cfs_link_done(part->link, &part->transfer, length, well, lane->moved_ms);
+    cfs_sessions_moved(lane->pool, well ? length : 0);
     part->link = NULL;
 }
 
@@ -47,7 +48,7 @@ static bool is_own_needed(const struct cfs_remote_file *file, enum cfs_direction
     uint64_t rate = 0, delivered = 0;
     unsigned count = 0;
     for (unsigned i = 0; i < file->stripe_count; i++) {
-        if (!cfs_stripe_is_up(&file->stripes[i]))
+        if (!cfs_stripe_is_up(&file->stripes[i]) || file->stripes[i].lane->session == 0)
             continue;
         count++;
         rate += cfs_link_rate(&file->stripes[i].lane->link[direction]);
@@ -63,11 +64,14 @@ static struct cfs_stripe *choose_stripe(struct cfs_remote_file *file, enum cfs_d
 {
     struct cfs_stripe *best = NULL;
     uint64_t least = UINT64_MAX;
-    if (!must_take && is_own_needed(file, direction))
+    bool spares_own = !must_take && !is_own_needed(file, direction);
+    if (!must_take && !spares_own)
         least = fullness(file->lane, direction, length);
     for (unsigned i = 0; i < file->stripe_count; i++) {
         struct cfs_stripe *stripe = &file->stripes[i];
         if (!cfs_stripe_is_up(stripe) || (must_take && must_take != stripe->lane))
+            continue;
+        if (spares_own && stripe->lane->session == 0)
             continue;
         uint64_t full = fullness(stripe->lane, direction, length);
         if (full < least) {

@@ -29,6 +29,7 @@ enum {
     BEGINNING = 4,
 };
 
+enum { CHANNEL_MS = 15 };
 enum { RECENT_S = 3 /* an mtime that could come again */ };
 
 /* What the own handle of a file that is only read says: asked for once, when it is begun to be read. */
@@ -325,6 +326,27 @@ static unsigned count_stripes(const struct cfs_remote_file *file)
     return count;
 }
 
+/* Of what is written, sshd takes 2 MiB a channel a round trip. Over distance one more channel of the file's own session
+ * carries more, then, and it is there without a login. What is read is not held up so, nor is it nearby. */
+static bool needs_channels(const struct cfs_remote_file *file)
+{
+    return is_written(file) && cfs_pool_round_trip_ms(file->pool) >= CHANNEL_MS;
+}
+
+struct cfs_lane *cfs_stripes_lane(const struct cfs_remote_file *file, unsigned number)
+{
+    struct cfs_pool *pool = file->pool;
+    for (unsigned i = pool->lanes_wanted; i < CFS_LANES_MAX; i++) {
+        if (cfs_lane_is_up(&pool->lanes[i]) && number-- == 0)
+            return &pool->lanes[i];
+    }
+    for (unsigned i = 1; i < pool->lanes_wanted && needs_channels(file); i++) {
+        if (cfs_lane_is_up(&pool->lanes[i]) && &pool->lanes[i] != file->lane && number-- == 0)
+            return &pool->lanes[i];
+    }
+    return NULL;
+}
+
 /* Is it worth while, and is there anything to be had? */
 void cfs_stripes_consider(struct cfs_remote_file *file, size_t length)
 {
@@ -335,16 +357,18 @@ void cfs_stripes_consider(struct cfs_remote_file *file, size_t length)
     if (file->not_to_stripe || file->moved < file->stripe_at || file->moved < worth)
         return;
     cfs_sessions_want(file->pool);
-    if (!cfs_sessions_may_be_more(file->pool) || (!is_written(file) && !ask_own(file)))
+    if (!cfs_sessions_may_be_more(file->pool) && !cfs_stripes_lane(file, 0))
+        return;
+    if (!is_written(file) && !ask_own(file))
         return;
     /* A close that waits ends the file when its turn has come. */
     if (file->stripes_coming > 0 || file->gate.exclusive > 0)
         return;
     unsigned count = count_stripes(file);
+    struct cfs_lane *lane;
     bool is_beginning = !is_written(file) && count == 0 && file->moved <= BEGINNING * piece;
-    for (unsigned i = file->pool->lanes_wanted; i < CFS_LANES_MAX && count < CFS_STRIPES_MAX; i++) {
-        struct cfs_lane *lane = &file->pool->lanes[i];
-        if (!is_up(lane, lane->generation) || has_stripe_on(file, lane))
+    for (unsigned i = 0; (lane = cfs_stripes_lane(file, i)) && count < CFS_STRIPES_MAX; i++) {
+        if (has_stripe_on(file, lane))
             continue;
         open_stripe(file, lane);
         count++;

@@ -87,6 +87,21 @@ static void test_while_it_grows_the_limit_is_three_times_and_flat_round_trips_en
     assert_in_range(cfs_link_limit(&link), 31 * M, 32 * M);
 }
 
+/* As over a new connection: the first answers take several round trips, and few bytes a second seem to come. */
+static void test_while_it_grows_the_limit_does_not_fall(void **state)
+{
+    struct cfs_link link = {.least = 256 * K};
+    struct cfs_link_transfer transfer;
+    cfs_link_sent(&link, &transfer, 1 * M, 0);
+    cfs_link_done(&link, &transfer, 1 * M, true, 200);
+    assert_in_range(cfs_link_limit(&link), 3 * M - M / 8, 3 * M);
+    cfs_link_sent(&link, &transfer, 256 * K, 200);
+    cfs_link_done(&link, &transfer, 256 * K, true, 240);
+    assert_in_range(cfs_link_limit(&link), 3 * M - M / 8, 3 * M);
+    link.filled = true;
+    assert_in_range(cfs_link_limit(&link), 256 * K, M);
+}
+
 static void test_what_is_fetched_beyond_a_small_read_costs_little_of_the_round_trip(void **state)
 {
     static const uint64_t bytes_a_ms = 12500; /* 100 Mbit/s */
@@ -105,6 +120,7 @@ int main(void)
         cmocka_unit_test(test_the_limit_settles_at_about_twice_bandwidth_times_delay),
         cmocka_unit_test(test_the_limit_follows_a_link_that_became_slow_and_ignores_failures),
         cmocka_unit_test(test_while_it_grows_the_limit_is_three_times_and_flat_round_trips_end_that),
+        cmocka_unit_test(test_while_it_grows_the_limit_does_not_fall),
         cmocka_unit_test(test_what_is_fetched_beyond_a_small_read_costs_little_of_the_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

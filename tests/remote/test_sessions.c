@@ -4,10 +4,12 @@
 #include "lib/pool_fixture.h"
 #include "lib/scratch.h"
 #include "lib/test.h"
+#include "remote/pool_priv.h"
+#include "remote/transport.h"
 #include <fcntl.h>
 #include <stdio.h>
 
-enum { FAR_MS = 40, NEAR_MS = 1 };
+enum { NEAR_MS = 1, FAR_MS = 40, VERY_FAR_MS = 100000 };
 
 /* With one lane, and as many sessions as make sense. The command's servers are OpenSSH's. */
 static void open_pool(struct pool_fixture *fixture, const char *before, int64_t round_trip_ms)
@@ -61,19 +63,46 @@ static void nearby_one_session_is_enough(void **state)
     assert_int_equal(servers_of(fixture), 1);
 }
 
-static void a_large_file_brings_the_others(void **state)
+static void write_large_file(struct pool_fixture *fixture)
 {
     enum { PIECE = 128 * 1024, PIECES = 64 };
     static uint8_t bytes[PIECE];
-    struct pool_fixture *fixture = *state;
-    open_pool(fixture, "", FAR_MS);
     struct cfs_remote_file *file = pool_fixture_file(fixture, "f", O_RDWR | O_CREAT);
     for (uint64_t i = 0; i < PIECES; i++)
         assert_int_equal(sync_write(&fixture->driver, file, i * PIECE, bytes, PIECE), 0);
-    test_wait_until(pool_fixture_status(fixture).sessions == 4);
     assert_int_equal(sync_close(&fixture->driver, file), 0);
     settle(fixture);
+}
+
+static void a_large_file_brings_the_others_where_two_are_too_few(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    open_pool(fixture, "", VERY_FAR_MS);
+    test_wait_until(pool_fixture_status(fixture).sessions == 2);
+    write_large_file(fixture);
+    test_wait_until(pool_fixture_status(fixture).sessions == 4);
     assert_int_equal(servers_of(fixture), 4);
+}
+
+static void a_large_file_brings_no_more_than_are_of_use(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    open_pool(fixture, "", FAR_MS);
+    test_wait_until(pool_fixture_status(fixture).sessions == 2);
+    write_large_file(fixture);
+    assert_int_equal(pool_fixture_status(fixture).sessions, 2);
+    assert_int_equal(servers_of(fixture), 2);
+}
+
+static void so_many_sessions_are_enough(void **state)
+{
+    const uint64_t gigabit = 118000000, more = 140000000;
+    assert_int_equal(cfs_sessions_enough(0, 0, 1), 2);
+    assert_int_equal(cfs_sessions_enough(50, gigabit, 2), 2);
+    assert_int_equal(cfs_sessions_enough(60, gigabit, 2), 3);
+    assert_int_equal(cfs_sessions_enough(100, gigabit, 3), 4);
+    assert_int_equal(cfs_sessions_enough(INT32_MAX, 0, 1), CFS_SESSIONS_MAX);
+    assert_int_equal(cfs_sessions_enough(10, more, 2), CFS_SESSIONS_MAX);
 }
 
 static void a_missing_folder_ends_the_second_one_too(void **state)
@@ -98,7 +127,9 @@ int main(void)
         CHECK(over_distance_a_second_session_needs_no_data),
         CHECK(it_does_not_wait_for_the_first_ones_answers),
         CHECK(nearby_one_session_is_enough),
-        CHECK(a_large_file_brings_the_others),
+        CHECK(a_large_file_brings_the_others_where_two_are_too_few),
+        CHECK(a_large_file_brings_no_more_than_are_of_use),
+        cmocka_unit_test(so_many_sessions_are_enough),
         CHECK(a_missing_folder_ends_the_second_one_too),
     };
     if (!find_sftp_server()) {

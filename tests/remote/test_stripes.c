@@ -281,6 +281,47 @@ static void a_large_file_is_written_by_several_sessions(void **state)
     expect_content(fixture, "new", 16 * MEBIBYTE, 2);
 }
 
+/* The sessions come while it is being written: it gets a mark, an old atime, which is taken back. */
+static void what_marks_a_file_is_taken_back(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    struct cfs_remote_attributes attributes;
+    assert_int_equal(open_pool(fixture, 3, 0), 0);
+    time_t start = time(NULL);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "new", O_WRONLY | O_CREAT | O_EXCL);
+    write_until_striped(fixture, file, "new", 3);
+    int64_t end = cfs_clock_ms(&cfs_system_clock) + TEST_LIMIT_MS;
+    do {
+        write_mebibyte(fixture, file, 0, 1);
+        assert_int_equal(sync_fstat(&fixture->driver, file, &attributes), 0);
+    } while (attributes.atime < start && cfs_clock_ms(&cfs_system_clock) < end);
+    assert_in_range(attributes.atime, start, time(NULL));
+    assert_in_range(attributes.mtime, start, time(NULL));
+    assert_int_equal(sync_close(&fixture->driver, file), 0);
+}
+
+static void over_distance_a_file_is_written_by_several_channels(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    struct cfs_transport *transport = pool_fixture_transport(fixture, "");
+    const struct cfs_pool_options options = {.lanes = 4, .sessions = 1, .op_timeout_ms = TEST_LIMIT_MS};
+    transport->round_trip_ms = INT32_MAX;
+    assert_int_equal(pool_fixture_open(fixture, transport, options), 0);
+    test_wait_until(pool_fixture_status(fixture).lanes == 4);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "new", O_WRONLY | O_CREAT);
+    write_until_striped(fixture, file, "new", 3); /* lane 0 is for names */
+    for (unsigned i = 0; i < 4; i++)
+        write_mebibyte(fixture, file, (uint64_t)i * MEBIBYTE, 2);
+    assert_int_equal(sync_close(&fixture->driver, file), 0);
+    expect_content(fixture, "new", 4 * MEBIBYTE, 2);
+    make_file(fixture, "large", 16 * MEBIBYTE, 1);
+    file = pool_fixture_file(fixture, "large", O_RDONLY);
+    for (unsigned i = 0; i < 16; i++)
+        read_mebibyte(fixture, file, (uint64_t)i * MEBIBYTE, 1);
+    assert_int_equal(handles_on(fixture, "large"), 1);
+    assert_int_equal(sync_close(&fixture->driver, file), 0);
+}
+
 /* What is written by path must not go into the file that took the name. */
 /* A pool with two sessions that are up. */
 static void open_with_two_sessions(struct pool_fixture *fixture)
@@ -556,6 +597,8 @@ int main(void)
         CHECK(a_file_that_was_replaced_is_not_mixed),
         CHECK(a_file_that_is_gone_is_read_on),
         CHECK(a_large_file_is_written_by_several_sessions),
+        CHECK(what_marks_a_file_is_taken_back),
+        CHECK(over_distance_a_file_is_written_by_several_channels),
         CHECK(a_new_file_is_striped_before_its_first_write),
         CHECK(a_little_file_gets_no_stripes_and_no_other_time),
         CHECK(an_empty_file_in_its_place_is_not_written_to),
