@@ -15,19 +15,6 @@ DISK_MB = 2048
 SFTP_SERVERS = ["/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server"]
 
 
-def children():
-    """{parent: [pids]} of all processes."""
-    found = {}
-    for name in os.listdir("/proc"):
-        try:
-            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as text:
-                parent = int(text.read().rpartition(")")[2].split()[1])
-        except (OSError, ValueError, IndexError):
-            continue
-        found.setdefault(parent, []).append(int(name))
-    return found
-
-
 def name_of(pid):
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8") as text:
@@ -48,7 +35,6 @@ class Device(Place):
     def __init__(self, link_program, round_trip_ms, rate_mbit, sshd_options=""):
         self.subsystem = next((path for path in SFTP_SERVERS if os.access(path, os.X_OK)), "internal-sftp")
         self.sshd_options = sshd_options
-        self.removed = []  # where the exported folder has gone
         super().__init__(link_program, round_trip_ms, rate_mbit)
 
     def make_keys(self):
@@ -63,33 +49,24 @@ class Device(Place):
 
     # --- sshd and its children ---
 
-    def sessions(self):
-        """All processes below sshd."""
-        tree, found, left = children(), [], [self.sshd.pid]
-        while left:
-            below = tree.get(left.pop(), [])
-            found += below
-            left += below
-        return found
-
     def sftp_servers(self):
-        return [pid for pid in self.all_sessions() if name_of(pid) == "sftp-server"]
+        return [pid for pid in self.sessions() if name_of(pid) == "sftp-server"]
 
-    def all_sessions(self):
-        """Those of an sshd that has ended, too."""
+    def sessions(self):
+        """All processes that serve us; those of an sshd that has ended, too."""
         return [pid for pid in self.link.processes("far") if pid != self.sshd.pid]
 
     def kill_sessions(self):
-        signal_all(self.all_sessions(), signal.SIGKILL)
+        signal_all(self.sessions(), signal.SIGKILL)
 
     def kill_sftp_servers(self):
         signal_all(self.sftp_servers(), signal.SIGKILL)
 
     def stop_sessions(self):
-        signal_all(self.all_sessions(), signal.SIGSTOP)
+        signal_all(self.sessions(), signal.SIGSTOP)
 
     def continue_sessions(self):
-        signal_all(self.all_sessions(), signal.SIGCONT)
+        signal_all(self.sessions(), signal.SIGCONT)
 
     def stop_sshd(self):
         """The listener, with everything below it."""
@@ -164,21 +141,21 @@ class Device(Place):
         run_quietly(["umount", "-l", self.work])
 
     def take_folder_away(self):
-        away = f"{self.work}.away{len(self.removed)}"
-        os.rename(self.work, away)
-        self.removed.append(away)
+        os.rename(self.work, self.work + ".away")
+
+    def replace_folder(self):
+        self.take_folder_away()
+        os.mkdir(self.work)
 
     def bring_folder_back(self):
-        os.rename(self.removed.pop(), self.work)
+        if os.path.exists(self.work):
+            os.rename(self.work, self.work + ".other")
+        os.rename(self.work + ".away", self.work)
 
     # --- before and after ---
 
-    def roots(self):
-        """Where what was acknowledged may be."""
-        return [self.work] + self.removed
-
     def is_quiet(self):
-        return not self.all_sessions()
+        return not self.sessions()
 
     def settle(self):
         """All that was sent is done: sessions without a client come to their end by themselves, or are ended."""
@@ -196,7 +173,6 @@ class Device(Place):
                 shutil.rmtree(path)
             else:
                 os.unlink(path)
-        self.removed = []
         os.mkdir(self.work)
 
     def close(self):

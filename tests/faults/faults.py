@@ -1,4 +1,4 @@
-"""The faults: one entry a fault of FAULTS, at the end. `strike` does it, and takes it back before it returns.
+"""The faults: one entry a fault of FAULTS, at the end. `strike` does it to a trial, and takes it back before it returns.
 
 A fault that is a `pause` must not be seen by programs at all: they wait until it is over. Of the others they may be told,
 by the errnos of judge.SENSIBLE and those of the fault. What was acknowledged must be there in any case.
@@ -7,61 +7,126 @@ by the errnos of judge.SENSIBLE and those of the fault. What was acknowledged mu
 import errno
 import time
 
+from device import Device
+
 
 class Fault:
-    def __init__(self, name, title, strike, pause=True, outage_s=0, errors=(), sshd="", needs=None, final=False):
+    def __init__(self, name, title, strike, pause=True, outage_s=0, errors=(), sshd="", needs=None, final=False, long=False):
         """OUTAGE_S: how long the server is away at most. SSHD: lines for its configuration, from the start on. FINAL: the
-        mount need not be of use afterwards. NEEDS: a program without which it cannot be done."""
+        mount need not be of use afterwards. NEEDS: a program without which it cannot be done. LONG: not by default."""
         self.name, self.title, self.strike, self.pause, self.outage_s = name, title, strike, pause, outage_s
-        self.errors, self.sshd, self.needs, self.final = set(errors), sshd, needs, final
+        self.errors, self.sshd, self.needs, self.final, self.long = set(errors), sshd, needs, final, long
 
 
-def nothing(_device, _random):
+def wait(seconds):
     """For the harness itself, and for what is in sshd's configuration."""
-    time.sleep(3)
+    return lambda _trial: time.sleep(seconds)
 
 
 def again(times, action):
     """TIMES strikes, a moment apart."""
-    def strike(device, random):
+    def strike(trial):
         for _ in range(times):
-            action(device)
-            time.sleep(random.uniform(0.5, 4))
+            action(trial.device)
+            time.sleep(trial.random.uniform(0.5, 4))
     return strike
 
 
-def for_a_while(begin, end, seconds):
-    def strike(device, _random):
-        begin(device)
+def for_a_while(seconds, begin, end):
+    def strike(trial):
+        begin(trial.device)
         try:
             time.sleep(seconds)
         finally:
-            end(device)
+            end(trial.device)
     return strike
 
 
 def down(seconds, meanwhile=lambda device: None, back=lambda device: None):
     """The whole sshd, with its sessions, and its start SECONDS later. MEANWHILE something is done to it, BACK undoes it."""
-    def strike(device, _random):
+    def begin(device):
         device.stop_sshd()
-        try:
-            meanwhile(device)
-            time.sleep(seconds)
-        finally:
-            back(device)
-            device.start_sshd()
-    return strike
+        meanwhile(device)
+
+    def end(device):
+        back(device)
+        device.start_sshd()
+
+    return for_a_while(seconds, begin, end)
 
 
 def cut(seconds):
-    return for_a_while(lambda device: device.cut(), lambda device: device.restore(), seconds)
+    return for_a_while(seconds, Device.cut, Device.restore)
+
+
+def stopped(seconds):
+    return for_a_while(seconds, Device.stop_sessions, Device.continue_sessions)
+
+
+def other_machine(seconds, change, back):
+    """sshd is away for a moment, and another one until SECONDS are over."""
+    def begin(device):
+        device.stop_sshd()
+        change(device)
+        device.start_sshd()
+
+    def end(device):
+        device.stop_sshd()
+        back(device)
+        device.start_sshd()
+
+    return for_a_while(seconds, begin, end)
+
+
+def folder(change):
+    """While the sessions are away; and back after five seconds."""
+    def begin(device):
+        device.cut()
+        device.kill_sessions()
+        change(device)
+        device.restore()
+
+    return for_a_while(5, begin, Device.bring_folder_back)
+
+
+def daemon_killed(trial):
+    """The program behind the mount, with whatever it had not sent; the user mounts again."""
+    trial.kill_peer()
+    time.sleep(1)
+    trial.mount_again()
 
 
 FAULTS = [
-    Fault("none", "no fault", nothing),
-    Fault("kill-session", "the sshd children that serve us killed", again(3, lambda device: device.kill_sessions())),
+    Fault("none", "no fault", wait(3)),
+    Fault("kill-session", "sshd's children that serve us killed, three times", again(3, Device.kill_sessions)),
+    Fault("kill-sftp", "sftp-server killed, three times", again(3, Device.kill_sftp_servers)),
+    Fault("sshd-0", "all of sshd killed and started again, at once", down(0)),
+    Fault("sshd-5", "all of sshd killed and started again after 5 s", down(5), outage_s=5),
+    Fault("sshd-60", "all of sshd killed and started again after 60 s", down(60), outage_s=60, long=True),
     Fault("cut-0.1", "the link cut for 0.1 s", cut(0.1), outage_s=0.1),
     Fault("cut-1", "the link cut for 1 s", cut(1), outage_s=1),
     Fault("cut-10", "the link cut for 10 s", cut(10), outage_s=10),
-    Fault("cut-90", "the link cut for 90 s", cut(90), outage_s=90),
+    Fault("cut-90", "the link cut for 90 s", cut(90), outage_s=90, long=True),
+    Fault("reset", "RST in the middle of packets, three times", again(3, Device.reset_connections), needs="ss"),
+    Fault("stop-3", "the server stopped for 3 s", stopped(3), outage_s=3),
+    Fault("stop-30", "the server stopped for 30 s", stopped(30), outage_s=30),
+    Fault("loss", "5% of the packets lost, 15 s", for_a_while(15, lambda device: device.lose_packets(5),
+                                                              lambda device: device.lose_packets(0))),
+    Fault("host-key", "a new host key for 5 s", other_machine(5, Device.change_host_key, Device.bring_host_key_back),
+          pause=False, outage_s=5, final=True),
+    Fault("locked-out", "our key is not let in any more for 5 s", other_machine(5, Device.lock_out, Device.let_in),
+          pause=False, outage_s=5, final=True),
+    Fault("folder-away", "the work folder away for 5 s, sessions killed", folder(Device.take_folder_away), pause=False,
+          outage_s=5, errors=[errno.ENOENT]),
+    Fault("folder-other", "another work folder for 5 s, sessions killed", folder(Device.replace_folder), pause=False,
+          outage_s=5, errors=[errno.ENOENT]),
+    Fault("max-sessions", "MaxSessions 1, and sessions killed", again(2, Device.kill_sessions), sshd="MaxSessions 1"),
+    Fault("max-startups", "MaxStartups 1:60:3, and sessions killed", again(2, Device.kill_sessions),
+          sshd="MaxStartups 1:60:3"),
+    Fault("rekey", "RekeyLimit 1M, 10 s", wait(10), sshd="RekeyLimit 1M"),
+    Fault("disk-full", "the disk full for 3 s", for_a_while(3, Device.fill_disk, Device.empty_disk), pause=False,
+          errors=[errno.ENOSPC, errno.EDQUOT]),
+    Fault("read-only", "the folder read-only for 3 s", for_a_while(3, Device.make_read_only, Device.make_writable),
+          pause=False, errors=[errno.EROFS]),
+    Fault("daemon", "the program behind the mount killed, and mounted again", daemon_killed, pause=False),
 ]

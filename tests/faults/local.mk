@@ -1,5 +1,6 @@
 # Faults that happen to a mount while programs use it, as root: make check-faults, and
 # CLUSTERFS_FAULT_SECONDS=3600 make check-faults FAULTS="--fault kill-session,cut-10"
+STYLE_TESTS += tests/faults/check-judge
 EXTRA_DIST += \
 	tests/faults/churn.py \
 	tests/faults/device.py \

@@ -108,6 +108,17 @@ class Trial:
         wait_for(lambda: all(worker.began() for worker in self.workers), "all workloads", WARM_UP_LIMIT_S)
         time.sleep(self.random.uniform(1, 3))  # somewhere in the middle of things
 
+    # --- what a fault may do besides ---
+
+    def kill_peer(self):
+        for pid in self.device.link.processes("near"):
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not self.device.link.processes("near"), "the end of the killed program")
+
+    def mount_again(self):
+        subprocess.run(["umount", "-l", self.mnt], check=False)
+        self.peer.mount(self.device, self.mnt)
+
     # --- after ---
 
     def probe(self):
@@ -178,7 +189,7 @@ class Trial:
         self.prepare()
         try:
             self.start()
-            self.fault.strike(self.device, self.random)
+            self.fault.strike(self)
             self.probe()
             time.sleep(AFTER_S)
             self.finish()
