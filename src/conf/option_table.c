@@ -43,10 +43,11 @@ const struct cfs_option cfs_options[] = {
     {"connections", CFS_OPTIONS_CONNECTION, CFS_OPTION_NUMBER, CFS_OPTION_ANYWHERE, FIELD(connections), RANGE(1, 8),
      WORDS({"auto", 0}), .default_text = "auto", .placeholder = "N",
      .help = "Up to how many connections to the server are made, each with a login of its own, for large files: over "
-             "distance the speed of one is bounded. auto makes up to 4 where the round trip is longer than 2 ms, the "
-             "second one soon after the mount where it is 10 ms or more. Names and attributes stay on the first. "
-             "Those that had nothing to do for five minutes are closed. There are no further ones where a login asks "
-             "somebody for an answer, or once the server has refused one."},
+             "distance the speed of one is bounded. auto makes 2 where the round trip is longer than 2 ms, soon after "
+             "the mount where it is 10 ms or more; and up to 4 where it is longer than 50 ms, or more than a gigabit a "
+             "second moves. Names and attributes stay on the first. Those that had nothing to do for five minutes are "
+             "closed. There are no further ones where a login asks somebody for an answer, or once the server has "
+             "refused one."},
     {"compression", CFS_OPTIONS_CONNECTION, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(compression),
      .default_text = "no", .help = "Compress the connection. Worth it on slow links only."},
     {"ciphers", CFS_OPTIONS_CONNECTION, CFS_OPTION_TEXT, CFS_OPTION_ANYWHERE, FIELD(ciphers),
