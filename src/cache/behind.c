@@ -157,6 +157,15 @@ void cfs_behind_finish(struct cfs_remote *remote, struct cfs_cache_failures *ret
     pthread_mutex_unlock(&behind->lock);
 }
 
+void cfs_behind_status(struct cfs_remote *remote, struct cfs_cache_status *status)
+{
+    struct cfs_behind *behind = cfs_behind_of(remote);
+    pthread_mutex_lock(&behind->lock);
+    status->dirty_bytes += behind->waiting_bytes;
+    status->changes += behind->job_count;
+    pthread_mutex_unlock(&behind->lock);
+}
+
 void cfs_behind_free(struct cfs_remote *remote)
 {
     if (!remote)

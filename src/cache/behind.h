@@ -47,6 +47,8 @@ struct cfs_remote_file *cfs_behind_below(struct cfs_remote_file *file);
 /* Waits until nothing is on its way, and tells what has failed since the mount began. Not on the loop's thread; no
  * call may be submitted any more. */
 void cfs_behind_finish(struct cfs_remote *behind, struct cfs_cache_failures *ret_failures);
+/* Adds what is on its way: dirty_bytes, changes. Any thread. */
+void cfs_behind_status(struct cfs_remote *behind, struct cfs_cache_status *status);
 /* After cfs_behind_finish, when the loop does not run any more. NULL is fine. */
 void cfs_behind_free(struct cfs_remote *behind);
 

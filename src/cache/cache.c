@@ -270,6 +270,8 @@ void cfs_cache_status(struct cfs_remote *remote, struct cfs_cache_status *ret_st
         cfs_contents_status(cache->contents, ret_status);
     else
         ret_status->calls = atomic_load(&cache->calls_below);
+    if (cache->behind)
+        cfs_behind_status(cache->behind, ret_status);
     pthread_mutex_lock(&cache->names_lock);
     if (cache->keeps_names)
         ret_status->names = cfs_names_count(&cache->names);

@@ -36,6 +36,9 @@ struct cfs_cache_options {
      * or of the remote's, without locks; must not block and may submit calls. PATH is relative to the root. NULL: open
      * files are looked at only when somebody asks. */
     void (*changed)(void *context, const char *path, bool is_another);
+    /* Told of each file and folder of which something was told to be done that could not be: WHAT and ERROR (-errno)
+     * say why. Any thread; under a lock of the cache's: it must not block, nor call. NULL: only the log is. */
+    void (*failed)(void *context, const char *path, const char *what, int error);
     void *context;
     /* Where answers from memory are given; the caller's, who runs it until the cache is freed (for tests that turn it
      * by hand: cfs_cache_free then needs all calls to have completed). NULL: a thread of the cache's own. */
@@ -61,7 +64,8 @@ void cfs_cache_free(struct cfs_remote *cache);
 /* Counts for status and tests. Any thread. */
 struct cfs_cache_status {
     uint64_t names, name_hits, name_misses;
-    uint64_t clean_bytes, dirty_bytes;
+    uint64_t clean_bytes;
+    uint64_t dirty_bytes, changes; /* that the server does not have: bytes; files and folders to be made, set, moved */
     uint64_t read_hits, read_misses; /* bytes */
     uint64_t prefetched_bytes, prefetch_wasted_bytes;
     /* Files opened ahead of programs (neighbours.h); which took some, and for nothing. */

@@ -54,6 +54,8 @@ void cfs_failure_note(struct cfs_behind *behind, const char *path, const char *w
     if (behind->failed.count++ == 0)
         snprintf(behind->failed.first, sizeof(behind->failed.first), "%s: %s: %s", name, what, strerror(-error));
     behind->last_error = error;
+    if (behind->core.options.failed)
+        behind->core.options.failed(behind->core.options.context, name, what, error);
     if (path)
         remember(behind, path, error);
 }

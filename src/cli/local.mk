@@ -8,6 +8,12 @@ src_cli_libcli_a_SOURCES = \
 	src/cli/config.c \
 	src/cli/daemon.c \
 	src/cli/daemon.h \
+	src/cli/drain.c \
+	src/cli/drain.h \
+	src/cli/ending.c \
+	src/cli/ending.h \
+	src/cli/losses.c \
+	src/cli/losses.h \
 	src/cli/mount.c \
 	src/cli/mount.h \
 	src/cli/mount_helper.c \

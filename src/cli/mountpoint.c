@@ -45,7 +45,7 @@ char *cfs_mountpoint_resolve(const char *path)
 
 /* True when the process behind one of our mounts has gone: its control socket refuses, and the mount answers ENOTCONN.
  */
-static bool is_dead(const char *mountpoint, uid_t uid)
+bool cfs_mountpoint_is_dead(const char *mountpoint, uid_t uid)
 {
     char *path CFS_AUTO_FREE = NULL;
     struct stat status;
@@ -60,6 +60,16 @@ static bool is_dead(const char *mountpoint, uid_t uid)
     return stat(mountpoint, &status) != 0 && errno == ENOTCONN;
 }
 
+/* What lies below may be a dead mount, too; each is looked at by itself. */
+int cfs_mountpoint_remove_dead(const char *mountpoint, uid_t uid, struct cfs_error *error)
+{
+    char *path CFS_AUTO_FREE = NULL;
+    int result = cfs_mountpoint_unmount(mountpoint, true, error);
+    if (result == 0 && cfs_control_path(mountpoint, uid, false, &path) == 0)
+        cfs_control_remove_stale(path);
+    return result;
+}
+
 static int take_over(const char *mountpoint, struct cfs_error *error)
 {
     struct cfs_mounted_list list;
@@ -68,12 +78,12 @@ static int take_over(const char *mountpoint, struct cfs_error *error)
         return cfs_error_set(error, -result, CFS_FAILURE_SYSTEM, "Cannot read /proc/self/mountinfo: %s.",
                              strerror(-result));
     const struct cfs_mounted *mounted = cfs_mounted_find(&list, mountpoint);
-    if (mounted && !is_dead(mountpoint, mounted->uid))
+    if (mounted && !cfs_mountpoint_is_dead(mountpoint, mounted->uid))
         result = cfs_error_set(error, EBUSY, CFS_FAILURE_BUSY,
                                "%s is already mounted on %s.\n`clusterfs umount %s` unmounts it.", mounted->source,
                                mountpoint, mountpoint);
     else if (mounted)
-        result = cfs_mountpoint_unmount(mountpoint, true, error);
+        result = cfs_mountpoint_remove_dead(mountpoint, mounted->uid, error);
     cfs_mounted_free(&list);
     return result;
 }

@@ -33,6 +33,12 @@ CFS_CHECKED int cfs_mountpoint_prepare(const char *path, char **ret_path, struct
  * resolved, the last component is kept. The caller frees; NULL if memory is short or the parent does not exist. */
 char *cfs_mountpoint_resolve(const char *path);
 
+/* True when the process behind the mount of UID has gone: its control socket refuses, and the mount answers ENOTCONN.
+ */
+bool cfs_mountpoint_is_dead(const char *mountpoint, uid_t uid);
+/* Detaches a dead mount, and removes its control socket. As cfs_mountpoint_unmount. */
+CFS_CHECKED int cfs_mountpoint_remove_dead(const char *mountpoint, uid_t uid, struct cfs_error *error);
+
 /* Unmounts by umount2(2) or, without the right to, by fusermount3. LAZY detaches at once, even when busy. 0, or -errno
  * with a sentence (CFS_FAILURE_BUSY when files are open). */
 CFS_CHECKED int cfs_mountpoint_unmount(const char *mountpoint, bool lazy, struct cfs_error *error);

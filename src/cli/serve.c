@@ -5,13 +5,14 @@
 #include "base/log.h"
 #include "cache/cache.h"
 #include "cli/daemon.h"
+#include "cli/ending.h"
+#include "cli/losses.h"
 #include "cli/mountpoint.h"
 #include "cli/terminal.h"
 #include "ctl/control.h"
 #include "fuse/session.h"
 #include "remote/pool.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -30,6 +31,8 @@ struct mount {
     struct cfs_fs *told; /* the fs, while it may be told of changes; the lock's */
     struct cfs_fuse_session *session;
     struct cfs_control_server *control;
+    struct cfs_losses losses;
+    atomic_bool leaving; /* the session is about to go */
 };
 
 /* --- signals --- */
@@ -117,6 +120,18 @@ static void tell(struct mount *mount, struct cfs_fs *fs)
     pthread_mutex_unlock(&mount->told_lock);
 }
 
+static void change_failed(void *context, const char *path, const char *what, int error)
+{
+    struct mount *mount = context;
+    cfs_losses_add(&mount->losses, path, what, error);
+}
+
+static void data_lost(void *context, const char *path, int error)
+{
+    struct mount *mount = context;
+    cfs_losses_add(&mount->losses, path, "it was open, and what was written to it is lost", error);
+}
+
 static int open_cache(struct mount *mount, struct cfs_error *error)
 {
     const struct cfs_profile *profile = mount->profile;
@@ -130,6 +145,7 @@ static int open_cache(struct mount *mount, struct cfs_error *error)
         .prefetch = profile->prefetch,
         .number = cfs_fs_usual_number,
         .changed = remote_changed,
+        .failed = change_failed,
         .context = mount,
     };
     if (!profile->cache)
@@ -149,6 +165,8 @@ static int open_fs(struct mount *mount, struct cfs_error *error)
         .profile = mount->profile,
         .clock = &cfs_system_clock,
         .notifier = cfs_fuse_session_notifier(mount->session),
+        .lost = data_lost,
+        .context = mount,
     };
     if (cfs_fs_new(mount->cache ? mount->cache : mount->remote, &options, &mount->fs))
         return no_memory(error);
@@ -167,7 +185,17 @@ static int check_again(const char *mountpoint, struct cfs_error *error)
 
 static size_t waiting(void *context, int64_t *ret_oldest_ms)
 {
-    return cfs_fuse_session_waiting(context, ret_oldest_ms);
+    return cfs_fuse_session_waiting(((struct mount *)context)->session, ret_oldest_ms);
+}
+
+/* `clusterfs umount --force`. The control server's `leave` waits until this has ended. */
+static void give_up(void *context)
+{
+    struct mount *mount = context;
+    cfs_log_warning("mount", "%s is to end without waiting for the server", mount->mountpoint);
+    if (!atomic_load(&mount->leaving))
+        cfs_fuse_session_stop(mount->session);
+    cfs_pool_give_up(mount->remote, "the mount was told to end by force");
 }
 
 /* A mount without a control socket works; only `status` and a waiting `umount` miss it. */
@@ -180,7 +208,8 @@ static void open_control(struct mount *mount)
         .cache = mount->cache,
         .fs = mount->fs,
         .waiting = waiting,
-        .context = mount->session,
+        .give_up = give_up,
+        .context = mount,
         .since_ms = cfs_clock_ms(&cfs_system_clock),
     };
     char *path CFS_AUTO_FREE = NULL;
@@ -221,37 +250,51 @@ static int serve_until_end(struct mount *mount, bool background, struct cfs_erro
 
 /* --- the way back --- */
 
-/* What programs were told to be done is done now, or it must be told what is not. */
-static int finish_cache(struct mount *mount, struct cfs_error *ret_error)
+/* What programs were told to be done has been done by now, or it must be told what has not. */
+static int tell_losses(struct mount *mount, struct cfs_error *ret_error)
 {
-    struct cfs_cache_failures failures;
     struct cfs_error error = {0};
-    if (!mount->cache)
+    struct cfs_buffer words CFS_AUTO_BUFFER;
+    cfs_buffer_init(&words);
+    if (cfs_losses_tell(&mount->losses, mount->mountpoint, &words) == 0)
         return 0;
-    cfs_cache_finish(mount->cache, &failures);
-    if (failures.count == 0)
-        return 0;
-    cfs_error_set(&error, EIO, CFS_FAILURE_DATA,
-                  "%" PRIu64 " %s on %s could not be finished on the server%s %s.\nThe log has a line for each.",
-                  failures.count, failures.count == 1 ? "change" : "changes", mount->mountpoint,
-                  failures.count == 1 ? ":" : "; the first:", failures.first);
-    cfs_log_error("mount", "%s", error.text);
-    cfs_control_server_tell(mount->control, error.text);
+    cfs_buffer_add_u8(&words, '\0');
+    const char *text = words.failed ? "Changes could not be finished on the server; see the log." : (char *)words.bytes;
+    cfs_error_set(&error, EIO, CFS_FAILURE_DATA, "%s", text);
+    cfs_log_error("mount", "%.*s", (int)strcspn(text, "\n"), text);
+    cfs_control_server_tell(mount->control, text);
     if (ret_error)
         *ret_error = error;
     return -EIO;
 }
 
-static int close_all(struct mount *mount, struct cfs_error *error)
+/* Waits for the server, for as long as it takes something. */
+static void drain(struct mount *mount)
 {
-    /* The control server asks all the others: it falls silent first. `umount` waits for the end of its connection to
-     * it: that comes last, when all else is done. */
-    cfs_control_server_stop(mount->control);
-    tell(mount, NULL);
+    struct cfs_ending ending;
+    struct cfs_cache_failures failures;
+    cfs_ending_start(&ending, mount->remote, mount->cache, mount->profile->drain_timeout_ms);
     cfs_fuse_session_free(mount->session);
     cfs_fs_free(mount->fs);
-    int result = finish_cache(mount, error);
+    if (mount->cache)
+        cfs_cache_finish(mount->cache, &failures);
+    cfs_ending_stop(&ending);
+}
+
+static int close_all(struct mount *mount, struct cfs_error *error)
+{
+    struct cfs_ending ending;
+    /* The control server asks all the others: who goes, is asked no more. `umount` waits for the end of its connection
+     * to it: that comes last, when all else is done. */
+    atomic_store(&mount->leaving, true);
+    cfs_control_server_leave(mount->control);
+    tell(mount, NULL);
+    drain(mount);
+    cfs_control_server_stop(mount->control);
+    int result = tell_losses(mount, error);
+    cfs_ending_start(&ending, mount->remote, NULL, mount->profile->drain_timeout_ms);
     cfs_cache_free(mount->cache);
+    cfs_ending_stop(&ending);
     cfs_pool_free(mount->remote);
     cfs_control_server_free(mount->control);
     return result;
@@ -263,6 +306,7 @@ int cfs_serve(const struct cfs_profile *profile, const char *mountpoint, bool ba
     int result = cfs_ssh_library_init();
     if (result)
         return cfs_error_set(error, -result, CFS_FAILURE_SYSTEM, "The SSH library cannot be initialised.");
+    cfs_losses_init(&mount.losses);
     result = open_remote(&mount, error);
     if (!result)
         result = check_again(mountpoint, error);
@@ -272,6 +316,7 @@ int cfs_serve(const struct cfs_profile *profile, const char *mountpoint, bool ba
         result = serve_until_end(&mount, background, error);
     release_signals();
     int unfinished = close_all(&mount, result ? NULL : error);
+    cfs_losses_fini(&mount.losses);
     cfs_ssh_library_fini();
     return result ? result : unfinished;
 }

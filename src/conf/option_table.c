@@ -163,6 +163,10 @@ const struct cfs_option cfs_options[] = {
     {"op_timeout", CFS_OPTIONS_LIMITS, CFS_OPTION_DURATION, CFS_OPTION_ANYWHERE, FIELD(op_timeout_ms),
      RANGE(1 * SECOND, 1 * HOUR), .default_text = "30s", .placeholder = "TIME",
      .help = "How long one request may wait for the server before the program that made it gets an error."},
+    {"drain_timeout", CFS_OPTIONS_LIMITS, CFS_OPTION_DURATION, CFS_OPTION_ANYWHERE, FIELD(drain_timeout_ms),
+     RANGE(0, 24 * HOUR), .default_text = "2m", .placeholder = "TIME",
+     .help = "How long a mount that was told to end (umount, fusermount3 -u, SIGTERM) waits for a server that takes "
+             "nothing of what is left to be written. Then it is given up, and told to be lost. 0 waits without end."},
     /* logging */
     {"log_level", CFS_OPTIONS_LOGGING, CFS_OPTION_CHOICE, CFS_OPTION_ANYWHERE, FIELD(log_level),
      WORDS({"error", CFS_LOG_ERROR}, {"warning", CFS_LOG_WARNING}, {"info", CFS_LOG_INFO}, {"debug", CFS_LOG_DEBUG}),

@@ -44,6 +44,7 @@ struct cfs_profile {
     uint32_t connect_timeout_ms;
     uint32_t login_timeout_ms; /* includes the time that a person needs at a prompt */
     uint32_t op_timeout_ms;    /* one request */
+    uint32_t drain_timeout_ms; /* the end of the mount, while nothing gets to the server; 0: without end */
 
     /* login */
     cfs_words identity_files; /* absolute; empty: the usual names in ~/.ssh, where they exist */

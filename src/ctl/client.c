@@ -28,6 +28,22 @@ int cfs_control_connect(const char *path, int timeout_ms)
     return CFS_TAKE_FD(fd);
 }
 
+pid_t cfs_control_peer(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
+}
+
+void cfs_control_remove_stale(const char *path)
+{
+    int fd = cfs_control_connect(path, 1000);
+    if (fd >= 0)
+        close(fd);
+    else if (fd == -ECONNREFUSED)
+        unlink(path);
+}
+
 /* True when the buffer ends with an empty line: the answer is whole. */
 static bool is_whole(const struct cfs_buffer *out, size_t start)
 {

@@ -1,6 +1,6 @@
 /* The control socket of a mount: a Unix socket, mode 0600, in a folder of the user's own. A client sends one line,
- * "status" or "status json", and reads the answer up to an empty line; the connection then stays open, and its end
- * tells that the mount has ended. */
+ * "status", "status json", "progress" or "give up", and reads the answer up to an empty line; the connection then stays
+ * open, and its end tells that the mount has ended. */
 #ifndef CFS_CTL_CONTROL_H
 #define CFS_CTL_CONTROL_H
 
@@ -19,6 +19,9 @@ struct cfs_control_server;
 /* Serves on a thread of its own. SOURCE is copied; what it points at must outlive the server. */
 CFS_CHECKED int cfs_control_serve(const char *path, const struct cfs_ctl_source *source,
                                   struct cfs_control_server **ret_server);
+/* The file system and the kernel's requests are asked no more from now on, so that they may go; what is left to be
+ * written still is. NULL is fine. */
+void cfs_control_server_leave(struct cfs_control_server *server);
 /* Removes the socket (unless another mount has replaced it) and answers nobody from now on, so that SOURCE may go;
  * connections stay open: their end, in free, tells `umount` that all is done. NULL is fine. */
 void cfs_control_server_stop(struct cfs_control_server *server);
@@ -30,6 +33,10 @@ void cfs_control_server_free(struct cfs_control_server *server);
 /* Client: connects. Returns a descriptor, or -errno (-ENOENT, -ECONNREFUSED: nobody serves there). Waits no longer than
  * TIMEOUT_MS for anything. */
 CFS_CHECKED int cfs_control_connect(const char *path, int timeout_ms);
+/* Client: the process that serves at the other end; 0: not known. */
+pid_t cfs_control_peer(int fd);
+/* Removes a socket at which nobody serves any more. */
+void cfs_control_remove_stale(const char *path);
 /* Client: sends REQUEST (without newline) and appends the answer to OUT, fit for a terminal whoever sent it (the mount
  * may be another user's). -ETIMEDOUT, -ECONNRESET, ... */
 CFS_CHECKED int cfs_control_ask(int fd, const char *request, struct cfs_buffer *out);

@@ -24,7 +24,8 @@ struct client {
 };
 
 struct cfs_control_server {
-    struct cfs_ctl_source source;
+    pthread_mutex_t lock;
+    struct cfs_ctl_source source; /* the lock's: held over an answer */
     struct cfs_loop *loop;
     struct cfs_watch listener;
     struct cfs_timer rest;
@@ -46,17 +47,36 @@ static void drop(struct client *client)
     free(client);
 }
 
+static void add_text(struct cfs_buffer *out, const char *text)
+{
+    cfs_buffer_add(out, text, strlen(text));
+}
+
+/* The server's lock is held. */
+static void answer_request(const struct cfs_ctl_source *source, const char *request, struct cfs_buffer *out)
+{
+    if (strcmp(request, "status") == 0) {
+        cfs_ctl_status_text(source, out);
+    } else if (strcmp(request, "status json") == 0) {
+        cfs_ctl_status_json(source, out);
+    } else if (strcmp(request, "progress") == 0) {
+        cfs_ctl_progress(source, out);
+    } else if (strcmp(request, "give up") == 0 && source->give_up) {
+        source->give_up(source->context);
+        add_text(out, "given up\n");
+    } else {
+        add_text(out, "unknown request\n");
+    }
+}
+
 /* 0, or -errno: the client is to be dropped. */
 static int answer(struct client *client)
 {
     struct cfs_buffer out CFS_AUTO_BUFFER;
     cfs_buffer_init(&out);
-    if (strcmp(client->request, "status") == 0)
-        cfs_ctl_status_text(&client->server->source, &out);
-    else if (strcmp(client->request, "status json") == 0)
-        cfs_ctl_status_json(&client->server->source, &out);
-    else
-        cfs_buffer_add(&out, "unknown request\n", strlen("unknown request\n"));
+    pthread_mutex_lock(&client->server->lock);
+    answer_request(&client->server->source, client->request, &out);
+    pthread_mutex_unlock(&client->server->lock);
     cfs_buffer_add_u8(&out, '\n');
     if (out.failed)
         return -ENOMEM;
@@ -185,6 +205,7 @@ int cfs_control_serve(const char *path, const struct cfs_ctl_source *source, str
     struct cfs_control_server *server = calloc(1, sizeof(*server));
     if (!server)
         return -ENOMEM;
+    pthread_mutex_init(&server->lock, NULL);
     server->source = *source;
     server->listener = (struct cfs_watch){.fd = -1, .ready = listener_ready};
     server->rest.expired = rest_is_over;
@@ -209,6 +230,16 @@ int cfs_control_serve(const char *path, const struct cfs_ctl_source *source, str
     }
     *ret_server = server;
     return 0;
+}
+
+void cfs_control_server_leave(struct cfs_control_server *server)
+{
+    if (!server)
+        return;
+    pthread_mutex_lock(&server->lock);
+    server->source.fs = NULL;
+    server->source.waiting = NULL;
+    pthread_mutex_unlock(&server->lock);
 }
 
 void cfs_control_server_stop(struct cfs_control_server *server)
@@ -250,6 +281,7 @@ void cfs_control_server_free(struct cfs_control_server *server)
     cfs_list_each_safe (link, following, &server->clients)
         drop(cfs_container_of(link, struct client, link));
     cfs_loop_free(server->loop);
+    pthread_mutex_destroy(&server->lock);
     free(server->path);
     free(server);
 }

@@ -20,7 +20,8 @@ static void collect(const struct cfs_ctl_source *source, struct facts *facts)
 {
     memset(facts, 0, sizeof(*facts));
     cfs_pool_status(source->remote, &facts->pool);
-    cfs_fs_status(source->fs, &facts->fs);
+    if (source->fs)
+        cfs_fs_status(source->fs, &facts->fs);
     if (source->cache)
         cfs_cache_status(source->cache, &facts->cache);
     if (source->waiting)
@@ -66,7 +67,10 @@ void cfs_ctl_status_text(const struct cfs_ctl_source *source, struct cfs_buffer 
 
     title(out, source->mountpoint);
     line(out, "source", "%s", profile->source);
-    line(out, "state", "%s", pool->connected ? "connected" : "the connection is lost");
+    line(out, "state", "%s",
+         !pool->connected ? "the connection is lost"
+         : source->fs     ? "connected"
+                          : "unmounted; what is left is being written");
     line(out, "server", "%s@%s (%s) %s", profile->user, profile->host, pool->ssh.address, pool->ssh.server_banner);
     line(out, "login", "%s", pool->ssh.login_method);
     line(out, "host key", "%s %s", pool->ssh.host_key_type, pool->ssh.host_key_fingerprint);
@@ -89,6 +93,16 @@ void cfs_ctl_status_text(const struct cfs_ctl_source *source, struct cfs_buffer 
     line(out, "up", "%" PRId64 " s, process %ld", facts.up_ms / 1000, (long)getpid());
     if (pool->last_error[0])
         line(out, "last error", "%s", pool->last_error);
+}
+
+void cfs_ctl_progress(const struct cfs_ctl_source *source, struct cfs_buffer *out)
+{
+    struct cfs_cache_status cache = {.calls = 0};
+    char text[64];
+    if (source->cache)
+        cfs_cache_status(source->cache, &cache);
+    snprintf(text, sizeof(text), "left %" PRIu64 " %" PRIu64 "\n", cache.dirty_bytes, cache.changes);
+    cfs_buffer_add(out, text, strlen(text));
 }
 
 static void json_server(struct cfs_json *json, const struct cfs_pool_status *pool)
@@ -156,7 +170,7 @@ void cfs_ctl_status_json(const struct cfs_ctl_source *source, struct cfs_buffer 
     cfs_json_text(&json, "source", source->profile->source);
     cfs_json_text(&json, "host", source->profile->host);
     cfs_json_text(&json, "user", source->profile->user);
-    cfs_json_text(&json, "state", facts.pool.connected ? "connected" : "lost");
+    cfs_json_text(&json, "state", !facts.pool.connected ? "lost" : source->fs ? "connected" : "unmounting");
     cfs_json_number(&json, "pid", (uint64_t)getpid());
     cfs_json_number(&json, "up_ms", (uint64_t)facts.up_ms);
     cfs_json_number(&json, "connections", facts.pool.sessions);

@@ -89,6 +89,44 @@ void cfs_file_discard(struct cfs_open_file *file)
     fs->remote->operations->close(fs->remote, &file->close, file->remote);
 }
 
+static void tell_loss(struct cfs_open_file *file, int error)
+{
+    struct cfs_fs *fs = file->fs;
+    char *path CFS_AUTO_FREE = NULL;
+    pthread_mutex_lock(&fs->lock);
+    int lost = cfs_node_path(file->node, NULL, &path);
+    pthread_mutex_unlock(&fs->lock);
+    const char *name = lost < 0 ? "a file without a name" : path;
+    cfs_log_error("fs", "%s: what was written to it until the mount ended is lost: %s", name, strerror(-error));
+    if (fs->lost)
+        fs->lost(fs->context, name, error);
+}
+
+static void ended_flushed(struct cfs_remote_call *call)
+{
+    struct cfs_open_file *file = cfs_container_of(call, struct cfs_open_file, close);
+    struct cfs_fs *fs = file->fs;
+    if (call->error < 0)
+        tell_loss(file, call->error);
+    file->close.done = discarded_closed;
+    fs->remote->operations->close(fs->remote, &file->close, file->remote);
+}
+
+void cfs_file_end(struct cfs_open_file *file)
+{
+    struct cfs_fs *fs = file->fs;
+    if (!file->remote || (file->flags & O_ACCMODE) == O_RDONLY) {
+        cfs_file_discard(file);
+        return;
+    }
+    pthread_mutex_lock(&fs->lock);
+    unlist(file);
+    fs->closing++;
+    pthread_mutex_unlock(&fs->lock);
+    file->close.done = ended_flushed;
+    fs->remote->operations->flush(fs->remote, &file->close, file->remote);
+}
+
 bool cfs_file_get(struct cfs_open_file *file)
 {
     pthread_mutex_lock(&file->fs->lock);

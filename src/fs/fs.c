@@ -42,6 +42,8 @@ int cfs_fs_new(struct cfs_remote *remote, const struct cfs_fs_options *options, 
     fs->profile = options->profile;
     fs->clock = options->clock;
     fs->notifier = options->notifier;
+    fs->lost = options->lost;
+    fs->context = options->context;
     init_locks(fs);
     int result = cfs_tree_init(&fs->tree);
     if (result == 0)
@@ -75,7 +77,7 @@ void cfs_fs_free(struct cfs_fs *fs)
         return;
     struct cfs_open_file *file;
     while ((file = file_left_over(fs)))
-        cfs_file_discard(file);
+        cfs_file_end(file);
     struct cfs_open_folder *folder;
     while ((folder = cfs_folder_left_over(fs)))
         cfs_folder_discard(folder);

@@ -88,6 +88,10 @@ struct cfs_fs_options {
     const struct cfs_profile *profile; /* idmap, symlinks, uid, gid, umask, attr_ttl_ms, read_only; outlives the fs */
     const struct cfs_clock *clock;
     struct cfs_fs_notifier notifier; /* may be zero: nothing is told */
+    /* What a program has written to the file at PATH, which it has not closed, could not be written at the end (ERROR
+     * is -errno), and there is no program any more to tell. From inside cfs_fs_free, any thread. May be NULL. */
+    void (*lost)(void *context, const char *path, int error);
+    void *context;
 };
 
 /* The remote stays the caller's and must outlive the fs. -ENOMEM. */

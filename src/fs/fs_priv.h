@@ -32,6 +32,8 @@ struct cfs_fs {
     const struct cfs_profile *profile;
     const struct cfs_clock *clock;
     struct cfs_fs_notifier notifier;
+    void (*lost)(void *context, const char *path, int error); /* may be NULL */
+    void *context;
     struct cfs_owners *owners; /* has its own lock */
     struct cfs_worker worker;
     struct cfs_counts counts;
@@ -115,6 +117,9 @@ CFS_CHECKED struct cfs_open_file *cfs_open_file_new(struct cfs_fs *fs, struct cf
 void cfs_file_opened(struct cfs_open_file *file, struct cfs_remote_file *remote);
 /* Closes it if it is open; no request waits. NULL is let pass. */
 void cfs_file_discard(struct cfs_open_file *file);
+/* The mount ends, and no program will close it: what was written to it is written, or told to be lost, and it is
+ * closed. */
+void cfs_file_end(struct cfs_open_file *file);
 /* A reference; false: it is released. */
 CFS_CHECKED bool cfs_file_get(struct cfs_open_file *file);
 void cfs_file_put(struct cfs_open_file *file);

@@ -143,6 +143,29 @@ void cfs_pool_lane_lost(struct cfs_lane *lane, int error, const char *reason)
     post_reap(lane->pool);
 }
 
+static void give_up(struct cfs_task *task)
+{
+    struct cfs_pool *pool = cfs_container_of(task, struct cfs_pool, give_up_task);
+    pthread_mutex_lock(&pool->lock);
+    const char *reason = pool->given_up;
+    pthread_mutex_unlock(&pool->lock);
+    lose(pool, reason);
+    post_reap(pool);
+}
+
+void cfs_pool_give_up(struct cfs_remote *remote, const char *reason)
+{
+    struct cfs_pool *pool = cfs_pool_of(remote);
+    pthread_mutex_lock(&pool->lock);
+    bool first = !pool->given_up;
+    if (first)
+        pool->given_up = reason;
+    pthread_mutex_unlock(&pool->lock);
+    /* A loop that has stopped has nothing in flight. */
+    if (first)
+        (void)!cfs_loop_post(pool->loop, &pool->give_up_task);
+}
+
 /* --- opening and freeing --- */
 
 static unsigned clamp_lanes(unsigned wanted)
@@ -161,6 +184,7 @@ static struct cfs_pool *pool_new(struct cfs_transport *transport, const struct c
     pool->remote.operations = &cfs_pool_operations;
     pool->transport = transport;
     pool->loop = transport->operations->loop(transport);
+    pool->give_up_task.run = give_up;
     pool->op_timeout_ms = options->op_timeout_ms ? options->op_timeout_ms : 1;
     pool->lost_callback = options->lost;
     pool->context = options->context;

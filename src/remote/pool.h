@@ -29,6 +29,10 @@ CFS_CHECKED int cfs_pool_open(struct cfs_transport *transport, const struct cfs_
  * the pool's. */
 void cfs_pool_free(struct cfs_remote *remote);
 
+/* Gives the connection up, for good: what is in flight, and all that comes, ends with -ENOTCONN, without a word of the
+ * server's. REASON (static) is logged. Any thread; does not wait. */
+void cfs_pool_give_up(struct cfs_remote *remote, const char *reason);
+
 /* For status and check. Any thread. */
 struct cfs_pool_status {
     bool connected;

@@ -78,7 +78,7 @@ struct cfs_pool {
     uint32_t idle_ms;
     struct cfs_timer idle_timer; /* while there are further sessions */
     int64_t session_lost_ms;     /* when one was lost; 0: none was */
-    struct cfs_task start_task, reap_task, close_task;
+    struct cfs_task start_task, reap_task, close_task, give_up_task;
     bool reap_posted, started_once, closing;
     bool umask_known;
     struct cfs_put_learned put;
@@ -100,6 +100,7 @@ struct cfs_pool {
     bool settled; /* usable, or failed: see `error` */
     bool closed;
     bool lost;
+    const char *given_up;   /* why; NULL: it was not */
     struct cfs_error error; /* why it could not be opened */
     char last_error[256];
     int64_t round_trip_ms;                            /* smoothed; -1 unknown */

@@ -2,5 +2,6 @@
 
 UNIT_TESTS += \
 	tests/cli/test_daemon \
+	tests/cli/test_drain \
 	tests/cli/test_mounted \
 	tests/cli/test_terminal

@@ -73,6 +73,7 @@ static const struct row {
     {"connect_timeout", "15s", "5", "5s", "0", "must be " TIME("1s", "10m")},
     {"login_timeout", "2m", "90s", "90s", "-1s", "must be " TIME("1s", "1h")},
     {"op_timeout", "30s", "60s", "1m", "1d", "must be " TIME("1s", "1h")},
+    {"drain_timeout", "2m", "90s", "90s", "2d", "must be " TIME("0", "1d")},
     {"log_level", "warning", "debug", "debug", "verbose", "must be error, warning, info or debug"},
     {"log_file", "", "~/log", "/home/me/log", "log", "must be an absolute path or begin with ~/"},
 };

@@ -22,7 +22,8 @@ EXTRA_DIST += \
 	tests/mount/semantics_names.py \
 	tests/mount/semantics_server.py
 MOUNT_TESTS += \
-	tests/mount/ending.sh
+	tests/mount/ending.sh \
+	tests/mount/umount.sh
 
 # The command line, logins, errors and options.
 MOUNT_TESTS += \
