@@ -35,6 +35,7 @@ class Device(Place):
     def __init__(self, link_program, round_trip_ms, rate_mbit, sshd_options=""):
         self.subsystem = next((path for path in SFTP_SERVERS if os.access(path, os.X_OK)), "internal-sftp")
         self.sshd_options = sshd_options
+        self.clock = None
         super().__init__(link_program, round_trip_ms, rate_mbit)
 
     def make_keys(self):
@@ -151,6 +152,23 @@ class Device(Place):
         if os.path.exists(self.work):
             os.rename(self.work, self.work + ".other")
         os.rename(self.work + ".away", self.work)
+
+    # --- the local clock: that of the program behind the mount ---
+
+    def make_clock(self):
+        self.clock = self.local + "/clock_jump.so"
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clock_jump.c")
+        run_quietly([find_program("cc"), "-shared", "-fPIC", "-O1", "-o", self.clock, source, "-ldl"])
+        self.set_clock(0)
+
+    def set_clock(self, offset_s):
+        with open(self.local + "/clock.new", "w", encoding="ascii") as file:
+            file.write(str(offset_s))
+        os.rename(self.local + "/clock.new", self.local + "/clock")
+
+    def environment(self):
+        more = {"LD_PRELOAD": self.clock, "CLOCK_JUMP_FILE": self.local + "/clock"} if self.clock else {}
+        return {**super().environment(), **more}
 
     # --- before and after ---
 

@@ -7,15 +7,19 @@ by the errnos of judge.SENSIBLE and those of the fault. What was acknowledged mu
 import errno
 import time
 
+import scenes
 from device import Device
 
 
 class Fault:
-    def __init__(self, name, title, strike, pause=True, outage_s=0, errors=(), sshd="", needs=None, final=False, long=False):
+    def __init__(self, name, title, strike, pause=True, outage_s=0, errors=(), sshd="", needs=None, final=False, long=False,
+                 clock=False):
         """OUTAGE_S: how long the server is away at most. SSHD: lines for its configuration, from the start on. FINAL: the
-        mount need not be of use afterwards. NEEDS: a program without which it cannot be done. LONG: not by default."""
+        mount need not be of use afterwards. NEEDS: a program without which it cannot be done. LONG: not by default.
+        CLOCK: the peer's clock can be set."""
         self.name, self.title, self.strike, self.pause, self.outage_s = name, title, strike, pause, outage_s
         self.errors, self.sshd, self.needs, self.final, self.long = set(errors), sshd, needs, final, long
+        self.clock = clock
 
 
 def wait(seconds):
@@ -96,6 +100,13 @@ def daemon_killed(trial):
     trial.mount_again()
 
 
+def clock(trial):
+    """Of the program behind the mount alone: forward, back, and right again."""
+    for hours in [3, -5, 0]:
+        trial.device.set_clock(hours * 3600)
+        time.sleep(2)
+
+
 FAULTS = [
     Fault("none", "no fault", wait(3)),
     Fault("kill-session", "sshd's children that serve us killed, three times", again(3, Device.kill_sessions)),
@@ -128,5 +139,12 @@ FAULTS = [
           errors=[errno.ENOSPC, errno.EDQUOT]),
     Fault("read-only", "the folder read-only for 3 s", for_a_while(3, Device.make_read_only, Device.make_writable),
           pause=False, errors=[errno.EROFS]),
+    Fault("changed-read", "files that are read changed by others, sessions killed", scenes.changed(False), outage_s=1),
+    Fault("changed-dirty", "files changed by others under what was written, sessions killed", scenes.changed(True),
+          outage_s=2),
+    Fault("no-network", "ls, cat, df without a network for 25 s, and Ctrl-C", scenes.interactive(25), outage_s=25),
+    Fault("mounts", "20 mounts and unmounts beside", scenes.many_mounts(20)),
+    Fault("mounts-200", "200 mounts and unmounts beside", scenes.many_mounts(200), long=True),
+    Fault("clock", "the local clock jumps by hours", clock, needs="cc", clock=True),
     Fault("daemon", "the program behind the mount killed, and mounted again", daemon_killed, pause=False),
 ]

@@ -12,6 +12,7 @@ import stat
 import subprocess
 
 import oracle
+import patience
 import programs
 import workloads
 
@@ -234,20 +235,22 @@ def judge_error(line, sensible, verdict):
         verdict.wrong.append(f"{line['call']} {line.get('path', '')}: {what}")
 
 
-def judge_calls(lines, deadline_s, sensible, verdict):
+def judge_calls(lines, deadline_s, sensible, verdict, pauses):
     for line in lines:
         if line["kind"] == "error":
             judge_error(line, sensible, verdict)
         elif line["kind"] == "wrong":
             verdict.wrong.append(line["what"])
         elif line["kind"] == "slow":
-            verdict.longest_s = max(verdict.longest_s, line["seconds"])
-            if line["seconds"] > deadline_s:
-                verdict.hangs.append(f"{line['call']} {line['path']} took {line['seconds']:.0f} s")
+            seconds = line["seconds"] - patience.overlap(pauses, line["at"] - line["seconds"], line["at"])
+            verdict.longest_s = max(verdict.longest_s, seconds)
+            if seconds > deadline_s:
+                verdict.hangs.append(f"{line['call']} {line['path']} took {seconds:.0f} s")
 
 
-def judge(lines, root, local, durability, deadline_s, sensible, verdict):
-    """LINES of one oracle against the server's folder ROOT. SENSIBLE: errnos of this fault, besides those of every fault."""
+def judge(lines, root, local, durability, deadline_s, sensible, verdict, pauses=()):
+    """LINES of one oracle against the server's folder ROOT. SENSIBLE: errnos of this fault, besides those of every fault.
+    PAUSES: (begin, end), while this machine stood still."""
     claims = Claims(lines, durability)
     judge_files(claims, root, verdict)
     judge_logs(claims, root, verdict)
@@ -255,4 +258,4 @@ def judge(lines, root, local, durability, deadline_s, sensible, verdict):
     judge_trees(claims, root, local, verdict)
     judge_commits(claims, root, verdict)
     judge_rows(claims, root, verdict)
-    judge_calls(lines, deadline_s, sensible, verdict)
+    judge_calls(lines, deadline_s, sensible, verdict, pauses)

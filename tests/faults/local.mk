@@ -3,13 +3,17 @@
 STYLE_TESTS += tests/faults/check-judge
 EXTRA_DIST += \
 	tests/faults/churn.py \
+	tests/faults/clock_jump.c \
 	tests/faults/device.py \
 	tests/faults/faults.py \
 	tests/faults/judge.py \
 	tests/faults/mounts.py \
 	tests/faults/oracle.py \
+	tests/faults/patience.py \
 	tests/faults/programs.py \
+	tests/faults/puppet.py \
 	tests/faults/run \
+	tests/faults/scenes.py \
 	tests/faults/tally.py \
 	tests/faults/trial.py \
 	tests/faults/watch.py \

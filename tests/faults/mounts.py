@@ -5,7 +5,9 @@
 
 import json
 import subprocess
+import tempfile
 
+import patience
 import peers
 from place import FAR_ADDRESS, run_quietly
 
@@ -18,6 +20,10 @@ class Limits:
     """What a mount is told, and must keep to."""
 
     reconnect_s = 30
+    varied = ""
+
+    def vary(self, _random):
+        """What a mount may be told besides, by the seed."""
 
     def limit_to(self, outage_s):
         self.reconnect_s = 30 + 2 * outage_s
@@ -30,6 +36,9 @@ class Limits:
 class Clusterfs(Limits, peers.Clusterfs):
     durability = "close"
 
+    def vary(self, random):
+        self.varied = random.choice(["", "cache_size=4M,dirty_limit=2M", "connections=3", "channels=1"])
+
     def knows(self, place, option):
         """A build may be older than the option."""
         config = f"{place.sandbox}/{self.name}.conf"
@@ -38,6 +47,7 @@ class Clusterfs(Limits, peers.Clusterfs):
 
     def command(self, place, path):
         self.options = f"op_timeout={OP_TIMEOUT_S}s,durability={self.durability},log_level=info"
+        self.options += f",{self.varied}" if self.varied else ""
         super().command(place, path)  # writes the profile
         if self.knows(place, "reconnect_timeout"):
             self.options += f",reconnect_timeout={self.reconnect_s}s"
@@ -71,9 +81,10 @@ def known(build):
 def unmount(peer, place, path, limit_s):
     """A sentence if it could not be unmounted as a user does it."""
     command = [peer.program, "umount", path] if peer.name == "clusterfs" else ["umount", path]
-    try:
-        result = subprocess.run(command, env=place.environment(), stdin=subprocess.DEVNULL, capture_output=True,
-                                text=True, timeout=limit_s, check=False)
-    except subprocess.TimeoutExpired:
-        return f"umount takes longer than {limit_s:.0f} s"
-    return result.stderr.strip() or f"umount ends with {result.returncode}" if result.returncode else None
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(command, env=place.environment(), stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        if not patience.wait(lambda: process.poll() is not None, limit_s):
+            process.kill()
+            return f"umount takes longer than {limit_s:.0f} s"
+        said.seek(0)
+        return said.read().strip() or f"umount ends with {process.returncode}" if process.returncode else None

@@ -13,10 +13,11 @@ import time
 import judge
 import mounts
 import oracle
+import patience
 import programs
 import watch
 import workloads
-from place import Failure, mounted, wait_for
+from place import Failure, mounts as mount_points, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WARM_UP_LIMIT_S = 60
@@ -63,11 +64,7 @@ class Worker:
 
     def wait(self, limit_s):
         """False if it does not end by itself."""
-        try:
-            self.process.wait(max(0.01, limit_s))
-            return True
-        except subprocess.TimeoutExpired:
-            return False
+        return patience.wait(lambda: self.process.poll() is not None, limit_s)
 
     def kill(self):
         try:
@@ -80,9 +77,10 @@ class Trial:
     def __init__(self, device, peer, fault, seed, names):
         self.device, self.peer, self.fault, self.seed, self.names = device, peer, fault, seed, names
         self.random = random.Random(f"{fault.name}/{seed}")
-        self.mnt, self.folder = device.sandbox + "/mnt", device.sandbox + "/trial"
+        self.mnt, self.second = device.sandbox + "/mnt", device.sandbox + "/second"  # another mount, where a fault wants one
+        self.folder = device.sandbox + "/trial"
         self.local, self.stop = device.local, self.folder + "/stop"
-        self.sessions, self.workers = {}, []
+        self.sessions, self.workers, self.started = {}, [], []
         self.outcome = Outcome(fault, peer, seed)
         self.verdict = self.outcome.verdict
 
@@ -101,9 +99,10 @@ class Trial:
             programs.make_tree(self.local + "/tree")
 
     def start(self):
-        self.peer.limit_to(self.fault.outage_s)
-        self.peer.mount(self.device, self.mnt)
         self.watch = watch.Watch(self.sessions)
+        self.peer.limit_to(self.fault.outage_s)
+        self.peer.vary(random.Random(f"mount/{self.seed}"))
+        self.peer.mount(self.device, self.mnt)
         self.workers = [Worker(self, name) for name in self.names]
         wait_for(lambda: all(worker.began() for worker in self.workers), "all workloads", WARM_UP_LIMIT_S)
         time.sleep(self.random.uniform(1, 3))  # somewhere in the middle of things
@@ -118,6 +117,11 @@ class Trial:
     def mount_again(self):
         subprocess.run(["umount", "-l", self.mnt], check=False)
         self.peer.mount(self.device, self.mnt)
+
+    def unmount_quietly(self, path):
+        said = mounts.unmount(self.peer, self.device, path, self.peer.deadline_s())
+        if said:
+            raise Failure(said)
 
     # --- after ---
 
@@ -139,8 +143,9 @@ class Trial:
         """All workloads end, by themselves if they can."""
         with open(self.stop, "w", encoding="ascii"):
             pass
-        end = time.monotonic() + self.peer.deadline_s() + mounts.SLACK_S
-        stuck = [worker for worker in self.workers if not worker.wait(end - time.monotonic())]
+        limit = self.peer.deadline_s() + mounts.SLACK_S
+        patience.wait(lambda: all(worker.process.poll() is not None for worker in self.workers), limit)
+        stuck = [worker for worker in self.workers if worker.process.poll() is None]
         for worker in stuck:
             worker.kill()
         for worker in stuck:
@@ -149,6 +154,7 @@ class Trial:
         for worker in self.workers:
             if worker not in stuck and worker.process.returncode:
                 self.verdict.wrong.append(f"{worker.name} ended with {worker.process.returncode}, see its log")
+        self.end_started()
         self.watch.close()
 
     def unmount(self):
@@ -158,13 +164,21 @@ class Trial:
         if said:
             self.outcome.notes.append(said[:300])
 
+    def end_started(self):
+        """What a scene has started."""
+        for process in self.started:
+            process.kill()
+        # One may hang in the mount, which has been noted.
+        patience.wait(lambda: all(process.poll() is not None for process in self.started), 5)
+
     def end_all(self):
         """Whatever the state of things: also after a failure."""
         for worker in self.workers:
             worker.kill()
+        self.end_started()
         self.device.link.end_processes("near")
-        if mounted(self.mnt):
-            subprocess.run(["umount", "-l", self.mnt], check=False)
+        for path in [path for path in mount_points() if path in (self.mnt, self.second)]:
+            subprocess.run(["umount", "-l", path], check=False)
         for worker in self.workers:
             worker.wait(30)
 
@@ -180,9 +194,12 @@ class Trial:
 
     def judge(self):
         self.device.settle()
+        stood = sum(end - begin for begin, end in self.watch.pauses)
+        if stood:
+            self.outcome.notes.append(f"this machine stood still for {stood:.0f} s: what ran into a time limit may be due to that")
         for worker in self.workers:
             judge.judge(worker.lines(), self.device.work, self.local, self.peer.durability, self.peer.deadline_s(),
-                        self.fault.errors, self.verdict)
+                        self.fault.errors, self.verdict, self.watch.pauses)
             self.judge_waits(worker)
 
     def run(self):

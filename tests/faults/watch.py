@@ -10,8 +10,10 @@ import threading
 import time
 
 import oracle
+import patience
 
 EVERY_S = 0.2
+PAUSE_S = 2.0  # between two looks: not even a busy machine takes so long
 
 
 def sees():
@@ -48,20 +50,30 @@ class Watch:
     def __init__(self, sessions):
         """SESSIONS: {pid of the session's leader: name of the workload}; may grow."""
         self.sessions, self.since, self.waits = sessions, {}, {}
+        self.pauses = []  # (begin, end): this machine stood still
+        self.last = time.monotonic()
+        self.sees = sees()
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
-        if sees():
-            self.thread.start()
+        self.thread.start()
 
     def look(self):
         now = time.monotonic()
+        if now - self.last > PAUSE_S:
+            self.pauses.append((self.last, now))
+        self.last = now
+        if self.sees:
+            self.look_at_programs(now)
+
+    def look_at_programs(self, now):
         waiting = {}
         for name in os.listdir("/proc"):
             session = session_of(name) if name.isdigit() else None
             call = waiting_call(name) if session in self.sessions else None
             if call:
                 waiting[name, call] = self.since.get((name, call), now)
-                self.note(session, name, call, now - waiting[name, call])
+                began = waiting[name, call]
+                self.note(session, name, call, now - began - patience.overlap(self.pauses, began, now))
         self.since = waiting
 
     def note(self, session, pid, call, seconds):
