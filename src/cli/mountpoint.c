@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 enum { ASK_LIMIT_MS = 2000 };
 
@@ -48,7 +49,7 @@ char *cfs_mountpoint_resolve(const char *path)
 bool cfs_mountpoint_is_dead(const char *mountpoint, uid_t uid)
 {
     char *path CFS_AUTO_FREE = NULL;
-    struct stat status;
+    struct statfs status;
     int fd = cfs_control_path(mountpoint, uid, false, &path);
     if (fd == 0)
         fd = cfs_control_connect(path, ASK_LIMIT_MS);
@@ -56,11 +57,12 @@ bool cfs_mountpoint_is_dead(const char *mountpoint, uid_t uid)
         close(fd);
         return false;
     }
-    /* No control socket: only now is the mount itself asked. */
-    return stat(mountpoint, &status) != 0 && errno == ENOTCONN;
+    if (fd == -ETIMEDOUT || fd == -EAGAIN)
+        return false;
+    /* Nobody serves there: only now is the mount itself asked, for what the kernel never answers from memory. */
+    return statfs(mountpoint, &status) != 0 && errno == ENOTCONN;
 }
 
-/* What lies below may be a dead mount, too; each is looked at by itself. */
 int cfs_mountpoint_remove_dead(const char *mountpoint, uid_t uid, struct cfs_error *error)
 {
     char *path CFS_AUTO_FREE = NULL;
@@ -70,7 +72,8 @@ int cfs_mountpoint_remove_dead(const char *mountpoint, uid_t uid, struct cfs_err
     return result;
 }
 
-static int take_over(const char *mountpoint, struct cfs_error *error)
+/* 1: one dead mount was removed, another may lie below; 0: there is none. */
+static int take_over_once(const char *mountpoint, struct cfs_error *error)
 {
     struct cfs_mounted_list list;
     int result = cfs_mounted_read(NULL, &list);
@@ -84,7 +87,17 @@ static int take_over(const char *mountpoint, struct cfs_error *error)
                                mountpoint, mountpoint);
     else if (mounted)
         result = cfs_mountpoint_remove_dead(mountpoint, mounted->uid, error);
+    result = result == 0 && mounted ? 1 : result;
     cfs_mounted_free(&list);
+    return result;
+}
+
+static int take_over(const char *mountpoint, struct cfs_error *error)
+{
+    int result;
+    do {
+        result = take_over_once(mountpoint, error);
+    } while (result > 0);
     return result;
 }
 

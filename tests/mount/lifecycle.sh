@@ -159,8 +159,44 @@ killed()
     wait_gone "$mount_pid"
     run clusterfs umount "$mnt"
     expect_equal "exit code of umount of a dead mount ($errors)" 0 "$code"
-    wait_until is_unmounted
-    rm -f "$XDG_RUNTIME_DIR"/clusterfs/*.sock
+    expect_gone "$mount_pid"
+}
+
+# Programs that still have files open do not keep a dead mount where it is.
+killed_while_busy()
+{
+    note "a mount whose process was killed, with an open file"
+    mount_device
+    exec 7<"$mnt/hello"
+    kill -9 "$mount_pid"
+    wait_gone "$mount_pid"
+    run clusterfs umount "$mnt"
+    expect_equal "exit code of umount of a busy dead mount ($errors)" 0 "$code"
+    expect_gone "$mount_pid"
+    exec 7<&-
+    mount_device
+    exec 7<"$mnt/hello"
+    kill -9 "$mount_pid"
+    wait_gone "$mount_pid"
+    clusterfs mount -c "$config" job "$mnt" || fail "mount over a busy dead mount ended with $?"
+    exec 7<&-
+    remember_process "$mnt"
+    expect_equal "how often it is mounted" 1 "$(mounts_in_sandbox | wc -l)"
+    unmount_device "$mnt"
+    expect_gone "$mount_pid"
+}
+
+# A process that does not answer is not a dead one: its mount is nobody's to take.
+stopped()
+{
+    note "a mount whose process is stopped"
+    mount_device
+    kill -STOP "$mount_pid"
+    run clusterfs mount -c "$config" job "$mnt"
+    kill -CONT "$mount_pid"
+    expect_equal "exit code of mount over a living mount ($errors)" 21 "$code"
+    expect_equal "content after it" "hello" "$(<"$mnt/hello")"
+    unmount_device "$mnt"
 }
 
 # While a mount connects, a signal ends it, and nothing is left.
@@ -228,5 +264,7 @@ if [ "$(id -u)" -eq 0 ]; then
     from_outside umount
 fi
 killed
+killed_while_busy
+stopped
 interrupted_while_connecting
 other_commands
