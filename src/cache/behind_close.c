@@ -48,7 +48,8 @@ static void told(struct cfs_cache_call *base)
 }
 
 /* The time that the file has got by what was written. The handle is asked behind the writes, so this costs no round
- * trip; the programs that write files look at them, or set their times, right after close. */
+ * trip; the programs that write files look at them, or set their times, right after close. If they do so while it is
+ * asked, the answer may be from before. */
 static void looked_after_flush(struct cfs_cache_call *base)
 {
     struct cfs_on_file *call = cfs_on_file_of(base);
@@ -56,22 +57,25 @@ static void looked_after_flush(struct cfs_cache_call *base)
     struct cfs_behind *behind = file->behind;
     const struct cfs_remote_attributes *attributes = &base->lower.result.attributes;
     pthread_mutex_lock(&behind->lock);
-    if (base->lower.error == 0 && file->own && file->own->made && !file->written &&
-        attributes->size == file->own->attributes.size)
+    if (base->lower.error == 0 && file->own && file->own->made && file->own->changes == call->changes &&
+        !file->written && attributes->size == file->own->attributes.size)
         cfs_own_looked(&behind->own, file->own, attributes);
     cfs_behind_file_put(file);
     pthread_mutex_unlock(&behind->lock);
     cfs_cache_call_finish(base, 0);
 }
 
-/* It uses the file from now on: the caller's use may end while the flush is submitted. */
+/* It uses the file from now on: the caller's use may end while the flush is submitted. NULL: it would tell nothing. */
 static struct cfs_on_file *new_look(struct cfs_behind_file *file)
 {
-    struct cfs_on_file *look = cfs_on_file_new_own(file, NULL, NULL);
-    if (!look)
-        return NULL;
+    struct cfs_on_file *look = NULL;
     pthread_mutex_lock(&file->behind->lock);
-    file->uses++;
+    if (file->own && file->own->pending == 0)
+        look = cfs_on_file_new_own(file, NULL, NULL);
+    if (look) {
+        look->changes = file->own->changes;
+        file->uses++;
+    }
     pthread_mutex_unlock(&file->behind->lock);
     return look;
 }

@@ -17,7 +17,8 @@ struct cfs_on_file {
     const void *data;
     void *copy; /* of the data */
     bool flushes;
-    bool looks; /* flush: and asks what came of it */
+    bool looks;       /* flush: and asks what came of it */
+    uint64_t changes; /* the look: of what the file is, when it was begun */
 };
 
 static inline struct cfs_on_file *cfs_on_file_of(struct cfs_cache_call *call)

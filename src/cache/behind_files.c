@@ -337,7 +337,7 @@ void cfs_behind_fstat(struct cfs_remote *remote, struct cfs_remote_call *upper, 
     const struct cfs_own *own = open->own;
     bool known = own && own->made && (own->pending > 0 || (open->lazy && cfs_own_is_known(&behind->own, own)));
     if (known)
-        upper->result.attributes = own->attributes;
+        cfs_own_tell(&behind->own, own, &upper->result.attributes);
     pthread_mutex_unlock(&behind->lock);
     if (known)
         cfs_cache_call_finish_later(&call->call, 0);

@@ -464,7 +464,7 @@ static bool is_free(struct cfs_behind *behind, const char *path, bool and_below,
     const struct cfs_own *own = ret_known ? cfs_own_find(&behind->own, path) : NULL;
     bool foreseen = own && cfs_own_is_known(&behind->own, own);
     if (foreseen)
-        *ret_known = own->attributes;
+        cfs_own_tell(&behind->own, own, ret_known);
     bool free = !foreseen && !cfs_jobs_concern(behind, path, and_below);
     pthread_mutex_unlock(&behind->lock);
     return free;

@@ -64,6 +64,12 @@ static inline uint32_t cfs_cache_keep(uint32_t left_ms)
     return left_ms > 0 ? left_ms : CFS_REMOTE_KEEP_NOT;
 }
 
+/* What was told by the remote below is not just a guess (behind.h). */
+static inline bool cfs_cache_may_keep(const struct cfs_remote_attributes *attributes)
+{
+    return attributes->keep_ms != CFS_REMOTE_KEEP_NOT;
+}
+
 static inline struct cfs_cache *cfs_cache_of(struct cfs_remote *remote)
 {
     return cfs_container_of(remote, struct cfs_cache, remote);

@@ -446,7 +446,7 @@ static void looked(struct cfs_cache_call *call)
         pthread_mutex_lock(&cache->names_lock);
         struct cfs_name *name = cfs_cached_file_name(file);
         if (call->lower.error == 0 && name && cfs_name_is_current(&cache->names, name, looking->stamp) &&
-            looking->stamp > file->learned_at)
+            looking->stamp > file->learned_at && cfs_cache_may_keep(&call->lower.result.attributes))
             cfs_cached_file_learn(file, &call->lower.result.attributes, looking->stamp, looking->asked_ms);
         if (call->lower.error == 0 && name)
             compare_with_name(&cache->names, name, &call->lower.result.attributes);

@@ -47,9 +47,9 @@ static uint32_t learn(struct cfs_names *names, struct look *look)
     bool learned = false;
     if (lower->error == -ENOENT)
         learned = cfs_name_learn_absence(names, look->name, look->stamp, look->asked_ms);
-    else if (lower->error == 0 && look->kind == CFS_LOOK_ATTRIBUTES)
+    else if (lower->error == 0 && look->kind == CFS_LOOK_ATTRIBUTES && cfs_cache_may_keep(&lower->result.attributes))
         learned = cfs_name_learn(names, look->name, &lower->result.attributes, look->stamp, look->asked_ms);
-    else if (lower->error == 0)
+    else if (lower->error == 0 && look->kind == CFS_LOOK_TARGET)
         learned = cfs_name_learn_target(names, look->name, lower->result.target, look->stamp, look->asked_ms);
     return learned ? cfs_cache_keep(cfs_name_keep_ms(names, look->name)) : CFS_REMOTE_KEEP_NOT;
 }

@@ -235,11 +235,13 @@ void cfs_own_foresee(const struct cfs_own_table *table, const struct cfs_own *fo
 void cfs_own_written(const struct cfs_own_table *table, struct cfs_own *own, uint64_t end)
 {
     int64_t now = server_time(table);
+    own->changes++;
     if (own->attributes.size < end)
         own->attributes.size = end;
     if (own->attributes.mtime < now)
         own->attributes.mtime = now;
-    own->known_until_ms = 0; /* the time that it will have is not certain */
+    own->is_guessed = true;
+    own->known_until_ms = 0;
 }
 
 static void make_known(const struct cfs_own_table *table, struct cfs_own *own)
@@ -262,8 +264,17 @@ void cfs_own_looked(const struct cfs_own_table *table, struct cfs_own *own,
     if ((attributes->valid & ALL) != ALL || own->pending > 0)
         return;
     own->attributes = *attributes;
+    own->is_guessed = false;
     if (own->made || table->fills_behind)
         make_known(table, own);
+}
+
+void cfs_own_tell(const struct cfs_own_table *table, const struct cfs_own *own,
+                  struct cfs_remote_attributes *ret_attributes)
+{
+    *ret_attributes = own->attributes;
+    if (own->is_guessed && !table->fills_behind)
+        ret_attributes->keep_ms = CFS_REMOTE_KEEP_NOT;
 }
 
 bool cfs_own_is_known(const struct cfs_own_table *table, const struct cfs_own *own)
@@ -276,6 +287,7 @@ bool cfs_own_is_known(const struct cfs_own_table *table, const struct cfs_own *o
 void cfs_own_set(const struct cfs_own_table *table, struct cfs_own *own, const struct cfs_remote_attributes *set)
 {
     struct cfs_remote_attributes *attributes = &own->attributes;
+    own->changes++;
     if (set->valid & CFS_REMOTE_MODE) {
         attributes->mode = (attributes->mode & S_IFMT) | (set->mode & 07777);
         own->makes = own->makes && (set->mode & (S_IWUSR | S_IXUSR)) == (S_IWUSR | S_IXUSR);
@@ -289,6 +301,7 @@ void cfs_own_set(const struct cfs_own_table *table, struct cfs_own *own, const s
     if (set->valid & CFS_REMOTE_TIMES) {
         attributes->atime = set->atime;
         attributes->mtime = set->mtime;
+        own->is_guessed = false;
         if (own->made && !(set->valid & CFS_REMOTE_SIZE))
             make_known(table, own);
     }

@@ -24,6 +24,8 @@ struct cfs_own {
     uid_t uid;
     gid_t gid;
     unsigned pending;       /* changes on their way */
+    bool is_guessed;        /* its mtime: it was written to, and has not been looked at since */
+    uint64_t changes;       /* counts those that were foreseen: what the server was asked before one is old */
     unsigned writers;       /* open files that may write to it */
     unsigned filling;       /* a folder: names in it that are on their way to come or go */
     int64_t known_until_ms; /* `attributes` may be told, without asking, until then */
@@ -81,6 +83,10 @@ void cfs_own_looked(const struct cfs_own_table *table, struct cfs_own *own,
                     const struct cfs_remote_attributes *attributes);
 /* A name in the folder OWN has come or gone. A program that fills it asks for its attributes again and again. */
 void cfs_own_filled(const struct cfs_own_table *table, struct cfs_own *own);
+/* Its attributes as they are told; a guess that the server will soon know better is not to be kept. (With durability =
+ * fsync it may take a while: there it is.) */
+void cfs_own_tell(const struct cfs_own_table *table, const struct cfs_own *own,
+                  struct cfs_remote_attributes *ret_attributes);
 /* Whether its attributes may be told without asking: what is on its way foreseen, or what was seen just now. */
 bool cfs_own_is_known(const struct cfs_own_table *table, const struct cfs_own *own);
 /* Whether our setting these cannot be refused for want of a right: mode, times, and the owner that it has. */

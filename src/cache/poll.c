@@ -119,6 +119,8 @@ static void name_seen(struct cfs_cache_call *call)
     pthread_mutex_lock(&cache->names_lock);
     struct cfs_name *name = current_name(poll);
     poll->named = call->lower.result.attributes;
+    if (error == 0 && !cfs_cache_may_keep(&poll->named))
+        name = NULL;
     if (name && error == -ENOENT) {
         is_gone = cfs_name_learn_absence(&cache->names, name, poll->stamp, poll->asked_ms);
     } else if (name && error == 0 && poll->was_known && look_alike(&poll->named, &file->seen)) {

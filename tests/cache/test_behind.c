@@ -360,6 +360,56 @@ static void test_a_mode_that_cannot_be_set_is_told_to_the_next_use(void **state)
 }
 
 /* What was to be set goes with a rename. */
+/* The look behind a flush, which the server has answered before it was asked to set the mode, is told after that. */
+static void test_a_late_answer_does_not_undo_what_was_set(void **state)
+{
+    static const struct cfs_remote_attributes mode = {.valid = CFS_REMOTE_MODE, .mode = 0600};
+    struct cfs_remote_attributes is;
+    struct cache_fixture f, *fixture = &f;
+    begin(fixture, CFS_DURABILITY_CLOSE);
+    struct cfs_remote_file *file = make(fixture, "file");
+    assert_int_equal(cache_sync(fixture), 0);
+    assert_int_equal(cache_write(fixture, file, 0, 4, "text"), 0);
+    struct cache_call flush;
+    uint64_t looks = memory_remote_count(fixture->memory, MEMORY_FSTAT);
+    cache_call_init(&flush);
+    fixture->operations->flush(fixture->cache, &flush.call, file);
+    memory_remote_advance(fixture->memory, ROUND_TRIP_MS * 3 / 4);
+    assert_true(memory_remote_count(fixture->memory, MEMORY_FSTAT) > looks);
+    memory_remote_hold(fixture->memory, MEMORY_FSTAT);
+    assert_int_equal(cache_wait(fixture, &flush), 0);
+    assert_int_equal(cache_setattr(fixture, "file", &mode), 0);
+    assert_int_equal(cache_sync(fixture), 0);
+    memory_remote_release(fixture->memory, MEMORY_FSTAT);
+    cache_run(fixture);
+    assert_int_equal(cache_lstat(fixture, "file", &is), 0);
+    assert_int_equal(is.mode, S_IFREG | 0600);
+    assert_int_equal(cache_close(fixture, file), 0);
+    cache_fixture_fini(fixture);
+}
+
+static void test_a_time_that_was_guessed_is_told_only_until_it_is_known(void **state)
+{
+    static const struct cfs_remote_attributes mode = {.valid = CFS_REMOTE_MODE, .mode = 0600};
+    struct cfs_remote_attributes guessed, is, told;
+    struct cache_fixture f, *fixture = &f;
+    begin(fixture, CFS_DURABILITY_CLOSE);
+    struct cfs_remote_file *file = make(fixture, "file");
+    assert_int_equal(cache_sync(fixture), 0);
+    memory_remote_advance(fixture->memory, 999 - now(fixture) % 1000); /* it arrives in the next second */
+    assert_int_equal(cache_write(fixture, file, 0, 4, "text"), 0);
+    assert_int_equal(cache_setattr(fixture, "file", &mode), 0);
+    assert_int_equal(cache_flush(fixture, file), 0);
+    assert_int_equal(cache_lstat(fixture, "file", &guessed), 0);
+    assert_int_equal(cache_sync(fixture), 0);
+    assert_int_equal(memory_tree_lstat(memory_remote_tree(fixture->memory), "file", &is), 0);
+    assert_int_equal(is.mtime, guessed.mtime + 1);
+    assert_int_equal(cache_lstat(fixture, "file", &told), 0);
+    assert_int_equal(told.mtime, is.mtime);
+    assert_int_equal(cache_close(fixture, file), 0);
+    cache_fixture_fini(fixture);
+}
+
 static void test_a_rename_takes_along_what_is_to_be_set(void **state)
 {
     struct cache_fixture f, *fixture = &f;
@@ -437,6 +487,8 @@ int main(void)
         cmocka_unit_test(test_a_lost_connection_is_told_for_all_that_was_on_its_way),
         cmocka_unit_test(test_beyond_the_bound_programs_wait),
         cmocka_unit_test(test_a_mode_that_cannot_be_set_is_told_to_the_next_use),
+        cmocka_unit_test(test_a_late_answer_does_not_undo_what_was_set),
+        cmocka_unit_test(test_a_time_that_was_guessed_is_told_only_until_it_is_known),
         cmocka_unit_test(test_a_rename_takes_along_what_is_to_be_set),
         cmocka_unit_test(test_what_may_be_refused_waits_for_the_server),
     };
