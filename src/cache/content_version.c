@@ -4,6 +4,15 @@
  * both as they are. So bytes that were fetched when that could still happen taint what is kept from their offset on,
  * and that is dropped at the next open although nothing seems to have changed.
  *
+ * When can it not happen any more? Two seconds after the version was first told, and at once if the mtime is more than
+ * a minute ago, since the clocks of both sides may differ, but not by that much. In between, an mtime that is some
+ * seconds ago by our clock is of a second that is over, unless the server's clock is that much behind ours, which is
+ * rare: what is fetched then is not dropped but suspect at the next open (`unproven`, below), and compared in a few
+ * places. So a change is missed only if all of this meets: such a clock, a change in place within the second of the
+ * mtime, after our fetch, and one that spares the pages that are compared. With less than those seconds the first two
+ * are nothing rare (a job that writes is looked at), and four pages would not do: a file of that many pages gains
+ * nothing by it, and of a larger one they show little.
+ *
  * A file that has become longer, and else looks like the same one, has probably been appended to: what is kept before
  * its old end becomes suspect, and is compared in a few places before it is used (content_check.c). The page with the
  * old end is not whole any more, and goes. Any other change drops all.
@@ -23,8 +32,8 @@
 #include <sys/stat.h>
 
 /* A change that leaves the mtime as it was cannot come later than that after we saw it; and a file that is older by
- * the clocks of both sides, which may differ, is not just changing. */
-enum { STABLE_MS = 2000, SURELY_OLD_SECONDS = 60 };
+ * the clocks of both sides, which may differ, is not just changing, or probably not. */
+enum { STABLE_MS = 2000, SURELY_OLD_SECONDS = 60, PROBABLY_OLD_SECONDS = 5 };
 
 static const unsigned needed = CFS_REMOTE_SIZE | CFS_REMOTE_TIMES;
 
@@ -33,10 +42,15 @@ static int64_t now_of(const struct cfs_content *content)
     return cfs_clock_ms(content->contents->core.clock);
 }
 
-static bool is_surely_old(const struct cfs_content *content, int64_t mtime)
+static bool is_older(const struct cfs_content *content, int64_t mtime, int64_t seconds)
 {
     const struct cfs_clock *clock = content->contents->core.clock;
-    return mtime < clock->wall(clock).tv_sec - SURELY_OLD_SECONDS;
+    return mtime < clock->wall(clock).tv_sec - seconds;
+}
+
+static bool is_surely_old(const struct cfs_content *content, int64_t mtime)
+{
+    return is_older(content, mtime, SURELY_OLD_SECONDS);
 }
 
 bool cfs_content_is_stable(const struct cfs_content *content)
@@ -47,7 +61,11 @@ bool cfs_content_is_stable(const struct cfs_content *content)
 
 void cfs_content_taint(struct cfs_content *content, uint64_t offset)
 {
-    if (offset < content->tainted_from && !cfs_content_is_stable(content))
+    if (cfs_content_is_stable(content))
+        return;
+    if (content->version_known && is_older(content, content->mtime, PROBABLY_OLD_SECONDS))
+        content->unproven = true;
+    else if (offset < content->tainted_from)
         content->tainted_from = offset;
 }
 

@@ -62,8 +62,8 @@ struct cfs_content {
     int64_t confirmed_ms;              /* last told */
     struct cfs_remote_attributes kind; /* mode and owner, as far as known */
     bool unmixed;                      /* the version is not known, and only we have changed the file since it was */
-    bool unproven;          /* bytes are kept that we wrote, and others may have changed within the same second */
-    bool asking;            /* for the version */
+    bool unproven;                     /* bytes are kept that others may have changed within the second of the mtime */
+    bool asking;                       /* for the version */
     uint64_t tainted_from;  /* what is kept from here on could have changed without a change of size and mtime */
     uint64_t suspect_below; /* what is kept before is compared before it is used; 0: nothing */
     uint64_t suspicions;    /* how often that was raised */

@@ -203,6 +203,63 @@ static void test_a_check_that_fails_is_no_error_of_the_reader(void **state)
     contents_fixture_fini(&fixture);
 }
 
+/* --- what was changed a moment ago --- */
+
+/* By our clock, as it is told. */
+static void poke_age(struct contents_fixture *fixture, const char *path, int64_t seconds)
+{
+    const struct cfs_clock *clock = memory_remote_clock(fixture->memory);
+    memory_remote_poke_mtime(fixture->memory, path, clock->wall(clock).tv_sec - seconds);
+}
+
+static void test_what_was_read_as_soon_as_it_was_seen_is_compared_if_it_is_some_seconds_old(void **state)
+{
+    struct contents_fixture fixture;
+    contents_fixture_init(&fixture, NULL, NULL);
+    contents_poke(&fixture, "result", M);
+    poke_age(&fixture, "result", 10);
+    assert_int_equal(payload_of_reading(&fixture, "result", M), M);
+    assert_in_range(payload_of_reading(&fixture, "result", M), 1, SPOT_CHECK);
+    memory_remote_advance(fixture.memory, 2500);
+    assert_in_range(payload_of_reading(&fixture, "result", M), 1, SPOT_CHECK);
+    assert_int_equal(payload_of_reading(&fixture, "result", M), 0);
+    contents_fixture_fini(&fixture);
+}
+
+static void test_what_is_changing_this_very_second_is_fetched_anew(void **state)
+{
+    struct contents_fixture fixture;
+    contents_fixture_init(&fixture, NULL, NULL);
+    for (int64_t age = -100; age <= 4; age = age < 0 ? 0 : age + 4) { /* a clock that is ahead, too */
+        contents_poke(&fixture, "result", M);
+        poke_age(&fixture, "result", age);
+        assert_int_equal(payload_of_reading(&fixture, "result", M), M);
+        assert_int_equal(payload_of_reading(&fixture, "result", M), M);
+    }
+    contents_fixture_fini(&fixture);
+}
+
+static void test_another_file_of_that_second_is_seen_by_the_comparison(void **state)
+{
+    struct contents_fixture fixture;
+    static uint8_t other[M];
+    uint8_t byte;
+    contents_fixture_init(&fixture, NULL, NULL);
+    contents_poke(&fixture, "result", M);
+    poke_age(&fixture, "result", 10); /* the server's clock is behind ours */
+    payload_of_reading(&fixture, "result", M);
+    memset(other, 'o', sizeof(other));
+    memory_remote_poke_file(fixture.memory, "result", other, sizeof(other));
+    poke_age(&fixture, "result", 10);
+    struct cfs_remote_file *file = contents_open(&fixture, "result", O_RDONLY);
+    for (uint64_t offset = 0; offset < sizeof(other); offset += 50 * K) {
+        assert_int_equal(sync_read(&fixture.driver, file, offset, &byte, 1), 1);
+        assert_int_equal(byte, 'o');
+    }
+    close_file(&fixture, file);
+    contents_fixture_fini(&fixture);
+}
+
 /* --- what we wrote ourselves --- */
 
 static void test_what_we_wrote_is_not_fetched_when_it_is_read(void **state)
@@ -322,6 +379,9 @@ int main(void)
         cmocka_unit_test(test_who_has_a_growing_file_open_shares_its_blocks_with_the_next_open),
         cmocka_unit_test(test_a_look_by_the_handle_tells_of_growth_and_of_other_changes),
         cmocka_unit_test(test_a_check_that_fails_is_no_error_of_the_reader),
+        cmocka_unit_test(test_what_was_read_as_soon_as_it_was_seen_is_compared_if_it_is_some_seconds_old),
+        cmocka_unit_test(test_what_is_changing_this_very_second_is_fetched_anew),
+        cmocka_unit_test(test_another_file_of_that_second_is_seen_by_the_comparison),
         cmocka_unit_test(test_what_we_wrote_is_not_fetched_when_it_is_read),
         cmocka_unit_test(test_what_we_wrote_and_gave_an_old_time_is_proven_at_once),
         cmocka_unit_test(test_what_somebody_made_anew_within_our_second_is_seen),
