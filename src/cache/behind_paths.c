@@ -334,15 +334,30 @@ static void run_setattr(struct cfs_job *job)
         cfs_job_end(job, job->file && job->file->error ? job->file->error : -ESTALE);
 }
 
+struct cfs_own *cfs_set_own(const struct cfs_job *job)
+{
+    return job->file ? job->file->own : cfs_own_find(&job->behind->own, job->path);
+}
+
+/* It has waited for the server. What else was foreseen meanwhile (a write) may have come before it or after it. */
+static void settle_waiting(struct cfs_job *job, int error)
+{
+    struct cfs_behind *behind = job->behind;
+    struct cfs_own *own = cfs_set_own(job);
+    if (!own)
+        return;
+    bool is_certain = error < 0 ? !is_unknown(error) : own->changes == job->own_changes;
+    if (!is_certain && own->path)
+        cfs_own_forget(&behind->own, own->path);
+    else if (is_certain && error == 0)
+        cfs_own_set(&behind->own, own, &job->attributes);
+}
+
 static void settle_setattr(struct cfs_job *job, int error)
 {
     struct cfs_behind *behind = job->behind;
     if (!job->early) {
-        struct cfs_own *own = job->file ? job->file->own : cfs_own_find(&behind->own, job->path);
-        if (own && error == 0)
-            cfs_own_set(&behind->own, own, &job->attributes);
-        else if (own && own->path && is_unknown(error))
-            cfs_own_forget(&behind->own, own->path);
+        settle_waiting(job, error);
     } else if (error < 0) {
         const char *path = job->own && job->own->path ? job->own->path : job->path;
         if (job->file)
@@ -390,7 +405,7 @@ static void join(struct cfs_job *waiting, const struct cfs_remote_attributes *se
 enum cfs_job_answer cfs_setattr_how(struct cfs_job *job)
 {
     struct cfs_behind *behind = job->behind;
-    struct cfs_own *own = job->file ? job->file->own : cfs_own_find(&behind->own, job->path);
+    struct cfs_own *own = cfs_set_own(job);
     job->answer = job->path ? cfs_failure_tell(behind, job->path) : 0;
     if (job->answer < 0)
         return CFS_JOB_DONE;

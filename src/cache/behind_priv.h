@@ -107,6 +107,7 @@ struct cfs_job {
     struct cfs_remote_call call;
     struct cfs_behind_file *file; /* a use; or NULL */
     struct cfs_own *own;          /* pinned and pending; or NULL */
+    uint64_t own_changes;         /* setattr that waits: of what it sets, when it came */
     struct cfs_own *folders[2];   /* whose times change with it: pinned and filling; or NULL */
     /* arguments */
     struct cfs_remote_attributes attributes; /* open: set while it is held; rename: to be set before */
@@ -263,6 +264,8 @@ void cfs_open_put(struct cfs_job *job);
 extern const struct cfs_job_actions cfs_mkdir_actions, cfs_symlink_actions, cfs_link_actions, cfs_unlink_actions,
     cfs_rmdir_actions, cfs_rename_actions, cfs_setattr_actions, cfs_lstat_actions, cfs_readlink_actions,
     cfs_list_actions, cfs_sync_actions;
+/* What the change of attributes JOB sets, if we own it; NULL. */
+struct cfs_own *cfs_set_own(const struct cfs_job *job);
 /* Afterwards an open file without a handle could not get one, or would not be what it was. */
 bool cfs_set_needs_handles(const struct cfs_remote_attributes *set);
 /* How a change of attributes is answered: what we own shows it at once, and it joins one that waits for others. */

@@ -457,6 +457,8 @@ void cfs_job_enter_locked(struct cfs_job *job)
     struct cfs_own *changed = changes ? cfs_own_find(&behind->own, job->path) : NULL;
     if (changed)
         changed->known_until_ms = 0;
+    const struct cfs_own *set = job->kind == CFS_JOB_SETATTR && !job->early ? cfs_set_own(job) : NULL;
+    job->own_changes = set ? set->changes : 0;
     begin_filling(job);
     behind->jobs_begun++;
     cfs_list_push_back(&behind->jobs, &job->link);

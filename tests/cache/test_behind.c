@@ -388,6 +388,31 @@ static void test_a_late_answer_does_not_undo_what_was_set(void **state)
     cache_fixture_fini(fixture);
 }
 
+static void test_what_is_written_while_the_size_is_set_counts(void **state)
+{
+    static const struct cfs_remote_attributes size = {.valid = CFS_REMOTE_SIZE, .size = 2};
+    static const struct cfs_remote_attributes times = {.valid = CFS_REMOTE_TIMES, .atime = 5, .mtime = 6};
+    struct cfs_remote_attributes is;
+    struct cache_call setting, writing;
+    struct cache_fixture f, *fixture = &f;
+    begin(fixture, CFS_DURABILITY_CLOSE);
+    struct cfs_remote_file *file = make(fixture, "file");
+    assert_int_equal(cache_sync(fixture), 0);
+    cache_call_init(&setting);
+    cache_call_init(&writing);
+    fixture->operations->setattr(fixture->cache, &setting.call, "file", S_IFREG, &size);
+    fixture->operations->write(fixture->cache, &writing.call, file, 10, 4, "text");
+    assert_int_equal(cache_wait(fixture, &setting), 0);
+    assert_int_equal(cache_wait(fixture, &writing), 0);
+    assert_int_equal(cache_flush(fixture, file), 0);
+    assert_int_equal(cache_setattr(fixture, "file", &times), 0);
+    assert_int_equal(cache_lstat(fixture, "file", &is), 0);
+    assert_int_equal(is.size, 14);
+    assert_int_equal(is.mtime, 6);
+    assert_int_equal(cache_close(fixture, file), 0);
+    cache_fixture_fini(fixture);
+}
+
 static void test_a_time_that_was_guessed_is_told_only_until_it_is_known(void **state)
 {
     static const struct cfs_remote_attributes mode = {.valid = CFS_REMOTE_MODE, .mode = 0600};
@@ -488,6 +513,7 @@ int main(void)
         cmocka_unit_test(test_beyond_the_bound_programs_wait),
         cmocka_unit_test(test_a_mode_that_cannot_be_set_is_told_to_the_next_use),
         cmocka_unit_test(test_a_late_answer_does_not_undo_what_was_set),
+        cmocka_unit_test(test_what_is_written_while_the_size_is_set_counts),
         cmocka_unit_test(test_a_time_that_was_guessed_is_told_only_until_it_is_known),
         cmocka_unit_test(test_a_rename_takes_along_what_is_to_be_set),
         cmocka_unit_test(test_what_may_be_refused_waits_for_the_server),
