@@ -188,6 +188,16 @@ static size_t waiting(void *context, int64_t *ret_oldest_ms)
     return cfs_fuse_session_waiting(((struct mount *)context)->session, ret_oldest_ms);
 }
 
+static size_t oldest(void *context, struct cfs_ctl_request *requests, size_t room)
+{
+    struct cfs_fuse_waiting waiting[CFS_CTL_REQUESTS];
+    size_t count = cfs_fuse_session_oldest(((struct mount *)context)->session, waiting,
+                                           room < CFS_COUNT(waiting) ? room : CFS_COUNT(waiting));
+    for (size_t i = 0; i < count; i++)
+        requests[i] = (struct cfs_ctl_request){waiting[i].operation, waiting[i].node, waiting[i].age_ms};
+    return count;
+}
+
 /* `clusterfs umount --force`. The control server's `leave` waits until this has ended. */
 static void give_up(void *context)
 {
@@ -208,6 +218,7 @@ static void open_control(struct mount *mount)
         .cache = mount->cache,
         .fs = mount->fs,
         .waiting = waiting,
+        .oldest = oldest,
         .give_up = give_up,
         .context = mount,
         .since_ms = cfs_clock_ms(&cfs_system_clock),

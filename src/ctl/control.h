@@ -1,6 +1,6 @@
 /* The control socket of a mount: a Unix socket, mode 0600, in a folder of the user's own. A client sends one line,
- * "status", "status json", "progress" or "give up", and reads the answer up to an empty line; the connection then stays
- * open, and its end tells that the mount has ended. */
+ * "status", "status json", "status line", "progress" or "give up", and reads the answer up to an empty line; the
+ * connection then stays open, and its end tells that the mount has ended. */
 #ifndef CFS_CTL_CONTROL_H
 #define CFS_CTL_CONTROL_H
 

@@ -8,6 +8,8 @@ src_ctl_libctl_a_SOURCES = \
 	src/ctl/control.h \
 	src/ctl/json.c \
 	src/ctl/json.h \
+	src/ctl/rates.c \
+	src/ctl/rates.h \
 	src/ctl/server.c \
 	src/ctl/status.c \
 	src/ctl/status.h

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-enum { CLIENT_LIMIT = 64, REQUEST_LIMIT = 256, REST_MS = 1000 };
+enum { CLIENT_LIMIT = 64, REQUEST_LIMIT = 256, REST_MS = 1000, SAMPLE_MS = 1000 };
 
 struct client {
     struct cfs_watch watch;
@@ -28,7 +28,8 @@ struct cfs_control_server {
     struct cfs_ctl_source source; /* the lock's: held over an answer */
     struct cfs_loop *loop;
     struct cfs_watch listener;
-    struct cfs_timer rest;
+    struct cfs_timer rest, sample;
+    struct cfs_rates rates; /* the loop's thread */
     struct cfs_list clients;
     size_t client_count;
     char *path;
@@ -59,6 +60,8 @@ static void answer_request(const struct cfs_ctl_source *source, const char *requ
         cfs_ctl_status_text(source, out);
     } else if (strcmp(request, "status json") == 0) {
         cfs_ctl_status_json(source, out);
+    } else if (strcmp(request, "status line") == 0) {
+        cfs_ctl_status_line(source, out);
     } else if (strcmp(request, "progress") == 0) {
         cfs_ctl_progress(source, out);
     } else if (strcmp(request, "give up") == 0 && source->give_up) {
@@ -151,6 +154,15 @@ static void listener_ready(struct cfs_watch *watch, uint32_t events)
     server->client_count++;
 }
 
+static void take_sample(struct cfs_timer *timer)
+{
+    struct cfs_control_server *server = cfs_container_of(timer, struct cfs_control_server, sample);
+    pthread_mutex_lock(&server->lock);
+    cfs_ctl_measure(&server->source, &server->rates);
+    pthread_mutex_unlock(&server->lock);
+    cfs_loop_start_timer(server->loop, timer, SAMPLE_MS);
+}
+
 static void *serve(void *context)
 {
     cfs_loop_run(((struct cfs_control_server *)context)->loop);
@@ -208,7 +220,9 @@ int cfs_control_serve(const char *path, const struct cfs_ctl_source *source, str
     pthread_mutex_init(&server->lock, NULL);
     server->source = *source;
     server->listener = (struct cfs_watch){.fd = -1, .ready = listener_ready};
+    server->source.rates = &server->rates;
     server->rest.expired = rest_is_over;
+    server->sample.expired = take_sample;
     cfs_list_init(&server->clients);
     server->path = strdup(path);
     server->loop = cfs_loop_new();
@@ -222,8 +236,10 @@ int cfs_control_serve(const char *path, const struct cfs_ctl_source *source, str
         error = remember_socket(server);
     if (!error)
         error = cfs_loop_watch(server->loop, &server->listener, EPOLLIN);
-    if (!error)
+    if (!error) {
+        take_sample(&server->sample);
         error = start_thread(server);
+    }
     if (error) {
         cfs_control_server_free(server);
         return error;
@@ -239,6 +255,7 @@ void cfs_control_server_leave(struct cfs_control_server *server)
     pthread_mutex_lock(&server->lock);
     server->source.fs = NULL;
     server->source.waiting = NULL;
+    server->source.oldest = NULL;
     pthread_mutex_unlock(&server->lock);
 }
 
@@ -254,6 +271,7 @@ void cfs_control_server_stop(struct cfs_control_server *server)
     if (server->listener.fd >= 0) {
         remove_socket(server);
         cfs_loop_stop_timer(server->loop, &server->rest);
+        cfs_loop_stop_timer(server->loop, &server->sample);
         cfs_loop_unwatch(server->loop, &server->listener);
         close(server->listener.fd);
         server->listener.fd = -1;

@@ -13,6 +13,9 @@ struct facts {
     struct cfs_cache_status cache;
     size_t waiting;
     int64_t oldest_ms;
+    struct cfs_ctl_request requests[CFS_CTL_REQUESTS];
+    size_t request_count;
+    uint64_t rates[CFS_RATE_COUNT];
     int64_t up_ms;
 };
 
@@ -26,6 +29,10 @@ static void collect(const struct cfs_ctl_source *source, struct facts *facts)
         cfs_cache_status(source->cache, &facts->cache);
     if (source->waiting)
         facts->waiting = source->waiting(source->context, &facts->oldest_ms);
+    if (source->oldest)
+        facts->request_count = source->oldest(source->context, facts->requests, CFS_COUNT(facts->requests));
+    for (int i = 0; source->rates && i < CFS_RATE_COUNT; i++)
+        facts->rates[i] = cfs_rates_tell(source->rates, (enum cfs_rate)i);
     facts->up_ms = cfs_clock_ms(&cfs_system_clock) - source->since_ms;
 }
 
@@ -57,20 +64,61 @@ static void title(struct cfs_buffer *out, const char *mountpoint)
     cfs_buffer_add_u8(out, '\n');
 }
 
+void cfs_ctl_measure(const struct cfs_ctl_source *source, struct cfs_rates *rates)
+{
+    struct cfs_pool_status pool = {.connected = false};
+    struct cfs_fs_status fs = {.nodes = 0};
+    if (source->remote)
+        cfs_pool_status(source->remote, &pool);
+    if (source->fs)
+        cfs_fs_status(source->fs, &fs);
+    const uint64_t counters[CFS_RATE_COUNT] = {fs.bytes_read, fs.bytes_written, pool.bytes_received, pool.bytes_sent};
+    cfs_rates_add(rates, cfs_clock_ms(&cfs_system_clock), counters);
+}
+
+/* In words, and in a word for programs. Further states have their place here. */
+static const char *state_of(const struct cfs_ctl_source *source, const struct cfs_pool_status *pool, bool in_words)
+{
+    if (!pool->connected)
+        return in_words ? "the connection is lost" : "lost";
+    if (!source->fs)
+        return in_words ? "unmounted; what is left is being written" : "unmounting";
+    return "connected";
+}
+
+/* The path of what a request is about; the caller frees. */
+static char *path_of(const struct cfs_ctl_source *source, const struct cfs_ctl_request *request)
+{
+    char *path = source->fs && request->node ? cfs_fs_path(source->fs, request->node) : NULL;
+    return path ? path : strdup("?");
+}
+
+static void request_lines(const struct cfs_ctl_source *source, const struct facts *facts, struct cfs_buffer *out)
+{
+    for (size_t i = 0; i < facts->request_count; i++) {
+        const struct cfs_ctl_request *request = &facts->requests[i];
+        char *path CFS_AUTO_FREE = path_of(source, request);
+        line(out, i == 0 ? "waiting" : "", "%s /%s, for %" PRId64 ".%" PRId64 " s", request->operation,
+             path ? path : "", request->age_ms / 1000, request->age_ms % 1000 / 100);
+    }
+}
+
+static const char *rate_text(uint64_t rate, char *text, size_t size)
+{
+    return rate > 0 ? cfs_text_format_size(rate, text, size) : "0 B";
+}
+
 void cfs_ctl_status_text(const struct cfs_ctl_source *source, struct cfs_buffer *out)
 {
     struct facts facts;
-    char first[16], second[16];
+    char first[16], second[16], third[16], fourth[16];
     collect(source, &facts);
     const struct cfs_pool_status *pool = &facts.pool;
     const struct cfs_profile *profile = source->profile;
 
     title(out, source->mountpoint);
     line(out, "source", "%s", profile->source);
-    line(out, "state", "%s",
-         !pool->connected ? "the connection is lost"
-         : source->fs     ? "connected"
-                          : "unmounted; what is left is being written");
+    line(out, "state", "%s", state_of(source, pool, true));
     line(out, "server", "%s@%s (%s) %s", profile->user, profile->host, pool->ssh.address, pool->ssh.server_banner);
     line(out, "login", "%s", pool->ssh.login_method);
     line(out, "host key", "%s %s", pool->ssh.host_key_type, pool->ssh.host_key_fingerprint);
@@ -84,15 +132,22 @@ void cfs_ctl_status_text(const struct cfs_ctl_source *source, struct cfs_buffer 
     line(out, "programs", "%s read, %s written", cfs_text_format_size(facts.fs.bytes_read, first, sizeof(first)),
          cfs_text_format_size(facts.fs.bytes_written, second, sizeof(second)));
     if (source->cache)
-        line(out, "cache", "%s kept, %s to be written",
+        line(out, "cache", "%s kept, %s to be written, %" PRIu64 " changes",
              cfs_text_format_size(facts.cache.clean_bytes, first, sizeof(first)),
-             cfs_text_format_size(facts.cache.dirty_bytes, second, sizeof(second)));
+             cfs_text_format_size(facts.cache.dirty_bytes, second, sizeof(second)), facts.cache.changes);
     line(out, "network", "%" PRIu64 " requests, %s received, %s sent", pool->requests,
          cfs_text_format_size(pool->bytes_received, first, sizeof(first)),
          cfs_text_format_size(pool->bytes_sent, second, sizeof(second)));
+    if (source->rates)
+        line(out, "rates", "%s/s read, %s/s written; %s/s received, %s/s sent",
+             rate_text(facts.rates[CFS_RATE_READ], first, sizeof(first)),
+             rate_text(facts.rates[CFS_RATE_WRITTEN], second, sizeof(second)),
+             rate_text(facts.rates[CFS_RATE_RECEIVED], third, sizeof(third)),
+             rate_text(facts.rates[CFS_RATE_SENT], fourth, sizeof(fourth)));
     line(out, "up", "%" PRId64 " s, process %ld", facts.up_ms / 1000, (long)getpid());
     if (pool->last_error[0])
         line(out, "last error", "%s", pool->last_error);
+    request_lines(source, &facts, out);
 }
 
 void cfs_ctl_progress(const struct cfs_ctl_source *source, struct cfs_buffer *out)
@@ -134,6 +189,7 @@ static void json_cache(struct cfs_json *json, const struct cfs_cache_status *cac
     cfs_json_number(json, "name_misses", cache->name_misses);
     cfs_json_number(json, "clean_bytes", cache->clean_bytes);
     cfs_json_number(json, "dirty_bytes", cache->dirty_bytes);
+    cfs_json_number(json, "dirty_changes", cache->changes);
     cfs_json_number(json, "read_hits", cache->read_hits);
     cfs_json_number(json, "read_misses", cache->read_misses);
     cfs_json_number(json, "prefetched_bytes", cache->prefetched_bytes);
@@ -159,6 +215,49 @@ static void json_counters(struct cfs_json *json, const struct facts *facts)
     cfs_json_close_object(json);
 }
 
+void cfs_ctl_status_line(const struct cfs_ctl_source *source, struct cfs_buffer *out)
+{
+    struct facts facts;
+    char read[16], written[16], dirty[16], text[512];
+    collect(source, &facts);
+    title(out, source->mountpoint);
+    if (out->failed)
+        return;
+    out->length--; /* the newline */
+    snprintf(text, sizeof(text),
+             ": %s, %s/s read, %s/s written, %s to be written, %zu waiting (oldest %" PRId64 ".%" PRId64 " s)\n",
+             state_of(source, &facts.pool, true), rate_text(facts.rates[CFS_RATE_READ], read, sizeof(read)),
+             rate_text(facts.rates[CFS_RATE_WRITTEN], written, sizeof(written)),
+             cfs_text_format_size(facts.cache.dirty_bytes, dirty, sizeof(dirty)), facts.waiting, facts.oldest_ms / 1000,
+             facts.oldest_ms % 1000 / 100);
+    cfs_buffer_add(out, text, strlen(text));
+}
+
+static void json_requests(struct cfs_json *json, const struct cfs_ctl_source *source, const struct facts *facts)
+{
+    cfs_json_open_array(json, "requests");
+    for (size_t i = 0; i < facts->request_count; i++) {
+        const struct cfs_ctl_request *request = &facts->requests[i];
+        char *path CFS_AUTO_FREE = path_of(source, request);
+        cfs_json_open_object(json, NULL);
+        cfs_json_text(json, "operation", request->operation);
+        cfs_json_text(json, "path", path);
+        cfs_json_number(json, "age_ms", (uint64_t)request->age_ms);
+        cfs_json_close_object(json);
+    }
+    cfs_json_close_array(json);
+}
+
+static void json_rates(struct cfs_json *json, const struct facts *facts)
+{
+    cfs_json_open_object(json, "bytes_per_second");
+    cfs_json_number(json, "read", facts->rates[CFS_RATE_READ]);
+    cfs_json_number(json, "written", facts->rates[CFS_RATE_WRITTEN]);
+    cfs_json_number(json, "received", facts->rates[CFS_RATE_RECEIVED]);
+    cfs_json_number(json, "sent", facts->rates[CFS_RATE_SENT]);
+    cfs_json_close_object(json);
+}
+
 void cfs_ctl_status_json(const struct cfs_ctl_source *source, struct cfs_buffer *out)
 {
     struct facts facts;
@@ -170,7 +269,7 @@ void cfs_ctl_status_json(const struct cfs_ctl_source *source, struct cfs_buffer 
     cfs_json_text(&json, "source", source->profile->source);
     cfs_json_text(&json, "host", source->profile->host);
     cfs_json_text(&json, "user", source->profile->user);
-    cfs_json_text(&json, "state", !facts.pool.connected ? "lost" : source->fs ? "connected" : "unmounting");
+    cfs_json_text(&json, "state", state_of(source, &facts.pool, false));
     cfs_json_number(&json, "pid", (uint64_t)getpid());
     cfs_json_number(&json, "up_ms", (uint64_t)facts.up_ms);
     cfs_json_number(&json, "connections", facts.pool.sessions);
@@ -183,6 +282,8 @@ void cfs_ctl_status_json(const struct cfs_ctl_source *source, struct cfs_buffer 
     cfs_json_number(&json, "oldest_waiting_ms", (uint64_t)facts.oldest_ms);
     cfs_json_number(&json, "sftp_in_flight", facts.pool.in_flight);
     cfs_json_text(&json, "last_error", facts.pool.last_error[0] ? facts.pool.last_error : NULL);
+    json_requests(&json, source, &facts);
+    json_rates(&json, &facts);
     json_server(&json, &facts.pool);
     json_counters(&json, &facts);
     if (source->cache)

@@ -5,8 +5,18 @@
 #include "base/bytes.h"
 #include "cache/cache.h"
 #include "conf/profile.h"
+#include "ctl/rates.h"
 #include "fs/fs.h"
 #include "remote/pool.h"
+
+/* A request of the kernel that waits for its answer. */
+struct cfs_ctl_request {
+    const char *operation; /* static */
+    uint64_t node;         /* of src/fs; 0: none */
+    int64_t age_ms;
+};
+
+enum { CFS_CTL_REQUESTS = 20 };
 
 /* Where the facts come from; all of it must live as long as the control server. */
 struct cfs_ctl_source {
@@ -17,6 +27,9 @@ struct cfs_ctl_source {
     struct cfs_fs *fs;         /* NULL: the mount is gone, and what is left is being written */
     /* Requests of the kernel that wait, and the age of the oldest in milliseconds (src/fuse stands above us). */
     size_t (*waiting)(void *context, int64_t *ret_oldest_ms);
+    /* The oldest of them, oldest first: fills up to ROOM, returns how many. */
+    size_t (*oldest)(void *context, struct cfs_ctl_request *requests, size_t room);
+    const struct cfs_rates *rates; /* NULL: not measured */
     /* The mount is to end now, without waiting for the server. Must not block. NULL: cannot be asked for. */
     void (*give_up)(void *context);
     void *context;
@@ -25,8 +38,12 @@ struct cfs_ctl_source {
 
 /* Both append to OUT; a newline ends each. */
 void cfs_ctl_status_text(const struct cfs_ctl_source *source, struct cfs_buffer *out);
+/* The same in one line: what changes. */
+void cfs_ctl_status_line(const struct cfs_ctl_source *source, struct cfs_buffer *out);
 void cfs_ctl_status_json(const struct cfs_ctl_source *source, struct cfs_buffer *out);
 
+/* Takes a sample of what goes into the rates. */
+void cfs_ctl_measure(const struct cfs_ctl_source *source, struct cfs_rates *rates);
 /* What is left to be written, for `clusterfs umount`: "left BYTES CHANGES" and a newline. */
 void cfs_ctl_progress(const struct cfs_ctl_source *source, struct cfs_buffer *out);
 

@@ -105,6 +105,16 @@ void cfs_fs_status(struct cfs_fs *fs, struct cfs_fs_status *ret_status)
     *ret_status = status;
 }
 
+char *cfs_fs_path(struct cfs_fs *fs, uint64_t id)
+{
+    char *path = NULL;
+    pthread_mutex_lock(&fs->lock);
+    const struct cfs_node *node = cfs_tree_find(&fs->tree, id);
+    int error = node ? cfs_node_path(node, NULL, &path) : -ENOENT;
+    pthread_mutex_unlock(&fs->lock);
+    return error ? NULL : path;
+}
+
 void cfs_fs_forget(struct cfs_fs *fs, uint64_t id, uint64_t count)
 {
     pthread_mutex_lock(&fs->lock);

@@ -110,6 +110,8 @@ struct cfs_fs_status {
     uint64_t bytes_read, bytes_written;
 };
 void cfs_fs_status(struct cfs_fs *fs, struct cfs_fs_status *ret_status);
+/* The path of a node, relative to the root; the caller frees. NULL: not known, or it has none. Any thread. */
+char *cfs_fs_path(struct cfs_fs *fs, uint64_t node);
 /* Gives COUNT lookups of NODE back. No reply. */
 void cfs_fs_forget(struct cfs_fs *fs, uint64_t node, uint64_t count);
 

@@ -57,7 +57,7 @@ static void reply(struct cfs_request *request)
     free_call(call);
 }
 
-struct cfs_fuse_call *cfs_fuse_call_new(fuse_req_t fuse_request, size_t buffer_size,
+struct cfs_fuse_call *cfs_fuse_call_new(fuse_req_t fuse_request, const char *name, fuse_ino_t node, size_t buffer_size,
                                         void (*answer)(struct cfs_fuse_call *call))
 {
     struct cfs_fuse_session *session = fuse_req_userdata(fuse_request);
@@ -83,6 +83,8 @@ struct cfs_fuse_call *cfs_fuse_call_new(fuse_req_t fuse_request, size_t buffer_s
     call->fuse_request = fuse_request;
     call->session = session;
     call->answer = answer;
+    call->name = name;
+    call->node = node;
     call->since_ms = cfs_clock_ms(&cfs_system_clock);
     call->thread = context->pid;
 

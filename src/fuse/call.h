@@ -14,7 +14,8 @@ struct cfs_fuse_call {
     char *buffer;                               /* read, read_folder, write: the data */
     size_t size;                                /* of the buffer */
     size_t used;                                /* read_folder: what is filled */
-    fuse_ino_t node;                            /* open */
+    fuse_ino_t node;                            /* what it is about: a file, or the folder of a name; 0: none */
+    const char *name;                           /* of the operation */
     bool plus;                                  /* read_folder */
 
     struct cfs_list link; /* session->calls */
@@ -23,9 +24,9 @@ struct cfs_fuse_call {
     pid_t thread;     /* of the caller; 0 when it lives in a namespace that we cannot see */
 };
 
-/* A new call with BUFFER_SIZE bytes of buffer, registered for interrupts. NULL when memory is short (the kernel got
- * ENOMEM) or when the session is ending (ENOTCONN). */
-struct cfs_fuse_call *cfs_fuse_call_new(fuse_req_t fuse_request, size_t buffer_size,
+/* A new call of the operation NAME (static), about NODE (0: none), with BUFFER_SIZE bytes of buffer, registered for
+ * interrupts. NULL when memory is short (the kernel got ENOMEM) or when the session is ending (ENOTCONN). */
+struct cfs_fuse_call *cfs_fuse_call_new(fuse_req_t fuse_request, const char *name, fuse_ino_t node, size_t buffer_size,
                                         void (*answer)(struct cfs_fuse_call *call));
 
 /* The file system's request, to be handed to it: `cfs_fs_lookup(fs, cfs_fuse_call_request(call), ...)`. */

@@ -44,11 +44,10 @@ static void answer_open(struct cfs_fuse_call *call)
 
 void cfs_fuse_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, answer_open);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "open", node, 0, answer_open);
     if (!call)
         return;
     call->file_info = *info;
-    call->node = node;
     cfs_fs_open(call->session->fs, &call->request, node, info->flags);
 }
 
@@ -65,7 +64,7 @@ static void answer_create(struct cfs_fuse_call *call)
 
 void cfs_fuse_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *info)
 {
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, answer_create);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "create", parent, 0, answer_create);
     if (!call)
         return;
     call->file_info = *info;
@@ -74,8 +73,7 @@ void cfs_fuse_create(fuse_req_t request, fuse_ino_t parent, const char *name, mo
 
 void cfs_fuse_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *info)
 {
-    (void)node;
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, size ? size : 1, cfs_fuse_answer_buffer);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "read", node, size ? size : 1, cfs_fuse_answer_buffer);
     if (call)
         cfs_fs_read(call->session->fs, &call->request, file_of(info), (uint64_t)offset, size, call->buffer);
 }
@@ -83,8 +81,7 @@ void cfs_fuse_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offse
 void cfs_fuse_write(fuse_req_t request, fuse_ino_t node, const char *data, size_t size, off_t offset,
                     struct fuse_file_info *info)
 {
-    (void)node;
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, size ? size : 1, cfs_fuse_answer_length);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "write", node, size ? size : 1, cfs_fuse_answer_length);
     if (!call)
         return;
     /* libfuse's buffer is used again as soon as this returns. */
@@ -94,24 +91,21 @@ void cfs_fuse_write(fuse_req_t request, fuse_ino_t node, const char *data, size_
 
 void cfs_fuse_flush(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {
-    (void)node;
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, cfs_fuse_answer_nothing);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "flush", node, 0, cfs_fuse_answer_nothing);
     if (call)
         cfs_fs_flush(call->session->fs, &call->request, file_of(info));
 }
 
 void cfs_fuse_fsync(fuse_req_t request, fuse_ino_t node, int data_only, struct fuse_file_info *info)
 {
-    (void)node;
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, cfs_fuse_answer_nothing);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "fsync", node, 0, cfs_fuse_answer_nothing);
     if (call)
         cfs_fs_fsync(call->session->fs, &call->request, file_of(info), data_only != 0);
 }
 
 void cfs_fuse_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {
-    (void)node;
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, cfs_fuse_answer_nothing);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "release", node, 0, cfs_fuse_answer_nothing);
     if (call)
         cfs_fs_release(call->session->fs, &call->request, file_of(info));
 }
@@ -119,8 +113,7 @@ void cfs_fuse_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info
 void cfs_fuse_fallocate(fuse_req_t request, fuse_ino_t node, int mode, off_t offset, off_t length,
                         struct fuse_file_info *info)
 {
-    (void)node;
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, cfs_fuse_answer_nothing);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "fallocate", node, 0, cfs_fuse_answer_nothing);
     if (call)
         cfs_fs_fallocate(call->session->fs, &call->request, file_of(info), mode, (uint64_t)offset, (uint64_t)length);
 }
@@ -132,8 +125,7 @@ static void answer_offset(struct cfs_fuse_call *call)
 
 void cfs_fuse_lseek(fuse_req_t request, fuse_ino_t node, off_t offset, int whence, struct fuse_file_info *info)
 {
-    (void)node;
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, answer_offset);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "lseek", node, 0, answer_offset);
     if (call)
         cfs_fs_lseek(call->session->fs, &call->request, file_of(info), (uint64_t)offset, whence);
 }
@@ -141,10 +133,9 @@ void cfs_fuse_lseek(fuse_req_t request, fuse_ino_t node, off_t offset, int whenc
 void cfs_fuse_copy_file_range(fuse_req_t request, fuse_ino_t from, off_t from_offset, struct fuse_file_info *from_info,
                               fuse_ino_t to, off_t to_offset, struct fuse_file_info *to_info, size_t length, int flags)
 {
-    (void)from;
     (void)to;
     (void)flags;
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, cfs_fuse_answer_length);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "copy_file_range", from, 0, cfs_fuse_answer_length);
     if (call)
         cfs_fs_copy_range(call->session->fs, &call->request, file_of(from_info), (uint64_t)from_offset,
                           file_of(to_info), (uint64_t)to_offset, length);

@@ -32,7 +32,7 @@ static void answer_opendir(struct cfs_fuse_call *call)
 
 void cfs_fuse_opendir(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, answer_opendir);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "opendir", node, 0, answer_opendir);
     if (!call)
         return;
     call->file_info = *info;
@@ -62,9 +62,11 @@ static void answer_readdir(struct cfs_fuse_call *call)
     fuse_reply_buf(call->fuse_request, call->buffer, call->used);
 }
 
-static void read_folder(fuse_req_t request, size_t size, off_t offset, struct fuse_file_info *info, bool plus)
+static void read_folder(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *info,
+                        bool plus)
 {
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, size, answer_readdir);
+    struct cfs_fuse_call *call =
+        cfs_fuse_call_new(request, plus ? "readdirplus" : "readdir", node, size, answer_readdir);
     if (!call)
         return;
     call->plus = plus;
@@ -73,29 +75,25 @@ static void read_folder(fuse_req_t request, size_t size, off_t offset, struct fu
 
 void cfs_fuse_readdir(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *info)
 {
-    (void)node;
-    read_folder(request, size, offset, info, false);
+    read_folder(request, node, size, offset, info, false);
 }
 
 void cfs_fuse_readdirplus(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *info)
 {
-    (void)node;
-    read_folder(request, size, offset, info, true);
+    read_folder(request, node, size, offset, info, true);
 }
 
 void cfs_fuse_releasedir(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {
-    (void)node;
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, cfs_fuse_answer_nothing);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "releasedir", node, 0, cfs_fuse_answer_nothing);
     if (call)
         cfs_fs_release_folder(call->session->fs, &call->request, folder_of(info));
 }
 
 void cfs_fuse_fsyncdir(fuse_req_t request, fuse_ino_t node, int data_only, struct fuse_file_info *info)
 {
-    (void)node;
     (void)data_only;
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, cfs_fuse_answer_nothing);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "fsyncdir", node, 0, cfs_fuse_answer_nothing);
     if (call)
         cfs_fs_fsync_folder(call->session->fs, &call->request, folder_of(info));
 }
@@ -107,8 +105,7 @@ static void answer_statfs(struct cfs_fuse_call *call)
 
 void cfs_fuse_statfs(fuse_req_t request, fuse_ino_t node)
 {
-    (void)node;
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, answer_statfs);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "statfs", node, 0, answer_statfs);
     if (call)
         cfs_fs_statfs(call->session->fs, &call->request);
 }

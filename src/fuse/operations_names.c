@@ -8,7 +8,7 @@ static struct cfs_open_file *file_of(const struct fuse_file_info *info)
 
 void cfs_fuse_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, cfs_fuse_answer_entry);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "lookup", parent, 0, cfs_fuse_answer_entry);
     if (call)
         cfs_fs_lookup(call->session->fs, &call->request, parent, name);
 }
@@ -28,7 +28,7 @@ void cfs_fuse_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_
 
 void cfs_fuse_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, cfs_fuse_answer_attributes);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "getattr", node, 0, cfs_fuse_answer_attributes);
     if (call)
         cfs_fs_getattr(call->session->fs, &call->request, node, file_of(info));
 }
@@ -54,7 +54,7 @@ void cfs_fuse_setattr(fuse_req_t request, fuse_ino_t node, struct stat *attribut
         if (set & flags[i].theirs)
             wanted |= flags[i].ours;
     }
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, cfs_fuse_answer_attributes);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "setattr", node, 0, cfs_fuse_answer_attributes);
     if (call)
         cfs_fs_setattr(call->session->fs, &call->request, node, file_of(info), attributes, wanted);
 }
@@ -66,42 +66,42 @@ static void answer_target(struct cfs_fuse_call *call)
 
 void cfs_fuse_readlink(fuse_req_t request, fuse_ino_t node)
 {
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, answer_target);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "readlink", node, 0, answer_target);
     if (call)
         cfs_fs_readlink(call->session->fs, &call->request, node);
 }
 
 void cfs_fuse_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
 {
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, cfs_fuse_answer_entry);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "mknod", parent, 0, cfs_fuse_answer_entry);
     if (call)
         cfs_fs_mknod(call->session->fs, &call->request, parent, name, mode, device);
 }
 
 void cfs_fuse_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
 {
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, cfs_fuse_answer_entry);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "mkdir", parent, 0, cfs_fuse_answer_entry);
     if (call)
         cfs_fs_mkdir(call->session->fs, &call->request, parent, name, mode);
 }
 
 void cfs_fuse_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, cfs_fuse_answer_nothing);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "unlink", parent, 0, cfs_fuse_answer_nothing);
     if (call)
         cfs_fs_unlink(call->session->fs, &call->request, parent, name);
 }
 
 void cfs_fuse_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, cfs_fuse_answer_nothing);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "rmdir", parent, 0, cfs_fuse_answer_nothing);
     if (call)
         cfs_fs_rmdir(call->session->fs, &call->request, parent, name);
 }
 
 void cfs_fuse_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name)
 {
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, cfs_fuse_answer_entry);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "symlink", parent, 0, cfs_fuse_answer_entry);
     if (call)
         cfs_fs_symlink(call->session->fs, &call->request, target, parent, name);
 }
@@ -109,14 +109,14 @@ void cfs_fuse_symlink(fuse_req_t request, const char *target, fuse_ino_t parent,
 void cfs_fuse_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
                      const char *new_name, unsigned flags)
 {
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, cfs_fuse_answer_nothing);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "rename", parent, 0, cfs_fuse_answer_nothing);
     if (call)
         cfs_fs_rename(call->session->fs, &call->request, parent, name, new_parent, new_name, flags);
 }
 
 void cfs_fuse_link(fuse_req_t request, fuse_ino_t node, fuse_ino_t new_parent, const char *new_name)
 {
-    struct cfs_fuse_call *call = cfs_fuse_call_new(request, 0, cfs_fuse_answer_entry);
+    struct cfs_fuse_call *call = cfs_fuse_call_new(request, "link", node, 0, cfs_fuse_answer_entry);
     if (call)
         cfs_fs_link(call->session->fs, &call->request, node, new_parent, new_name);
 }

@@ -182,6 +182,22 @@ size_t cfs_fuse_session_waiting(struct cfs_fuse_session *session, int64_t *ret_o
     return count;
 }
 
+size_t cfs_fuse_session_oldest(struct cfs_fuse_session *session, struct cfs_fuse_waiting *waiting, size_t room)
+{
+    int64_t now_ms = cfs_clock_ms(&cfs_system_clock);
+    size_t count = 0;
+    struct cfs_list *link;
+    pthread_mutex_lock(&session->calls_lock);
+    cfs_list_each (link, &session->calls) {
+        const struct cfs_fuse_call *call = cfs_container_of(link, const struct cfs_fuse_call, link);
+        if (count == room)
+            break;
+        waiting[count++] = (struct cfs_fuse_waiting){call->name, call->node, now_ms - call->since_ms};
+    }
+    pthread_mutex_unlock(&session->calls_lock);
+    return count;
+}
+
 static void end_calls(struct cfs_fuse_session *session)
 {
     pthread_mutex_lock(&session->calls_lock);

@@ -32,6 +32,15 @@ void cfs_fuse_session_stop(struct cfs_fuse_session *session);
 /* Requests that wait for their answer: how many, and the age of the oldest in milliseconds. Any thread. */
 size_t cfs_fuse_session_waiting(struct cfs_fuse_session *session, int64_t *ret_oldest_ms);
 
+/* A request that waits for its answer. */
+struct cfs_fuse_waiting {
+    const char *operation; /* static */
+    uint64_t node;         /* of the fs: what it is about, or the folder of the name; 0: none */
+    int64_t age_ms;
+};
+/* The oldest of them, oldest first: fills up to ROOM, returns how many. Any thread. */
+size_t cfs_fuse_session_oldest(struct cfs_fuse_session *session, struct cfs_fuse_waiting *waiting, size_t room);
+
 /* Answers the requests still in flight with -EINTR, waits for their end (bounded by the deadline of a request),
  * unmounts if that has not happened (lazily: open files keep what is left), frees. NULL is fine. */
 void cfs_fuse_session_free(struct cfs_fuse_session *session);

@@ -3,4 +3,5 @@
 UNIT_TESTS += \
 	tests/ctl/test_control \
 	tests/ctl/test_json \
+	tests/ctl/test_rates \
 	tests/ctl/test_server

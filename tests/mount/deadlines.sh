@@ -30,6 +30,17 @@ an_error_in_time()
     unmount_device "$mnt"
 }
 
+# What waits, as status tells it: of a name that is looked up, its folder.
+tells_who_waits()
+{
+    clusterfs status --json "$mnt" | python3 -c '
+import json, sys
+requests = json.load(sys.stdin)["requests"]
+assert any(r["path"] in ("", "file" + sys.argv[1]) and r["age_ms"] >= 0 for r in requests), requests
+assert all(r["operation"] for r in requests), requests' "$1" || fail "status does not tell what waits"
+    clusterfs status "$mnt" | grep -Eq "^  waiting +[a-z]+ /.*, for [0-9.]+ s" || fail "status does not tell what waits"
+}
+
 # ended_by SIGNAL : a program that waits for the server ends at once.
 ended_by()
 {
@@ -38,6 +49,7 @@ ended_by()
     in_background env --default-signal cat "$mnt/file$2" >/dev/null 2>&1
     local pid=$!
     wait_until requests_wait 1
+    tells_who_waits "$2"
     kill "-$1" "$pid"
     wait_gone "$pid"
     signal_server CONT

@@ -112,6 +112,7 @@ status()
     run clusterfs status "$sandbox"
     expect_equal "exit code of status elsewhere" 20 "$code"
     sockets_are_private
+    watched
     unmount_device "$mnt"
 }
 
@@ -121,6 +122,27 @@ listed()
     clusterfs status --json |
         python3 -c 'import json, sys; print(*sorted(m["mountpoint"] for m in json.load(sys.stdin) if m["mountpoint"].startswith(sys.argv[1])))' \
             "$sandbox/"
+}
+
+# A line a second for who reads a pipe, until the mount is gone.
+watched()
+{
+    in_background "$CLUSTERFS" status --watch "$mnt" >"$sandbox/watch" 2>/dev/null
+    local pid=$! code=0
+    in_background "$CLUSTERFS" status --watch --json "$mnt" >"$sandbox/watch.json" 2>/dev/null
+    wait_until grep -q "^$mnt: connected, .*/s read, .* 0 waiting" "$sandbox/watch"
+    wait_until lines 2 "$sandbox/watch"
+    wait_until lines 2 "$sandbox/watch.json"
+    expect_equal "each line of JSON" connected "$(sed -n 2p "$sandbox/watch.json" | json_of 'value["state"]')"
+    unmount_device "$mnt"
+    wait "$pid" || code=$?
+    expect_equal "exit code of status --watch when the mount is gone" 20 "$code"
+    mount_device
+}
+
+lines()
+{
+    [ "$(wc -l <"$2")" -ge "$1" ]
 }
 
 second_mount_listed()
