@@ -1,7 +1,7 @@
 """The workload of names: folders, files, links, renames, each with one true outcome.
 
-Every name is new, and nobody else uses the folder: so EEXIST for what we make, ENOENT for what we have made, are lies, and
-the judge takes them for such. They are what comes of an operation that is repeated when only its reply was lost.
+Every name is new, and nobody else uses the folder: so EEXIST for what we make, ENOENT for what we have made, are lies,
+and the judge takes them for such. They are what comes of an operation that is repeated when only its reply was lost.
 """
 
 import os

@@ -1,9 +1,11 @@
 """The server that things happen to: an sshd behind a link (tests/bench/place.py), with all that can go wrong there.
 
-The exported folder lies on a small file system of its own, so that it can be filled. sshd's SFTP servers are programs of
-their own, so that they can be killed alone. `mend()` takes back whatever was done.
+The exported folder lies on a small file system of its own, so that it can be filled. sshd's SFTP servers are programs
+of their own, so that they can be killed alone. For each thing that is
+done there is one that takes it back.
 """
 
+import glob
 import os
 import shutil
 import signal
@@ -12,6 +14,7 @@ import subprocess
 from place import Place, find_program, run_quietly, wait_for
 
 DISK_MB = 2048
+SUPPRESSED_LEAKS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + "/lib/lsan.supp"
 SFTP_SERVERS = ["/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server"]
 
 
@@ -167,8 +170,21 @@ class Device(Place):
         os.rename(self.local + "/clock.new", self.local + "/clock")
 
     def environment(self):
+        """Of the program behind the mount. Sanitizers that it was built with write their reports where we find them."""
         more = {"LD_PRELOAD": self.clock, "CLOCK_JUMP_FILE": self.local + "/clock"} if self.clock else {}
-        return {**super().environment(), **more}
+        where = f"log_path={self.sandbox}/report"
+        return {**super().environment(), **more, "ASAN_OPTIONS": "detect_leaks=1:" + where,
+                "LSAN_OPTIONS": f"suppressions={SUPPRESSED_LEAKS}:print_suppressions=0",
+                "UBSAN_OPTIONS": "print_stacktrace=1:" + where, "TSAN_OPTIONS": where}
+
+    def reports(self):
+        """What sanitizers have found since the last time."""
+        found = []
+        for path in glob.glob(self.sandbox + "/report.*"):
+            with open(path, encoding="utf-8", errors="replace") as text:
+                found.append(text.read())
+            os.unlink(path)
+        return found
 
     # --- before and after ---
 

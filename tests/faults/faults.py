@@ -1,7 +1,8 @@
-"""The faults: one entry a fault of FAULTS, at the end. `strike` does it to a trial, and takes it back before it returns.
+"""The faults: one entry a fault of FAULTS, at the end. `strike` does it to a trial, and takes it back before it
+returns.
 
-A fault that is a `pause` must not be seen by programs at all: they wait until it is over. Of the others they may be told,
-by the errnos of judge.SENSIBLE and those of the fault. What was acknowledged must be there in any case.
+A fault that is a `pause` must not be seen by programs at all: they wait until it is over. Of the others they may be
+told, by the errnos of judge.SENSIBLE and those of the fault. What was acknowledged must be there in any case.
 """
 
 import errno
@@ -12,10 +13,10 @@ from device import Device
 
 
 class Fault:
-    def __init__(self, name, title, strike, pause=True, outage_s=0, errors=(), sshd="", needs=None, final=False, long=False,
-                 clock=False):
-        """OUTAGE_S: how long the server is away at most. SSHD: lines for its configuration, from the start on. FINAL: the
-        mount need not be of use afterwards. NEEDS: a program without which it cannot be done. LONG: not by default.
+    def __init__(self, name, title, strike, pause=True, outage_s=0, errors=(), sshd="", needs=None, final=False,
+                 long=False, clock=False):
+        """OUTAGE_S: how long the server is away at most. SSHD: lines for its configuration, from the start on. FINAL:
+        the mount need not be of use afterwards. NEEDS: a program without which it cannot be done. LONG: not by default.
         CLOCK: the peer's clock can be set."""
         self.name, self.title, self.strike, self.pause, self.outage_s = name, title, strike, pause, outage_s
         self.errors, self.sshd, self.needs, self.final, self.long = set(errors), sshd, needs, final, long
@@ -47,7 +48,8 @@ def for_a_while(seconds, begin, end):
 
 
 def down(seconds, meanwhile=lambda device: None, back=lambda device: None):
-    """The whole sshd, with its sessions, and its start SECONDS later. MEANWHILE something is done to it, BACK undoes it."""
+    """The whole sshd, with its sessions, and its start SECONDS later. MEANWHILE something is done to it, BACK undoes
+    it."""
     def begin(device):
         device.stop_sshd()
         meanwhile(device)

@@ -1,7 +1,7 @@
 """Compares what workloads were told (oracle.py) with what the server's own folder holds, when all is over.
 
-judge() returns a Verdict: what was acknowledged and is not there, what cannot be, which calls took too long. It looks at
-the server's files themselves, not through the mount.
+judge() returns a Verdict: what was acknowledged and is not there, what cannot be, which calls took too long. It looks
+at the server's files themselves, not through the mount.
 """
 
 import collections
@@ -162,7 +162,7 @@ def judge_names(claims, root, verdict):
             verdict.wrong.append(f"{name} is there, though its removal succeeded")
         elif claim["kind"] == "there" and found != claim["type"]:
             verdict.wrong.append(f"{name} is {found or 'not there'}, but a {claim['type']} was made")
-        elif claim["kind"] == "there" and found == "symlink" and os.readlink(os.path.join(root, name)) != claim["target"]:
+        elif found == "symlink" and os.readlink(os.path.join(root, name)) != claim["target"]:
             verdict.wrong.append(f"{name} points elsewhere")
     for pair in claims.either:
         there = [name for name in pair if kind_of(os.path.join(root, name))]
@@ -193,8 +193,9 @@ def judge_commits(claims, root, verdict):
         verdict.acked += 1
         for command in [["fsck", "--full", "--strict", "--no-dangling"], ["cat-file", "-e", commit + "^{tree}"],
                         ["merge-base", "--is-ancestor", commit, "HEAD"]]:
-            result = subprocess.run(git + command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-                                    env={**os.environ, "LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1"})
+            environment = {**os.environ, "LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1"}
+            result = subprocess.run(git + command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                    check=False, env=environment)
             if result.returncode:
                 words = (result.stderr + result.stdout).strip()[-300:]
                 verdict.lose(1, f"{name}, commit {commit}: git {command[0]} says: {words}")
@@ -249,8 +250,8 @@ def judge_calls(lines, deadline_s, sensible, verdict, pauses):
 
 
 def judge(lines, root, local, durability, deadline_s, sensible, verdict, pauses=()):
-    """LINES of one oracle against the server's folder ROOT. SENSIBLE: errnos of this fault, besides those of every fault.
-    PAUSES: (begin, end), while this machine stood still."""
+    """LINES of one oracle against the server's folder ROOT. SENSIBLE: errnos of this fault, besides those of every
+    fault. PAUSES: (begin, end), while this machine stood still."""
     claims = Claims(lines, durability)
     judge_files(claims, root, verdict)
     judge_logs(claims, root, verdict)

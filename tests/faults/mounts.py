@@ -1,6 +1,6 @@
 """The peers under faults: clusterfs, and sshfs as its users set it up against them.
 
-`limits(outage_s)` tells how long an outage the mount is asked to bear; `deadline_s` is the most that any call may then take.
+limit_to() says how long an outage the mount is asked to bear; deadline_s() is the most that any call may then take.
 """
 
 import json

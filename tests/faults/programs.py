@@ -39,7 +39,8 @@ def run(work, *command):
 
 
 def copy(work):
-    """cp -r of a small tree, again and again; every other time with what keeps times and modes. Old copies are removed."""
+    """cp -r of a small tree, again and again; every other time with what keeps times and modes. Old copies are
+    removed."""
     kept = []
     for number in work.items():
         target = f"copy/tree{number}"

@@ -1,7 +1,8 @@
 """A program that does one system call after another on the mount, as a fault's scene tells it to.
 
-The scene has a Puppet. Its process reads a JSON list a line, [FUNCTION, ARGUMENT...], and answers {"value"} or {"errno"}.
-A call that takes longer than it may is noted as a hang, and answered {"errno": null}; the puppet is of no use after that.
+The scene has a Puppet. Its process reads a JSON list a line, [FUNCTION, ARGUMENT...], and answers {"value"} or
+{"errno"}. A call that takes longer than it may is noted as a hang, and answered {"errno": null}; the puppet is of no
+use after that.
 """
 
 import ctypes

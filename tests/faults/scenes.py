@@ -1,10 +1,11 @@
 """Faults that need a program of their own to show what comes of them.
 
-changed(): somebody else changes files on the server while the connection is away. Who reads them sees what was or what is,
-and nothing mixed. Who has written to them, and has not been told that the server has it, is told that it was not done:
-the other's file stays as the other left it. (Or what we wrote lies beside it, as NAME.clusterfs-conflict-TIME.)
+changed(): somebody else changes files on the server while the connection is away. Who reads them sees what was or what
+is, and nothing mixed. Who has written to them, and has not been told that the server has it, is told that it was not
+done: the other's file stays as the other left it. (Or what we wrote lies beside it, as NAME.clusterfs-conflict-TIME.)
 
-interactive(): what a person does on a mount without a network: ls, cat, df. All of it ends in time; SIGINT ends it at once.
+interactive(): what a person does on a mount without a network: ls, cat, df. All of it ends in time; SIGINT ends it at
+once.
 """
 
 import errno
@@ -57,14 +58,20 @@ def remove(path):
 CHANGES = {"replaced": replace, "shortened": shorten, "removed": remove}
 
 
+def prepare(work):
+    """Before the mount, which may know for a while that a new file is not there."""
+    for name in CHANGES:
+        path = f"{work}/prober/victim-{name}"
+        put(path, text(0))
+        os.utime(path, (OLD_TIME, OLD_TIME))
+
+
 class Victim:
     """A file that is open here while it is changed there."""
 
     def __init__(self, trial, name):
         self.trial, self.name = trial, name
         self.server, self.mounted = f"{trial.device.work}/prober/{name}", f"{trial.mnt}/prober/{name}"
-        put(self.server, text(0))
-        os.utime(self.server, (OLD_TIME, OLD_TIME))
         self.puppet = Puppet(trial)
         self.fd = self.puppet.ask("open", self.mounted, os.O_RDWR).get("value")
         if self.fd is None or self.puppet.read_all(self.fd) != text(0):

@@ -1,5 +1,5 @@
-"""One fault, once, for one peer: mount, let all workloads run, strike, mend, look whether the mount can be used again, stop,
-unmount, judge. Everything that it starts ends with it.
+"""One fault, once, for one peer: mount, let all workloads run, strike, mend, look whether the mount can be used again,
+stop, unmount, judge. Everything that it starts ends with it.
 """
 
 import os
@@ -15,6 +15,7 @@ import mounts
 import oracle
 import patience
 import programs
+import scenes
 import watch
 import workloads
 from place import Failure, mounts as mount_points, wait_for
@@ -49,8 +50,8 @@ class Worker:
     def __init__(self, trial, name):
         self.name = name
         self.oracle = f"{trial.folder}/{name}.oracle"
-        command = [sys.executable, "-B", HERE + "/workloads.py", name, trial.mnt, self.oracle, str(trial.seed), trial.stop,
-                   trial.local]
+        command = [sys.executable, "-B", HERE + "/workloads.py", name, trial.mnt, self.oracle, str(trial.seed),
+                   trial.stop, trial.local]
         with open(f"{trial.folder}/{name}.log", "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             start_new_session=True, cwd="/")
@@ -77,7 +78,7 @@ class Trial:
     def __init__(self, device, peer, fault, seed, names):
         self.device, self.peer, self.fault, self.seed, self.names = device, peer, fault, seed, names
         self.random = random.Random(f"{fault.name}/{seed}")
-        self.mnt, self.second = device.sandbox + "/mnt", device.sandbox + "/second"  # another mount, where a fault wants one
+        self.mnt, self.second = device.sandbox + "/mnt", device.sandbox + "/second"  # a fault may want another mount
         self.folder = device.sandbox + "/trial"
         self.local, self.stop = device.local, self.folder + "/stop"
         self.sessions, self.workers, self.started = {}, [], []
@@ -95,6 +96,7 @@ class Trial:
         for number in range(workloads.KNOWN_FILES):
             with open(f"{self.device.work}/{workloads.known_name(number)}", "wb") as file:
                 file.write(workloads.known_content(number))
+        scenes.prepare(self.device.work)
         if not os.path.exists(self.local + "/tree"):
             programs.make_tree(self.local + "/tree")
 
@@ -194,9 +196,10 @@ class Trial:
 
     def judge(self):
         self.device.settle()
+        self.verdict.wrong += [report[:3000] for report in self.device.reports()]
         stood = sum(end - begin for begin, end in self.watch.pauses)
         if stood:
-            self.outcome.notes.append(f"this machine stood still for {stood:.0f} s: what ran into a time limit may be due to that")
+            self.outcome.notes.append(f"this machine stood still for {stood:.0f} s, which may have been too long for it")
         for worker in self.workers:
             judge.judge(worker.lines(), self.device.work, self.local, self.peer.durability, self.peer.deadline_s(),
                         self.fault.errors, self.verdict, self.watch.pauses)

@@ -1,7 +1,7 @@
 """Looks from outside how long programs wait for a mount: a thread that samples all processes of the workloads.
 
-A process that stands in the same call into FUSE at two looks, without having run in between, has waited all the while. So
-it is seen in programs that are not ours, and of calls that never return. The kernel tells by /proc/PID/task/N/stack
+A process that stands in the same call into FUSE at two looks, without having run in between, has waited all the while.
+So it is seen in programs that are not ours, and of calls that never return. The kernel tells by /proc/PID/stack
 (CONFIG_STACKTRACE); where it does not, `sees()` is false, and only our own workloads tell how long their calls took.
 """
 

@@ -139,8 +139,8 @@ def append_some(work, path, first, torn):
 
 
 def appender(work):
-    """One log, line by line. After a failure a new log: lines of the old one may be missing after the last one acknowledged,
-    but none may be there twice, and none before it may be gone."""
+    """One log, line by line. After a failure a new log: lines of the old one may be missing after the last one
+    acknowledged, but none may be there twice, and none before it may be gone."""
     log, number, torn = 0, 0, False
     for _ in work.items():
         try:
@@ -175,7 +175,8 @@ def check_range(work, fd, number, data):
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
     got = read_range(work, fd, start, length)
     if got != data[start:start + length]:
-        work.oracle.say("wrong", what=f"{known_name(number)}: {length} bytes from {start} on are others: {len(got)} came")
+        what = f"{known_name(number)}: {length} bytes from {start} on are others: {len(got)} came"
+        work.oracle.say("wrong", what=what)
 
 
 def reader(work):
@@ -208,7 +209,7 @@ def prober(work):
             fd = work.oracle.call(os.open, work.path(name), os.O_RDONLY)
             got = work.oracle.call(os.pread, fd, len(data) + 1, 0)
             os.close(fd)
-            if got == data and len(work.oracle.call(os.listdir, work.path("prober"))) > number:
+            if got == data and os.path.basename(name) in work.oracle.call(os.listdir, work.path("prober")):
                 return
             work.oracle.say("wrong", what=f"{name}: is not what was written, or not listed")
         except OSError:
