@@ -144,14 +144,29 @@ void cfs_behind_link(struct cfs_remote *remote, struct cfs_remote_call *upper, c
         cfs_job_enter(job, NULL);
 }
 
+static void note_alone(struct cfs_job *job)
+{
+    job->begun_alone = cfs_job_is_alone(job) ? job->behind->jobs_begun : 0;
+}
+
 static void run_unlink(struct cfs_job *job)
 {
+    note_alone(job);
     cfs_job_hand_down(job, unlink, job->path);
 }
 
 static void run_rmdir(struct cfs_job *job)
 {
+    note_alone(job);
     cfs_job_hand_down(job, rmdir, job->path);
+}
+
+/* What its look says of the folder is true only if nothing else, that has been told to be done, was on its way. */
+static bool was_removed(struct cfs_job *job)
+{
+    if (job->begun_alone != job->behind->jobs_begun)
+        job->call.result.folder.valid = 0;
+    return false;
 }
 
 static void settle_removed(struct cfs_job *job, int error)
@@ -164,8 +179,8 @@ static void settle_removed(struct cfs_job *job, int error)
     cfs_behind_files_renamed(behind, job->path, NULL);
 }
 
-const struct cfs_job_actions cfs_unlink_actions = {.run = run_unlink, .settle = settle_removed};
-const struct cfs_job_actions cfs_rmdir_actions = {.run = run_rmdir, .settle = settle_removed};
+const struct cfs_job_actions cfs_unlink_actions = {.run = run_unlink, .ended = was_removed, .settle = settle_removed};
+const struct cfs_job_actions cfs_rmdir_actions = {.run = run_rmdir, .ended = was_removed, .settle = settle_removed};
 
 void cfs_behind_unlink(struct cfs_remote *remote, struct cfs_remote_call *upper, const char *path)
 {

@@ -108,6 +108,7 @@ struct cfs_job {
     struct cfs_behind_file *file; /* a use; or NULL */
     struct cfs_own *own;          /* pinned and pending; or NULL */
     uint64_t own_changes;         /* setattr that waits: of what it sets, when it came */
+    uint64_t begun_alone;         /* unlink, rmdir: how many jobs had begun, if it was alone then; or 0 */
     struct cfs_own *folders[2];   /* whose times change with it: pinned and filling; or NULL */
     /* arguments */
     struct cfs_remote_attributes attributes; /* open: set while it is held; rename: to be set before */
@@ -172,6 +173,8 @@ void cfs_job_own(struct cfs_job *job, struct cfs_own *own);
 void cfs_job_end(struct cfs_job *job, int error);
 /* Whether something on its way concerns PATH, or (AND_BELOW) something below. */
 bool cfs_jobs_concern(const struct cfs_behind *behind, const char *path, bool and_below);
+/* Nothing else is on its way, but looks. */
+bool cfs_job_is_alone(const struct cfs_job *job);
 /* Those that wait to be joined start. */
 void cfs_jobs_unplug(struct cfs_behind *behind);
 /* The timer is over: the same, but for those whose file is being written. On the loop's thread. */

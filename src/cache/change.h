@@ -11,11 +11,13 @@ struct cfs_change {
     struct cfs_name *folder; /* whose times change with it: referenced; NULL: none does */
     char *path;              /* by which the remote was asked; NULL: by a file */
     uint64_t begun;          /* stamp; 0: it has not */
+    uint64_t folder_begun;
     bool moves;
     /* After the end: */
-    bool in_place; /* the name stood for the same place all the time */
-    bool alone;    /* and no other change was in flight that could have undone this one */
-    bool crowded;  /* others of whatever kind were, of the name or, of a folder, in it */
+    bool in_place;     /* the name stood for the same place all the time */
+    bool alone;        /* and no other change was in flight that could have undone this one */
+    bool folder_alone; /* no other change of the folder was */
+    bool crowded;      /* others of whatever kind were, of the name or, of a folder, in it */
 };
 
 /* The name at PATH comes, goes or goes elsewhere; -ENOMEM: nothing has begun. */

@@ -27,6 +27,7 @@ int cfs_change_begin_place(struct cfs_names *names, struct cfs_change *change, c
     if (change->folder) {
         cfs_name_get(names, change->folder);
         cfs_name_change_begin(names, change->folder, false);
+        change->folder_begun = change->folder->changed_at;
     }
     return 0;
 }
@@ -61,6 +62,7 @@ void cfs_change_end(struct cfs_names *names, struct cfs_change *change)
     change->crowded = change->name->mixed;
     cfs_name_change_end(names, change->name, change->moves);
     if (change->folder) {
+        change->folder_alone = cfs_name_change_alone(change->folder, false, change->folder_begun);
         cfs_name_change_end(names, change->folder, false);
         cfs_name_touched(names, change->folder);
     }
@@ -85,7 +87,8 @@ struct changing {
     void (*enter)(struct cfs_names *names, struct changing *changing);
     struct cfs_remote_attributes attributes; /* setattr */
     mode_t type;                             /* of what was made */
-    bool keeps;                              /* setattr: a failure leaves the name what it was */
+    int64_t asked_ms;
+    bool keeps; /* setattr: a failure leaves the name what it was */
     bool renames;
     bool vouched; /* nothing that is known stands against it */
 };
@@ -112,6 +115,15 @@ static void enter_outcome(struct cfs_names *names, struct changing *changing, in
     }
 }
 
+/* It was looked at behind the change: it is so now, if nothing else was on its way, here or (behind_paths.c) below. */
+static void learn_folder(struct cfs_names *names, const struct changing *changing)
+{
+    const struct cfs_remote_result *result = &changing->call.lower.result;
+    if (changing->change.folder_alone && changing->call.lower.error == 0 && result->folder.valid)
+        (void)cfs_name_learn(names, changing->change.folder, &result->folder, cfs_names_stamp(names),
+                             changing->asked_ms);
+}
+
 static void changed(struct cfs_cache_call *call)
 {
     struct changing *changing = cfs_container_of(call, struct changing, call);
@@ -122,6 +134,7 @@ static void changed(struct cfs_cache_call *call)
         cfs_change_end(names, &changing->change);
         cfs_change_end(names, &changing->second);
         enter_outcome(names, changing, call->lower.error);
+        learn_folder(names, changing);
         cfs_change_put(names, &changing->change);
         cfs_change_put(names, &changing->second);
         pthread_mutex_unlock(&cache->names_lock);
@@ -140,6 +153,7 @@ static struct changing *begin(struct cfs_remote *remote, struct cfs_remote_call 
     if (!changing || !cache->keeps_names)
         return changing;
     changing->enter = enter;
+    changing->asked_ms = cfs_clock_ms(cache->clock);
     pthread_mutex_lock(&cache->names_lock);
     changing->vouched = is_place && cfs_names_vouch(&cache->names, path, second);
     int error = is_place ? cfs_change_begin_place(&cache->names, &changing->change, path)

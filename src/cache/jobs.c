@@ -93,6 +93,17 @@ bool cfs_jobs_concern(const struct cfs_behind *behind, const char *path, bool an
     return false;
 }
 
+bool cfs_job_is_alone(const struct cfs_job *job)
+{
+    const struct cfs_list *link;
+    cfs_list_each (link, &job->behind->jobs) {
+        const struct cfs_job *other = cfs_container_of(link, const struct cfs_job, link);
+        if (other != job && !only_looks(other))
+            return false;
+    }
+    return true;
+}
+
 struct cfs_job *cfs_jobs_to_join(const struct cfs_behind *behind, const struct cfs_job *job, const struct cfs_own *own)
 {
     struct cfs_job *found = NULL;

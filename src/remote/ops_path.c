@@ -1,5 +1,6 @@
 /* Operations on paths: most are one request and its answer. */
 #include "remote/operation_priv.h"
+#include "remote/paths.h"
 #include "remote/pool_priv.h"
 #include <errno.h>
 #include <limits.h>
@@ -251,8 +252,39 @@ void cfs_pool_mkdir(struct cfs_remote *remote, struct cfs_remote_call *call, con
 
 /* --- rmdir, unlink, symlink, link --- */
 
-START_WITH_PATH(start_rmdir, cfs_sftp_rmdir, cfs_operation_finish_reply)
-START_WITH_PATH(start_unlink, cfs_sftp_remove, cfs_operation_finish_reply)
+static void on_folder_look(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    if (reply->attributes)
+        cfs_attributes_from_wire(reply->attributes, &operation->result.folder);
+    on_one_of_both(operation);
+}
+
+/* Whoever takes names away looks at the folder next (rm does before each). */
+static void remove_and_look(struct cfs_operation *operation,
+                            int (*remove)(struct cfs_sftp_client *client, struct cfs_sftp_request *request,
+                                          const char *path))
+{
+    struct cfs_step *step = operation->step;
+    struct cfs_sftp_client *client = cfs_operation_client(operation);
+    char *folder CFS_AUTO_FREE = cfs_path_parent(operation->path);
+    struct cfs_sftp_request *armed = cfs_step_arm(&step[0], operation, folder ? on_change : cfs_operation_finish_reply);
+    of(operation)->conclude = conclude_change;
+    of(operation)->answers = 0;
+    if (!cfs_step_sent(&step[0], remove(client, armed, operation->path)) || !folder)
+        return;
+    armed = cfs_step_arm(&step[1], operation, on_folder_look);
+    (void)!cfs_step_sent(&step[1], cfs_sftp_lstat(client, armed, folder));
+}
+
+static void start_rmdir(struct cfs_operation *operation)
+{
+    remove_and_look(operation, cfs_sftp_rmdir);
+}
+
+static void start_unlink(struct cfs_operation *operation)
+{
+    remove_and_look(operation, cfs_sftp_remove);
+}
 
 void cfs_pool_rmdir(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path)
 {

@@ -79,6 +79,7 @@ struct cfs_remote_id_name {
 struct cfs_remote_result {
     struct cfs_remote_attributes attributes; /* lstat, fstat. open, mkdir, symlink, link, setattr, fsetattr: as they are
                                               * afterwards; valid = 0 unless the remote learned them on the way */
+    struct cfs_remote_attributes folder;     /* unlink, rmdir: of the folder that it was in, likewise */
     struct cfs_remote_file *file;            /* open */
     struct cfs_remote_listing *listing;      /* open_listing */
     int set_error;                           /* set_and_rename: 0, or -errno of what was to be set */

@@ -123,6 +123,71 @@ static void test_also_if_it_was_renamed_while_it_was_opened(void **state)
     cache_fixture_fini(fixture);
 }
 
+static int64_t mtime_of(struct cache_fixture *fixture, const char *path)
+{
+    struct cfs_remote_attributes is;
+    assert_int_equal(cache_lstat(fixture, path, &is), 0);
+    return is.mtime;
+}
+
+/* An unlink looks at its folder, too; another change comes after that look, and is answered first. */
+static void overtake_look_behind_removal(struct cache_fixture *fixture, uint64_t dirty_limit)
+{
+    struct cfs_remote_attributes server;
+    struct cache_call removing;
+    const struct memory_remote_options memory = {.latency_ms = ROUND_TRIP_MS, .tells_changes = true};
+    cache_fixture_init(fixture, &memory);
+    fixture->options.attr_ttl_ms = LONG_MS;
+    fixture->options.cache_size = fixture->options.dirty_limit = dirty_limit;
+    memory_remote_poke_mkdir(fixture->memory, "folder");
+    memory_remote_poke_file(fixture->memory, "folder/in", "in", 2);
+    cache_fixture_start(fixture);
+    submit(&removing, unlink, "folder/in");
+    memory_remote_advance(fixture->memory, ROUND_TRIP_MS * 3 / 4);
+    memory_remote_hold(fixture->memory, MEMORY_UNLINK);
+    memory_remote_advance(fixture->memory, 5000);
+    assert_int_equal(cache_mkdir(fixture, "folder/other"), 0);
+    memory_remote_release(fixture->memory, MEMORY_UNLINK);
+    assert_int_equal(end_call(fixture, &removing), 0);
+    assert_int_equal(memory_tree_lstat(memory_remote_tree(fixture->memory), "folder", &server), 0);
+    assert_int_equal(mtime_of(fixture, "folder"), server.mtime);
+    cache_fixture_fini(fixture);
+}
+
+static void test_a_look_behind_a_removal_may_be_overtaken(void **state)
+{
+    struct cache_fixture f;
+    overtake_look_behind_removal(&f, 0);
+    overtake_look_behind_removal(&f, 1 << 20);
+}
+
+/* A file has been told to be made, and is made on the server only after that look. */
+static void test_a_look_behind_a_removal_may_be_too_early(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    struct cfs_remote_attributes server;
+    const struct memory_remote_options memory = {.latency_ms = ROUND_TRIP_MS, .tells_changes = true};
+    cache_fixture_init(fixture, &memory);
+    fixture->options.attr_ttl_ms = LONG_MS;
+    fixture->options.durability = CFS_DURABILITY_FSYNC;
+    fixture->options.cache_size = fixture->options.dirty_limit = 1 << 20;
+    cache_fixture_start(fixture);
+    assert_int_equal(cache_mkdir(fixture, "folder"), 0);
+    assert_int_equal(cache_create(fixture, "folder/in", "in"), 0);
+    assert_int_equal(cache_sync(fixture), 0);
+    memory_remote_hold(fixture->memory, MEMORY_OPEN);
+    assert_int_equal(cache_lstat(fixture, "folder/new", NULL), -ENOENT);
+    assert_int_equal(cache_create(fixture, "folder/new", "new"), 0);
+    memory_remote_advance(fixture->memory, 5000);
+    assert_int_equal(cache_unlink(fixture, "folder/in"), 0);
+    memory_remote_advance(fixture->memory, 5000);
+    memory_remote_release(fixture->memory, MEMORY_OPEN);
+    assert_int_equal(cache_sync(fixture), 0);
+    assert_int_equal(memory_tree_lstat(memory_remote_tree(fixture->memory), "folder", &server), 0);
+    assert_int_equal(mtime_of(fixture, "folder"), server.mtime);
+    cache_fixture_fini(fixture);
+}
+
 static void test_a_change_by_name_may_meet_what_was_renamed_to_it(void **state)
 {
     static const struct cfs_remote_attributes set = {.valid = CFS_REMOTE_SIZE, .size = 3};
@@ -184,6 +249,8 @@ static void test_a_listing_that_was_doubted_on_its_way_does_not_prove_absence(vo
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_look_behind_a_removal_may_be_too_early),
+        cmocka_unit_test(test_a_look_behind_a_removal_may_be_overtaken),
         cmocka_unit_test(test_a_folder_is_not_told_to_be_empty_if_something_came_while_it_was_made),
         cmocka_unit_test(test_what_is_written_to_a_file_shows_whatever_name_it_may_have),
         cmocka_unit_test(test_also_if_the_answer_to_its_rename_was_lost),

@@ -96,6 +96,34 @@ static void test_a_copy_into_a_folder_of_our_own_waits_once_a_file(void **state)
     cache_fixture_fini(fixture);
 }
 
+/* As rm does: a look at the folder before each. */
+static void test_names_that_go_cost_a_round_trip_each(void **state)
+{
+    enum { FILES = 5 };
+    struct cache_fixture f, *fixture = &f;
+    struct cfs_remote_attributes is, was;
+    char path[32];
+    begin(fixture, CFS_DURABILITY_CLOSE);
+    memory_remote_poke_mkdir(fixture->memory, "full");
+    for (int i = 0; i < FILES; i++) {
+        snprintf(path, sizeof(path), "full/f%d", i);
+        memory_remote_poke_file(fixture->memory, path, "x", 1);
+    }
+    assert_int_equal(cache_lstat(fixture, "full", &was), 0);
+    int64_t clock = now(fixture);
+    for (int i = 0; i < FILES; i++) {
+        snprintf(path, sizeof(path), "full/f%d", i);
+        memory_remote_advance(fixture->memory, 1000);
+        assert_int_equal(cache_unlink(fixture, path), 0);
+        assert_int_equal(cache_lstat(fixture, "full", &is), 0);
+        assert_true(is.mtime > was.mtime);
+        was = is;
+    }
+    assert_int_equal((now(fixture) - clock - FILES * 1000) / ROUND_TRIP_MS, FILES);
+    assert_int_equal(cache_rmdir(fixture, "full"), 0);
+    cache_fixture_fini(fixture);
+}
+
 /* A folder of our own, after which the server's clock and our ids are known. */
 static void begin_behind(struct cache_fixture *fixture)
 {
@@ -500,6 +528,7 @@ static void test_what_may_be_refused_waits_for_the_server(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names_that_go_cost_a_round_trip_each),
         cmocka_unit_test(test_a_copy_into_a_folder_of_our_own_waits_once_a_file),
         cmocka_unit_test(test_making_many_files_waits_for_nothing),
         cmocka_unit_test(test_files_take_the_place_of_others_in_order),

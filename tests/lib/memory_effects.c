@@ -63,14 +63,30 @@ static int do_mkdir(struct memory_remote *memory, struct pending *pending)
     return memory_tree_setattr(memory->tree, pending->path, &mode);
 }
 
+/* What came of the folder at PATH, which is something's in it. */
+static void look_at_folder(struct memory_remote *memory, struct pending *pending)
+{
+    char *folder = memory_need(strdup(pending->path)), *slash = strrchr(folder, '/');
+    *(slash ? slash : folder) = '\0';
+    if (memory->options.tells_changes)
+        (void)!memory_tree_lstat(memory->tree, folder, &pending->result.folder);
+    free(folder);
+}
+
 static int do_rmdir(struct memory_remote *memory, struct pending *pending)
 {
-    return memory_tree_rmdir(memory->tree, pending->path);
+    int error = memory_tree_rmdir(memory->tree, pending->path);
+    if (!error)
+        look_at_folder(memory, pending);
+    return error;
 }
 
 static int do_unlink(struct memory_remote *memory, struct pending *pending)
 {
-    return memory_tree_unlink(memory->tree, pending->path);
+    int error = memory_tree_unlink(memory->tree, pending->path);
+    if (!error)
+        look_at_folder(memory, pending);
+    return error;
 }
 
 static int do_symlink(struct memory_remote *memory, struct pending *pending)

@@ -56,7 +56,8 @@ struct memory_remote_options {
     uint32_t op_timeout_ms;   /* default 30,000 */
     unsigned no_capabilities; /* enum cfs_remote_capability: what this server cannot */
     uint32_t listing_batch;   /* entries in one read_listing; default 100 */
-    bool tells_changes;       /* mkdir, symlink, link, setattr, fsetattr give the attributes that came of it */
+    bool tells_changes;       /* mkdir, symlink, link, setattr, fsetattr, and unlink, rmdir of the
+                               * folder, give the attributes that came of it */
     uint32_t listing_ahead;   /* batches fetched ahead: at most CFS_REMOTE_LISTING_AHEAD */
 };
 

@@ -375,18 +375,20 @@ static void another_file_system_is_exdev(void **state)
 
 /* Waits for a change; what came of it must have been told, at the price of REQUESTS. */
 static struct cfs_remote_attributes told(struct pool_fixture *fixture, struct sync_call *sync, uint64_t before,
-                                         uint64_t requests)
+                                         uint64_t requests, bool of_folder)
 {
     sync_submitted(sync);
     assert_int_equal(sync_wait(&fixture->driver, sync), 0);
-    struct cfs_remote_attributes attributes = sync->call.result.attributes;
+    const struct cfs_remote_result *result = &sync->call.result;
+    struct cfs_remote_attributes attributes = of_folder ? result->folder : result->attributes;
     sync_fini(sync);
     assert_int_equal(pool_fixture_status(fixture).requests, before + requests);
     assert_int_equal(attributes.valid, CFS_REMOTE_SIZE | CFS_REMOTE_OWNER | CFS_REMOTE_MODE | CFS_REMOTE_TIMES);
     return attributes;
 }
 
-#define TOLD(count, operation, ...)                                                                                    \
+#define TOLD(count, operation, ...) TOLD_OF(false, count, operation, __VA_ARGS__)
+#define TOLD_OF(folder, count, operation, ...)                                                                         \
     __extension__({                                                                                                    \
         struct sync_call sync;                                                                                         \
         struct cfs_remote *remote = fixture->driver.remote;                                                            \
@@ -394,7 +396,7 @@ static struct cfs_remote_attributes told(struct pool_fixture *fixture, struct sy
         sync_init(&sync);                                                                                              \
         sync_begin(&sync);                                                                                             \
         remote->operations->operation(remote, &sync.call, __VA_ARGS__);                                                \
-        told(fixture, &sync, before, count);                                                                           \
+        told(fixture, &sync, before, count, folder);                                                                   \
     })
 
 static void a_change_tells_what_came_of_it_in_the_same_round_trip(void **state)
@@ -412,6 +414,9 @@ static void a_change_tells_what_came_of_it_in_the_same_round_trip(void **state)
     assert_int_equal(TOLD(2, setattr, "file", S_IFREG, &size).size, 1000);
     assert_int_equal(TOLD(2, fsetattr, file, &mode).size, 1000);
     assert_int_equal(sync_mkdir(&fixture->driver, "file", 0755), -EEXIST);
+    assert_int_equal(TOLD(2, symlink, "nowhere", "shared/link").size, strlen("nowhere"));
+    assert_int_equal(TOLD_OF(true, 2, unlink, "shared/link").mode, S_IFDIR | 0777);
+    assert_int_equal(TOLD_OF(true, 2, rmdir, "shared").mode & S_IFMT, S_IFDIR);
     assert_int_equal(sync_close(&fixture->driver, file), 0);
 }
 
