@@ -24,7 +24,8 @@ class Peer:
         return run_quietly([self.program, "--version"]).split("\n")[0]
 
     def mount(self, place, path):
-        os.makedirs(path, exist_ok=True)
+        if not mounted(path):  # a dead mount is no folder
+            os.makedirs(path, exist_ok=True)
         command = place.link.near + self.command(place, path)
         log = f"{place.sandbox}/{self.name}.log"
         with open(log, "ab") as output:

@@ -131,15 +131,18 @@ class Place:
         self.round_trip_ms, self.rate_mbit = round_trip_ms, rate_mbit
         try:
             run_quietly(["mount", "-t", "tmpfs", "-o", "size=75%,mode=700", "tmpfs", self.sandbox])
-            self.work, self.local = self.sandbox + "/work", self.sandbox + "/local"
-            for folder in [self.work, self.local, self.sandbox + "/home", self.sandbox + "/run"]:
-                os.makedirs(folder, mode=0o700)
+            self.make_folders()
             self.link = Link(link_program, self.sandbox, round_trip_ms, rate_mbit)
             self.make_keys()
             self.start_sshd()
         except BaseException:
             self.close()
             raise
+
+    def make_folders(self):
+        self.work, self.local = self.sandbox + "/work", self.sandbox + "/local"
+        for folder in [self.work, self.local, self.sandbox + "/home", self.sandbox + "/run"]:
+            os.makedirs(folder, mode=0o700)
 
     def environment(self):
         kept = {key: os.environ[key] for key in ("PATH", "LANG", "LC_ALL") if key in os.environ}

@@ -41,15 +41,20 @@ class Device(Place):
         self.clock = None
         super().__init__(link_program, round_trip_ms, rate_mbit)
 
-    def make_keys(self):
-        """Called before sshd starts for the first time: the disk, too, is made here."""
-        super().make_keys()
-        self.disk = self.sandbox + "/disk"
+    def make_folders(self):
+        """The disk; and where mounts are made: nobody can write there when a mount is gone."""
+        super().make_folders()
+        os.rmdir(self.work)
+        self.disk, below = self.sandbox + "/disk", self.sandbox + "/mounts"
+        self.mnt, self.second = below + "/mnt", below + "/second"
+        self.work = self.disk + "/work"
         os.mkdir(self.disk)
         run_quietly(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=755", "tmpfs", self.disk])
-        os.rmdir(self.work)
-        self.work = self.disk + "/work"
-        os.mkdir(self.work)
+        os.mkdir(below)
+        run_quietly(["mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "tmpfs", below])
+        for folder in [self.work, self.mnt, self.second]:
+            os.mkdir(folder)
+        run_quietly(["mount", "-o", "remount,ro", below])
 
     # --- sshd and its children ---
 

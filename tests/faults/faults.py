@@ -140,7 +140,7 @@ FAULTS = [
     Fault("disk-full", "the disk full for 3 s", for_a_while(3, Device.fill_disk, Device.empty_disk), pause=False,
           errors=[errno.ENOSPC, errno.EDQUOT]),
     Fault("read-only", "the folder read-only for 3 s", for_a_while(3, Device.make_read_only, Device.make_writable),
-          pause=False, errors=[errno.EROFS]),
+          pause=False, errors=[errno.EROFS, errno.EPERM, errno.EACCES]),
     Fault("changed-read", "files that are read changed by others, sessions killed", scenes.changed(False), outage_s=1),
     Fault("changed-dirty", "files changed by others under what was written, sessions killed", scenes.changed(True),
           outage_s=2),
@@ -148,5 +148,6 @@ FAULTS = [
     Fault("mounts", "20 mounts and unmounts beside", scenes.many_mounts(20)),
     Fault("mounts-200", "200 mounts and unmounts beside", scenes.many_mounts(200), long=True),
     Fault("clock", "the local clock jumps by hours", clock, needs="cc", clock=True),
-    Fault("daemon", "the program behind the mount killed, and mounted again", daemon_killed, pause=False),
+    Fault("daemon", "the program behind the mount killed, and mounted again", daemon_killed, pause=False,
+          errors=[errno.ENOENT, errno.EROFS]),
 ]

@@ -21,6 +21,7 @@ class Limits:
 
     reconnect_s = 30
     varied = ""
+    takes_over = False  # a mount point whose program has died
 
     def vary(self, _random):
         """What a mount may be told besides, by the seed."""
@@ -35,6 +36,7 @@ class Limits:
 
 class Clusterfs(Limits, peers.Clusterfs):
     durability = "close"
+    takes_over = True
 
     def vary(self, random):
         self.varied = random.choice(["", "cache_size=4M,dirty_limit=2M", "connections=3", "channels=1"])

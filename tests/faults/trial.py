@@ -78,7 +78,7 @@ class Trial:
     def __init__(self, device, peer, fault, seed, names):
         self.device, self.peer, self.fault, self.seed, self.names = device, peer, fault, seed, names
         self.random = random.Random(f"{fault.name}/{seed}")
-        self.mnt, self.second = device.sandbox + "/mnt", device.sandbox + "/second"  # a fault may want another mount
+        self.mnt, self.second = device.mnt, device.second  # a fault may want another mount
         self.folder = device.sandbox + "/trial"
         self.local, self.stop = device.local, self.folder + "/stop"
         self.sessions, self.workers, self.started = {}, [], []
@@ -117,7 +117,9 @@ class Trial:
         wait_for(lambda: not self.device.link.processes("near"), "the end of the killed program")
 
     def mount_again(self):
-        subprocess.run(["umount", "-l", self.mnt], check=False)
+        """As a user does it, whose mount is dead."""
+        if not self.peer.takes_over:
+            subprocess.run(["umount", "-l", self.mnt], check=False)
         self.peer.mount(self.device, self.mnt)
 
     def unmount_quietly(self, path):
@@ -214,7 +216,7 @@ class Trial:
             time.sleep(AFTER_S)
             self.finish()
             self.unmount()
-        except Failure as failure:
+        except (Failure, OSError, subprocess.SubprocessError) as failure:
             self.outcome.notes.append(f"FAILED: {failure}")
             self.verdict.wrong.append(str(failure))
         finally:
