@@ -48,7 +48,8 @@ class Verdict:
 
 
 class Claims:
-    """What must be true in the end, by an oracle's lines in their order. With durability = fsync only fsync() counts."""
+    """What must be true in the end, by an oracle's lines in their order. With durability = fsync only fsync() counts.
+    """
 
     def __init__(self, lines, durability):
         self.files, self.names, self.logs, self.tried = {}, {}, {}, {}

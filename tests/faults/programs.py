@@ -1,4 +1,6 @@
-"""Workloads that are other people's programs: cp, git, sqlite. What their success promises is noted, see oracle.py.
+"""Workloads that are other people's programs: cp, rsync, git, sqlite.
+
+What their success promises is noted, see oracle.py.
 
 How long their system calls take is seen from outside (watch.py).
 """
@@ -57,6 +59,18 @@ def remove(work, tree):
     work.oracle.say("unknown", path=tree)
     if run(work, "rm", "-r", work.path(tree)) is not None:
         work.oracle.say("absent", path=tree)
+
+
+def rsync(work):
+    """A tree of its own, or what is not there yet of the one before. rsync renames each file when it is whole."""
+    target = None
+    for number in work.items():
+        target = target or f"rsync/tree{number}"
+        if run(work, "rsync", "-a", work.local + "/tree/", work.path(target)) is None:
+            work.rest()
+        else:
+            work.oracle.say("tree", path=target, source="tree")
+            target = None
 
 
 def commit(work, repository, number):

@@ -37,5 +37,6 @@ def tell(outcome):
     """One trial, for the terminal."""
     row = add_up([outcome])
     lines = [f"{outcome.fault.name} {outcome.peer.name} seed {outcome.seed}: {row[-1]}; acknowledged {row[3]}, "
-             f"lost {row[4]}, hangs {row[5]}, wrong {row[6]}, errors {row[7]}, longest call {row[8]}, of use again {row[9]}"]
+             f"lost {row[4]}, hangs {row[5]}, wrong {row[6]}, errors {row[7]}, longest call {row[8]}, "
+             f"of use again {row[9]}"]
     return "\n".join(lines + [f"    {sentence}" for sentence in list(outcome.verdict.sentences()) + outcome.notes])

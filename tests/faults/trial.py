@@ -201,7 +201,7 @@ class Trial:
         self.verdict.wrong += [report[:3000] for report in self.device.reports()]
         stood = sum(end - begin for begin, end in self.watch.pauses)
         if stood:
-            self.outcome.notes.append(f"this machine stood still for {stood:.0f} s, which may have been too long for it")
+            self.outcome.notes.append(f"this machine stood still for {stood:.0f} s, which may have been too long")
         for worker in self.workers:
             judge.judge(worker.lines(), self.device.work, self.local, self.peer.durability, self.peer.deadline_s(),
                         self.fault.errors, self.verdict, self.watch.pauses)

@@ -222,6 +222,7 @@ WORKLOADS = {
     "reader": reader,
     "churn": churn.churn,
     "copy": programs.copy,
+    "rsync": programs.rsync,
     "git": programs.git,
     "sqlite": programs.sqlite,
 }
