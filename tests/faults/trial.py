@@ -22,6 +22,7 @@ from place import Failure, mounts as mount_points, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WARM_UP_LIMIT_S = 60
+LOOK_AT_STATE_S = 5
 AFTER_S = 3  # how long everything runs on when the fault is over
 
 
@@ -104,10 +105,19 @@ class Trial:
         self.watch = watch.Watch(self.sessions)
         self.peer.limit_to(self.fault.outage_s)
         self.peer.vary(random.Random(f"mount/{self.seed}"))
-        self.peer.mount(self.device, self.mnt)
+        self.mount()
         self.workers = [Worker(self, name) for name in self.names]
         wait_for(lambda: all(worker.began() for worker in self.workers), "all workloads", WARM_UP_LIMIT_S)
         time.sleep(self.random.uniform(1, 3))  # somewhere in the middle of things
+
+    def mount(self):
+        """Once more if this machine stood still meanwhile."""
+        try:
+            self.peer.mount(self.device, self.mnt)
+        except Failure:
+            if not self.watch.pauses:
+                raise
+            self.peer.mount(self.device, self.mnt)
 
     # --- what a fault may do besides ---
 
@@ -134,7 +144,11 @@ class Trial:
         began = time.monotonic()
         prober = Worker(self, "prober")
         self.workers.append(prober)
-        if prober.wait(self.peer.deadline_s()) and prober.process.returncode == 0:
+        # A connection that is lost for good need not be waited for.
+        while not prober.wait(LOOK_AT_STATE_S) and self.peer.state(self.device, self.mnt) != "lost":
+            if time.monotonic() - began > self.peer.deadline_s():
+                break
+        if prober.process.poll() == 0:
             self.outcome.recovered_s = time.monotonic() - began
         else:
             self.outcome.notes.append("not of use afterwards" + self.peer_state())
