@@ -9,6 +9,8 @@ src_base_libbase_a_SOURCES = \
 	src/base/cleanup.h \
 	src/base/clock.c \
 	src/base/clock.h \
+	src/base/doing.c \
+	src/base/doing.h \
 	src/base/error.c \
 	src/base/error.h \
 	src/base/hash.c \
@@ -32,4 +34,6 @@ src_base_libbase_a_SOURCES = \
 	src/base/thread.c \
 	src/base/thread.h \
 	src/base/timer_heap.c \
-	src/base/timer_heap.h
+	src/base/timer_heap.h \
+	src/base/watchdog.c \
+	src/base/watchdog.h

@@ -11,6 +11,7 @@
  * What must always hold: whatever a callback does (unwatching or freeing watches and timers that are due, starting new
  * ones, posting), nothing is called afterwards that it took away. */
 #include "base/loop.h"
+#include "base/doing.h"
 
 #include "base/timer_heap.h"
 #include <errno.h>
@@ -327,13 +328,17 @@ void cfs_loop_run_once(struct cfs_loop *loop, int wait_ms)
     if (begin_turn(loop))
         wait_ms = 0;
     arm(loop);
+    cfs_doing(NULL);
     int count = epoll_wait(loop->epoll_fd, turn.events, EVENTS_A_TURN, wait_ms);
     turn.count = count > 0 ? count : 0;
     loop->turn = &turn;
     loop->now_ms = cfs_clock_ms(loop->clock);
+    cfs_doing("events");
     dispatch(loop, &turn);
     loop->turn = turn.outer;
+    cfs_doing("tasks");
     run_tasks(loop);
+    cfs_doing("timers");
     expire_timers(loop);
 }
 

@@ -11,6 +11,7 @@
  * Locks, in this order: a stripe (call.h), a room's lock, the loop's. No lock is held while `done` runs. The remote
  * below is called under a stripe at most. */
 #include "cache/cache.h"
+#include "base/doing.h"
 #include "cache/behind.h"
 #include "cache/cache_priv.h"
 #include "cache/call.h"
@@ -102,7 +103,9 @@ struct cfs_remote_file *cfs_cache_file_below(const struct cfs_cache *cache, stru
 static void *run(void *context)
 {
     struct cfs_cache *cache = context;
+    cfs_doing_begin("cache", false);
     cfs_loop_run(cache->loop);
+    cfs_doing_end();
     return NULL;
 }
 

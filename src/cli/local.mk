@@ -12,6 +12,8 @@ src_cli_libcli_a_SOURCES = \
 	src/cli/drain.h \
 	src/cli/ending.c \
 	src/cli/ending.h \
+	src/cli/guard.c \
+	src/cli/guard.h \
 	src/cli/losses.c \
 	src/cli/losses.h \
 	src/cli/mount.c \

@@ -6,6 +6,7 @@
 #include "cache/cache.h"
 #include "cli/daemon.h"
 #include "cli/ending.h"
+#include "cli/guard.h"
 #include "cli/losses.h"
 #include "cli/mountpoint.h"
 #include "cli/terminal.h"
@@ -32,6 +33,7 @@ struct mount {
     struct cfs_fuse_session *session;
     struct cfs_control_server *control;
     struct cfs_losses losses;
+    struct cfs_guard guard;
     atomic_bool leaving; /* the session is about to go */
 };
 
@@ -248,6 +250,7 @@ static int serve_until_end(struct mount *mount, bool background, struct cfs_erro
     start_log(mount->profile, background);
     cfs_log_info("mount", "%s is mounted on %s", mount->profile->source, mount->mountpoint);
     cfs_daemon_ready();
+    cfs_guard_start(&mount->guard, mount->profile->watchdog_timeout_ms, mount->mountpoint, mount->session, mount->fs);
     int result = cfs_fuse_session_run(mount->session);
     if (result) {
         cfs_error_set(error, -result, CFS_FAILURE_SYSTEM, "Serving %s failed: %s.", mount->mountpoint,
@@ -298,6 +301,7 @@ static int close_all(struct mount *mount, struct cfs_error *error)
     /* The control server asks all the others: who goes, is asked no more. `umount` waits for the end of its connection
      * to it: that comes last, when all else is done. */
     atomic_store(&mount->leaving, true);
+    cfs_guard_leave(&mount->guard);
     cfs_control_server_leave(mount->control);
     tell(mount, NULL);
     drain(mount);
@@ -307,6 +311,7 @@ static int close_all(struct mount *mount, struct cfs_error *error)
     cfs_cache_free(mount->cache);
     cfs_ending_stop(&ending);
     cfs_pool_free(mount->remote);
+    cfs_guard_stop(&mount->guard);
     cfs_control_server_free(mount->control);
     return result;
 }

@@ -167,6 +167,11 @@ const struct cfs_option cfs_options[] = {
      RANGE(0, 24 * HOUR), .default_text = "2m", .placeholder = "TIME",
      .help = "How long a mount that was told to end (umount, fusermount3 -u, SIGTERM) waits for a server that takes "
              "nothing of what is left to be written. Then it is given up, and told to be lost. 0 waits without end."},
+    {"watchdog_timeout", CFS_OPTIONS_LIMITS, CFS_OPTION_DURATION, CFS_OPTION_ANYWHERE, FIELD(watchdog_timeout_ms),
+     RANGE(0, 1 * HOUR), .default_text = "1m", .placeholder = "TIME",
+     .help = "When a thread of the process has stood still for so long over one piece of work, the log is told what "
+             "all of them do and which requests wait; when it does not go on for as long again, the mount is taken "
+             "away, so that no program waits for ever. 0: nobody looks."},
     /* logging */
     {"log_level", CFS_OPTIONS_LOGGING, CFS_OPTION_CHOICE, CFS_OPTION_ANYWHERE, FIELD(log_level),
      WORDS({"error", CFS_LOG_ERROR}, {"warning", CFS_LOG_WARNING}, {"info", CFS_LOG_INFO}, {"debug", CFS_LOG_DEBUG}),

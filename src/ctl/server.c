@@ -1,6 +1,7 @@
 /* The control server: one thread, one loop. Clients are few and their requests short; one that does not read its answer
  * is dropped. When no descriptor is left to accept one with, the listener rests for a second: it would stay readable,
  * and the loop would turn without end. */
+#include "base/doing.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "ctl/control.h"
@@ -165,7 +166,9 @@ static void take_sample(struct cfs_timer *timer)
 
 static void *serve(void *context)
 {
+    cfs_doing_begin("control", true);
     cfs_loop_run(((struct cfs_control_server *)context)->loop);
+    cfs_doing_end();
     return NULL;
 }
 

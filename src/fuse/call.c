@@ -3,6 +3,7 @@
  * watcher of interrupts only touches what it finds in that list. */
 #include "fuse/call.h"
 #include "base/clock.h"
+#include "base/doing.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -61,6 +62,7 @@ struct cfs_fuse_call *cfs_fuse_call_new(fuse_req_t fuse_request, const char *nam
                                         void (*answer)(struct cfs_fuse_call *call))
 {
     struct cfs_fuse_session *session = fuse_req_userdata(fuse_request);
+    cfs_doing(name);
     if (atomic_load(&session->stopping)) { /* the file system is on its way out */
         fuse_reply_err(fuse_request, ENOTCONN);
         return NULL;

@@ -3,6 +3,7 @@
  * able to leave while the kernel is silent (a signal, `clusterfs umount`): each worker waits for the device and the
  * session's stop_fd, with an epoll of its own, so that a request wakes one of them (EPOLLEXCLUSIVE); poll(2) would wake
  * them all. The device is non-blocking: when another worker was faster, one goes back to waiting. */
+#include "base/doing.h"
 #include "base/later.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -31,6 +32,7 @@ static int watch(const struct cfs_fuse_session *session)
 static bool wait_for_request(const struct cfs_fuse_session *session, int epoll_fd)
 {
     struct epoll_event events[2];
+    cfs_doing(NULL);
     int count = epoll_wait(epoll_fd, events, CFS_COUNT(events), -1);
 
     if (count < 0 && errno != EINTR)
@@ -48,9 +50,11 @@ static void *work(void *context)
     struct fuse_buf buffer = {0};
     int epoll_fd CFS_AUTO_CLOSE = watch(session);
 
+    cfs_doing_begin("worker", false);
     if (epoll_fd < 0)
         cfs_log_error("fuse", "a worker cannot watch the device: %s", strerror(-epoll_fd));
     while (epoll_fd >= 0 && !fuse_session_exited(session->fuse) && wait_for_request(session, epoll_fd)) {
+        cfs_doing("the device");
         int length = fuse_session_receive_buf(session->fuse, &buffer);
         if (length == -EAGAIN || length == -EINTR)
             continue;
@@ -61,6 +65,7 @@ static void *work(void *context)
         cfs_later_end();
     }
     free(buffer.mem);
+    cfs_doing_end();
     cfs_fuse_session_stop(session);
     return NULL;
 }

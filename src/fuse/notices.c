@@ -1,6 +1,7 @@
 /* A queue and a thread. A notice that is already waiting is not queued a second time; when memory is short a notice is
  * dropped: the kernel's time-outs bound the harm. */
 #include "fuse/notices.h"
+#include "base/doing.h"
 #include "base/thread.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -42,6 +43,7 @@ static void free_notice(struct notice *notice)
 static void *send_notices(void *context)
 {
     struct cfs_fuse_notices *notices = context;
+    cfs_doing_begin("notices", true);
     pthread_mutex_lock(&notices->lock);
     for (;;) {
         while (cfs_list_empty(&notices->queue) && !notices->leaves)
@@ -51,11 +53,14 @@ static void *send_notices(void *context)
         struct notice *notice = cfs_container_of(cfs_list_pop_front(&notices->queue), struct notice, link);
         notices->count--;
         pthread_mutex_unlock(&notices->lock);
+        cfs_doing(notice->name ? "a name" : "a file");
         send_notice(notices->fuse, notice);
+        cfs_doing(NULL);
         free_notice(notice);
         pthread_mutex_lock(&notices->lock);
     }
     pthread_mutex_unlock(&notices->lock);
+    cfs_doing_end();
     return NULL;
 }
 

@@ -9,6 +9,7 @@
 #include "fuse/call.h"
 #include "fuse/notices.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +171,16 @@ void cfs_fuse_session_stop(struct cfs_fuse_session *session)
         /* EAGAIN: the counter is full, so it is readable: all is well. */
     }
     errno = before;
+}
+
+/* The kernel ends the connection with the last descriptor of the device, and there is one alone. Something inert takes
+ * its number, so that nobody reads from, or writes to, what is opened next. */
+void cfs_fuse_session_abort(struct cfs_fuse_session *session)
+{
+    int inert CFS_AUTO_CLOSE = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (session->mounted && inert >= 0)
+        (void)!dup3(inert, fuse_session_fd(session->fuse), O_CLOEXEC);
+    cfs_fuse_session_stop(session);
 }
 
 size_t cfs_fuse_session_waiting(struct cfs_fuse_session *session, int64_t *ret_oldest_ms)

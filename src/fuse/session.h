@@ -29,6 +29,10 @@ CFS_CHECKED int cfs_fuse_session_run(struct cfs_fuse_session *session);
 /* Lets run return; the mount stays until free. Any thread, also a signal handler. */
 void cfs_fuse_session_stop(struct cfs_fuse_session *session);
 
+/* Cuts the connection to the kernel: whoever waits gets an error at once, and so does all that comes; run returns. Any
+ * thread; waits for nothing. */
+void cfs_fuse_session_abort(struct cfs_fuse_session *session);
+
 /* Requests that wait for their answer: how many, and the age of the oldest in milliseconds. Any thread. */
 size_t cfs_fuse_session_waiting(struct cfs_fuse_session *session, int64_t *ret_oldest_ms);
 

@@ -1,5 +1,6 @@
 /* The session's thread: one loop, worked in turns (session_priv.h). It wakes for the socket, for tasks that others
  * post, and for timers; it never polls, so a silent or stalled server costs nothing. */
+#include "base/doing.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "ssh/session_priv.h"
@@ -179,7 +180,9 @@ static void begin(struct cfs_task *task)
 static void *run_thread(void *argument)
 {
     struct cfs_ssh_session *session = argument;
+    cfs_doing_begin("session", false);
     cfs_loop_run(session->loop);
+    cfs_doing_end();
     return NULL;
 }
 

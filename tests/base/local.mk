@@ -11,4 +11,5 @@ UNIT_TESTS += \
 	tests/base/test_stream_fd \
 	tests/base/test_text \
 	tests/base/test_thread \
-	tests/base/test_timers
+	tests/base/test_timers \
+	tests/base/test_watchdog

@@ -23,7 +23,8 @@ EXTRA_DIST += \
 	tests/mount/semantics_server.py
 MOUNT_TESTS += \
 	tests/mount/ending.sh \
-	tests/mount/umount.sh
+	tests/mount/umount.sh \
+	tests/mount/watchdog.sh
 
 # The command line, logins, errors and options.
 MOUNT_TESTS += \
