@@ -22,6 +22,7 @@ EXTRA_DIST += \
 	tests/mount/semantics_names.py \
 	tests/mount/semantics_server.py
 MOUNT_TESTS += \
+	tests/mount/again.sh \
 	tests/mount/ending.sh \
 	tests/mount/umount.sh \
 	tests/mount/watchdog.sh
