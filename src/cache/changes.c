@@ -248,10 +248,12 @@ static void enter_renamed(struct cfs_names *names, struct changing *changing)
         cfs_name_doubt(names, to);
         return;
     }
+    /* By changes of attributes, or below: they may have met what has the name now. */
+    bool is_crowded = changing->second.crowded || cfs_name_changed_below(names, to, changing->second.begun);
     cfs_name_move(names, from, to);
+    if (is_crowded)
+        cfs_name_doubt(names, from);
     from->presence = CFS_NAME_PRESENT;
-    if (changing->second.crowded) /* by a change of attributes: it may have come after the rename */
-        cfs_name_touched(names, from);
     if (changing->second.folder)
         cfs_name_filled(names, changing->second.folder, true);
 }

@@ -277,6 +277,16 @@ void cfs_name_doubt(struct cfs_names *names, struct cfs_name *name)
         name->parent->complete = false;
 }
 
+bool cfs_name_changed_below(const struct cfs_names *names, struct cfs_name *top, uint64_t since)
+{
+    struct cfs_name *name = deepest(top);
+    for (; name != top; name = next_in_subtree(name, top)) {
+        if (name->changing > 0 || name->changed_at > since)
+            return true;
+    }
+    return names->forgotten_at > since;
+}
+
 void cfs_name_cast_adrift(struct cfs_name *top)
 {
     for (struct cfs_name *name = deepest(top); name; name = next_in_subtree(name, top))

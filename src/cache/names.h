@@ -113,6 +113,8 @@ void cfs_name_clear(struct cfs_names *names, struct cfs_name *name);
 /* The same where it is not known whether anything has happened: an open file keeps its name. Whether the name is there
  * at all must be asked. */
 void cfs_name_doubt(struct cfs_names *names, struct cfs_name *name);
+/* Whether something below NAME is being changed by us, or was since the stamp SINCE, or may have been. */
+bool cfs_name_changed_below(const struct cfs_names *names, struct cfs_name *name, uint64_t since);
 /* What is open under NAME, or below it, may have any other name by now: it was perhaps renamed. (file->drift of
  * cached_file.h) */
 void cfs_name_cast_adrift(struct cfs_name *name);

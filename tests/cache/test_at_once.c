@@ -225,6 +225,34 @@ static void test_so_may_an_open_that_truncates(void **state)
     cache_fixture_fini(fixture);
 }
 
+/* Into what has just been renamed, which is told later. */
+static void put_into_what_is_renamed(struct cache_fixture *fixture, const char *folder, const char *target)
+{
+    struct cache_call renaming, making;
+    submit(&renaming, rename, "from", "to", CFS_REMOTE_RENAME_REPLACE);
+    memory_remote_advance(fixture->memory, ROUND_TRIP_MS * 5 / 8);
+    memory_remote_hold(fixture->memory, MEMORY_RENAME);
+    submit(&making, symlink, "nowhere", target);
+    assert_int_equal(end_call(fixture, &making), 0);
+    memory_remote_release(fixture->memory, MEMORY_RENAME);
+    assert_int_equal(end_call(fixture, &renaming), 0);
+    expect_listing(fixture, folder, "in ");
+}
+
+static void test_what_is_put_into_a_folder_that_is_renamed_is_listed(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    begin(fixture);
+    assert_int_equal(cache_mkdir(fixture, "from"), 0);
+    put_into_what_is_renamed(fixture, "to", "to/in");
+    cache_fixture_fini(fixture);
+    begin(fixture);
+    assert_int_equal(cache_mkdir(fixture, "from"), 0);
+    assert_int_equal(cache_mkdir(fixture, "from/below"), 0);
+    put_into_what_is_renamed(fixture, "to/below", "to/below/in");
+    cache_fixture_fini(fixture);
+}
+
 static void test_a_listing_that_was_doubted_on_its_way_does_not_prove_absence(void **state)
 {
     struct cache_fixture f, *fixture = &f;
@@ -257,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_also_if_it_was_renamed_while_it_was_opened),
         cmocka_unit_test(test_a_change_by_name_may_meet_what_was_renamed_to_it),
         cmocka_unit_test(test_so_may_an_open_that_truncates),
+        cmocka_unit_test(test_what_is_put_into_a_folder_that_is_renamed_is_listed),
         cmocka_unit_test(test_a_listing_that_was_doubted_on_its_way_does_not_prove_absence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
