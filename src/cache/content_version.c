@@ -169,13 +169,22 @@ static void grow(struct cfs_content *content, const struct cfs_remote_attributes
 
 /* --- looks at a file that is known --- */
 
+/* Of a file that the server said to be of SIZE, but we know better; after an error, only where what we wrote ends. */
+static uint64_t size_ahead(const struct cfs_content *content, uint64_t size)
+{
+    if (!content->must_learn && !content->learns)
+        return content->size;
+    uint64_t end = cfs_writer_end(content);
+    return size > end ? size : end;
+}
+
 /* By handle, what is kept of another version must go: the kernel will ask for pages that fit the attributes. */
 void cfs_content_correct(struct cfs_content *content, struct cfs_remote_attributes *attributes, uint64_t started,
                          bool by_handle)
 {
     if (cfs_content_is_ahead(content, started)) {
         if (content->size_known && attributes->valid & CFS_REMOTE_SIZE)
-            attributes->size = content->size;
+            attributes->size = size_ahead(content, attributes->size);
         return;
     }
     if (!by_handle && content->entered_at > started)

@@ -86,7 +86,8 @@ struct cfs_content {
     struct cfs_list of_dirty, of_starving;
     int error;       /* the last one, */
     uint64_t errors; /* and how many */
-    bool must_learn; /* what the server has is not known after an error: asked for as soon as the file is at rest */
+    bool must_learn; /* what the server has is not known after an error: asked for as soon as the file is at rest, */
+    bool learns;     /* now */
 };
 
 /* An open file; to the file system it is a `struct cfs_remote_file`. */

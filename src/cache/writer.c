@@ -306,6 +306,7 @@ static void learned(struct cfs_remote_call *call)
     if (call->error < 0)
         attributes.valid = 0;
     pthread_mutex_lock(&contents->lock);
+    content->learns = false;
     cfs_content_learn(content, &attributes);
     cfs_content_file_put(learning->file);
     cfs_turn_end(&learning->turn);
@@ -340,5 +341,6 @@ void cfs_writer_learn(struct cfs_content *content)
     }
     learning->turn = (struct cfs_turn){.content = content, .kind = CFS_TURN_BARRIER, .granted = ask};
     learning->file = file;
+    content->learns = true;
     cfs_turn_force(&learning->turn);
 }

@@ -328,6 +328,25 @@ static void test_no_loss_stays_untold(void **state)
     }
 }
 
+static void test_a_size_whose_setting_was_not_answered_is_the_servers(void **state)
+{
+    static const struct cfs_remote_attributes size = {.valid = CFS_REMOTE_SIZE, .size = 3};
+    struct cfs_remote_attributes told;
+    struct contents_fixture fixture;
+    contents_fixture_init(&fixture, NULL, NULL);
+    contents_poke(&fixture, "file", 1000);
+    struct cfs_remote_file *file = contents_open(&fixture, "file", O_RDWR);
+    contents_expect(&fixture, file, 0, 1000);
+    memory_remote_fail_after(fixture.memory, MEMORY_SETATTR, 1, -ETIMEDOUT);
+    memory_remote_hold(fixture.memory, MEMORY_FSTAT); /* by which the contents learn what has come of it */
+    assert_int_equal(sync_setattr(&fixture.driver, "file", 0, &size), -ETIMEDOUT);
+    assert_int_equal(sync_lstat(&fixture.driver, "file", &told), 0);
+    assert_int_equal(told.size, 3);
+    memory_remote_release(fixture.memory, MEMORY_FSTAT);
+    assert_int_equal(sync_close(&fixture.driver, file), 0);
+    contents_fixture_fini(&fixture);
+}
+
 static int find_end(struct contents_fixture *fixture, struct cfs_remote_file *file, uint64_t *ret_size)
 {
     struct sync_call call;
@@ -373,6 +392,7 @@ static void test_the_end_is_asked_for_unless_bytes_of_ours_that_end_there_are_on
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_size_whose_setting_was_not_answered_is_the_servers),
         cmocka_unit_test(test_the_end_is_asked_for_unless_bytes_of_ours_that_end_there_are_on_their_way),
         cmocka_unit_test(test_small_writes_complete_at_once_and_are_coalesced),
         cmocka_unit_test(test_a_slow_writer_waits_for_no_timer),
