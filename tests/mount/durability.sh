@@ -4,36 +4,8 @@
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/functions.sh"
 . "$top_srcdir/tests/lib/device.sh"
 . "$top_srcdir/tests/lib/mount.sh"
+. "$top_srcdir/tests/lib/small_files.sh"
 requires python3 tar
-
-make_tree()
-{
-    local folder file
-    for folder in $(seq 12); do
-        mkdir -p "$tree/d$folder/below"
-        for file in $(seq 12); do
-            head -c $((file * 700)) /dev/urandom >"$tree/d$folder/f$file"
-            chmod "6$((file % 8))$((folder % 8))" "$tree/d$folder/f$file"
-            touch -d "@$((1000000000 + file * 1000 + folder))" "$tree/d$folder/f$file"
-        done
-        : >"$tree/d$folder/below/empty"
-        touch -d @1050000000 "$tree/d$folder/below/empty"
-        ln -s ../f1 "$tree/d$folder/below/link"
-    done
-    find "$tree" -type d -exec touch -d @1100000000 {} +
-}
-
-# Types, modes, sizes and times of all below a folder.
-describe()
-{
-    (cd "$1" && find . -mindepth 1 \( -type l -printf '%p %y %l\n' \) -o -printf '%p %y %m %T@ \n' | sed 's/\.0* $//' | sort)
-}
-
-expect_arrived()
-{
-    expect_same_trees "$tree" "$1"
-    expect_equal "modes and times in $1" "$(describe "$tree")" "$(describe "$1")"
-}
 
 filled()
 {
@@ -49,14 +21,9 @@ filled()
     expect_quiet_log job
 }
 
-untar()
+by_rsync_twice()
 {
-    tar -C "$tree" -cf - . | tar -C "$mnt/tar" -xpf -
-}
-
-by_rsync()
-{
-    rsync -a "$tree/" "$mnt/rsync/" && rsync -a "$tree/" "$mnt/rsync/"
+    by_rsync "$1" && by_rsync "$1"
 }
 
 # Programs see what they have made, on its way or there.
@@ -136,10 +103,9 @@ expect_failure_told()
 }
 
 start_device
-tree=$sandbox/tree
-make_tree
+make_small_files 12
 filled cp cp -a "$tree/." "$mnt/cp/"
-filled tar untar
-command -v rsync >/dev/null && filled rsync by_rsync
+filled tar untar "$mnt/tar"
+command -v rsync >/dev/null && filled rsync by_rsync_twice "$mnt/rsync"
 seen_at_once
 full_disk

@@ -4,54 +4,20 @@
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/functions.sh"
 . "$top_srcdir/tests/lib/device.sh"
 . "$top_srcdir/tests/lib/mount.sh"
+. "$top_srcdir/tests/lib/small_files.sh"
 requires python3 tar
-
-make_tree()
-{
-    local folder file
-    for folder in $(seq 6); do
-        mkdir -p "$tree/d$folder/below"
-        for file in $(seq 12); do
-            head -c $((file * 700)) /dev/urandom >"$tree/d$folder/f$file"
-            chmod "6$((file % 8))$((folder % 8))" "$tree/d$folder/f$file"
-            touch -d "@$((1000000000 + file * 1000 + folder))" "$tree/d$folder/f$file"
-        done
-        head -c 700000 /dev/urandom >"$tree/d$folder/large"
-        : >"$tree/d$folder/below/empty"
-        touch -d @1050000000 "$tree/d$folder/below/empty" "$tree/d$folder/large"
-    done
-}
-
-describe()
-{
-    (cd "$1" && find . -type f -printf '%p %m %T@ \n' | sed 's/\.0* $//' | sort)
-}
 
 # Nothing is waited for but the program: the contents are there when it has ended. Modes and times may come after it.
 filled()
 {
-    local to=$remote/$1
-    note "$1"
+    local how=$1
     shift
-    must "$@"
-    expect_same_trees "$tree" "$to/in"
+    note "$how"
+    must mkdir "$mnt/$how" "$mnt/$how/in"
+    must "$@" "$mnt/$how/in"
+    expect_same_trees "$tree" "$remote/$how/in"
     must python3 -c 'import os, sys; os.fsync(os.open(sys.argv[1], os.O_RDONLY))' "$mnt"
-    expect_equal "modes and times" "$(describe "$tree")" "$(describe "$to/in")"
-}
-
-untar()
-{
-    mkdir "$mnt/tar" && tar -C "$tree" -cf - . | (mkdir "$mnt/tar/in" && tar -C "$mnt/tar/in" -xpf -)
-}
-
-by_cp()
-{
-    mkdir "$mnt/cp" && cp -a "$tree" "$mnt/cp/in"
-}
-
-by_rsync()
-{
-    mkdir "$mnt/rsync" && rsync -a "$tree/" "$mnt/rsync/in/"
+    expect_arrived "$remote/$how/in"
 }
 
 # Eight programs at once.
@@ -179,12 +145,11 @@ END
 }
 
 start_device
-tree=$sandbox/tree
-make_tree
+make_small_files 6 700000
 mkdir "$remote/small"
 mount -t tmpfs -o size=1m,mode=0755 tmpfs "$remote/small" 2>/dev/null || note "no small file system can be made here"
 mount_device
-filled cp by_cp
+filled cp cp -a "$tree/."
 filled tar untar
 command -v rsync >/dev/null && filled rsync by_rsync
 many_at_once
