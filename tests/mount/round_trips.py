@@ -5,7 +5,9 @@ round_trips.py prepare FOLDER               what the operations need, on the ser
 round_trips.py measure CLUSTERFS MOUNT cached|uncached     does them all through the mount and compares
 
 Each is done ROUNDS times, on names of its own, and the least counts: what else goes over the connection (a heartbeat,
-the CLOSE of the one before, which nobody waits for) only ever adds. A "known" name's attributes have just been seen.
+the CLOSE of the one before, which nobody waits for) only ever adds. So does a machine that is so slow that what was to
+be joined has been sent before: if an operation costs more than it may, all of them are done ROUNDS times once more. A
+"known" name's attributes have just been seen.
 """
 
 import json
@@ -16,6 +18,7 @@ import sys
 import time
 
 ROUNDS = 3
+PASSES = 2
 LIMIT_S = 60
 SMALL = b"a small file\n" * 100
 LARGE = 4 * 1024 * 1024
@@ -54,8 +57,9 @@ MOST = {
     # RENAME; before, perhaps, a look at the folder.
     "making a folder for files": (4, 4),
     "putting an empty file": (5, 5),
-    "putting a small file": (6, 7),
-    "putting a small file, with mode and times, in its place": (8, 14),
+    "putting a small file": (5, 7),
+    "putting a small file that gets mode and times first": (5, 17),
+    "putting a small file, with mode and times, in its place": (7, 14),
     "writing 4 KiB in the middle, with fsync": (7, 6),
     "appending a line": (5, 5),
     "truncating": (2, 2),
@@ -71,7 +75,7 @@ MOST = {
     "symlink": (4, 4),
     "link": (4, 4),
     "copying out 5 folders of 10 files": (252, 252),
-    "copying in 5 folders of 10 files": (400, 749),
+    "copying in 5 folders of 10 files": (390, 749),
     "removing what was copied in": (147, 205),
 }
 
@@ -114,6 +118,17 @@ def create_as_cp(path):
     write_file(path, SMALL)
     os.chmod(path, 0o640)
     os.utime(path, (1e9, 1e9))
+
+
+def put_as_tar(path):
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    assert os.write(fd, SMALL) == len(SMALL)
+    os.utime(fd, (1e9, 1e9))
+    os.fchmod(fd, 0o640)
+    os.close(fd)
+    folder = os.open(os.path.dirname(path), os.O_RDONLY)
+    os.fsync(folder)  # what was set may wait to be joined: it belongs to this operation, not to the next one
+    os.close(folder)
 
 
 def put_as_rsync(folder):
@@ -165,6 +180,7 @@ OPERATIONS = {
     "making a folder for files": lambda f: os.mkdir(f + "/own"),
     "putting an empty file": lambda f: write_file(f + "/own/empty", b""),
     "putting a small file": lambda f: write_file(f + "/own/small", SMALL),
+    "putting a small file that gets mode and times first": lambda f: put_as_tar(f + "/own/set-first"),
     "putting a small file, with mode and times, in its place": lambda f: put_as_rsync(f + "/own"),
     "writing 4 KiB in the middle, with fsync": lambda f: write_file_middle(f + "/large-random"),
     "appending a line": lambda f: write_file(f + "/file-append", b"line\n", os.O_WRONLY | os.O_APPEND),
@@ -215,7 +231,7 @@ def prepare(folder):
     if os.path.exists(os.environ["TMPDIR"] + "/tree"):
         shutil.rmtree(os.environ["TMPDIR"] + "/tree")
     make_tree(os.environ["TMPDIR"] + "/tree")
-    for number in range(ROUNDS):
+    for number in range(ROUNDS * PASSES):
         root = f"{folder}/{number}"
         make_files(root + "/ten", 10)
         make_files(root + "/ten-more", 10)
@@ -250,26 +266,31 @@ class Mount:
         sys.exit(f"the mount does not come to rest: {status}")
 
 
-def measure(program, path, column):
-    mount = Mount(program, path)
-    for number in range(ROUNDS):
+def run_pass(mount, path, costs, rounds):
+    for number in rounds:
         for name in KNOWN:
             os.stat(f"{path}/{number}/{name}")
-    faults = 0
     for name, operation in OPERATIONS.items():
-        costs = []
         before = mount.requests()
-        for number in range(ROUNDS):
+        for number in rounds:
             operation(f"{path}/{number}")
             after = mount.requests()
-            costs.append(after - before)
+            costs[name].append(after - before)
             before = after
-        most = MOST[name][column]
-        fault = min(costs) > most
-        faults += fault
-        result = "FAIL" if fault else "    "
-        print(f"{result} {min(costs):4} {name} (at most {most}; measured {costs})", flush=True)
-    sys.exit(f"{faults} operations cost more than they did" if faults else 0)
+
+
+def measure(program, path, column):
+    mount = Mount(program, path)
+    costs = {name: [] for name in OPERATIONS}
+    faults = set(OPERATIONS)
+    for start in range(0, ROUNDS * PASSES, ROUNDS):
+        if faults:
+            run_pass(mount, path, costs, range(start, start + ROUNDS))
+            faults = {name for name in OPERATIONS if min(costs[name]) > MOST[name][column]}
+    for name, cost in costs.items():
+        result = "FAIL" if name in faults else "    "
+        print(f"{result} {min(cost):4} {name} (at most {MOST[name][column]}; measured {cost})", flush=True)
+    sys.exit(f"{len(faults)} operations cost more than they did" if faults else 0)
 
 
 if sys.argv[1] == "prepare":
