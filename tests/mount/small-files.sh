@@ -55,6 +55,13 @@ gone_on_with()
         env echo four >>"$mnt/shell/file"
     } >"$mnt/shell/file" || fail "writing"
     expect_equal "file" "$(printf 'one\ntwo\nthree\nfour')" "$(<"$remote/shell/file")"
+    # shellcheck disable=SC2094 # that is the point
+    {
+        env echo one
+        touch -d @1000000000 "$mnt/shell/touched"
+        env echo two
+    } >"$mnt/shell/touched" || fail "writing"
+    expect_equal "touched" "$(printf 'one\ntwo')" "$(<"$remote/shell/touched")"
 }
 
 # What the server says is told by close: python3 prints the error's name.
