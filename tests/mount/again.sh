@@ -5,6 +5,7 @@
 . "$top_srcdir/tests/lib/device.sh"
 . "$top_srcdir/tests/lib/mount.sh"
 requires python3 mountpoint
+ASAN_OPTIONS="$ASAN_OPTIONS:quarantine_size_mb=1:thread_local_quarantine_size_kb=64" # or it keeps what was freed
 
 rounds=${CLUSTERFS_TEST_ROUNDS:-20}
 
