@@ -37,7 +37,7 @@ def signal_all(pids, number):
 class Device(Place):
     def __init__(self, link_program, round_trip_ms, rate_mbit, sshd_options=""):
         self.subsystem = next((path for path in SFTP_SERVERS if os.access(path, os.X_OK)), "internal-sftp")
-        # bash reads the user's start-up files when sshd runs it; what they start must not be killed by us in the middle.
+        # bash reads the user's start-up files when sshd runs it; we must not kill what they start in the middle of it.
         self.sshd_options = f"SetEnv SHLVL=2 HOME=/nonexistent\n{sshd_options}"
         self.clock = None
         super().__init__(link_program, round_trip_ms, rate_mbit)

@@ -224,17 +224,18 @@ def judge_rows(claims, root, verdict):
             verdict.wrong.append(f"{name}: half a transaction is there: {len(rows)} rows")
 
 
-def said_errno(words):
-    """The first errno in a program's words: what comes after it may follow from it. None if there is none."""
-    found = [(words.find(os.strerror(number)), number) for number in errno.errorcode]
-    return min([pair for pair in found if pair[0] >= 0], default=(0, None))[1]
+def said_errno(words, sensible):
+    """The errno in a program's words: a sensible one if there is any, since others may follow from it (what could
+    not be made is not there). None if there is none."""
+    found = [number for number in errno.errorcode if os.strerror(number) in words]
+    return next((number for number in found if number in sensible), found[0] if found else None)
 
 
 def judge_error(line, sensible, verdict):
-    number = line["errno"] if "errno" in line else said_errno(line["said"])
+    number = line["errno"] if "errno" in line else said_errno(line["said"], SENSIBLE | sensible)
     verdict.errors[errno.errorcode.get(number, "words")] += 1
     if number is not None and number not in SENSIBLE | sensible:
-        what = line.get("said", os.strerror(number))[-300:]
+        what = line.get("said", os.strerror(number))[:300]
         verdict.wrong.append(f"{line['call']} {line.get('path', '')}: {what}")
 
 

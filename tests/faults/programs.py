@@ -25,18 +25,18 @@ def make_tree(root):
         where = f"{root}/folder{number % FOLDERS}" + ("/deeper" if number % 2 else "")
         with open(f"{where}/file{number}", "wb") as file:
             file.write(source.randbytes(source.choice([0, 200, 5000, 40000, 300000])))
-    os.symlink("folder0/file0", root + "/pointer")
+    os.symlink(".", root + "/pointer")  # peers that cannot set the times of a link set those of what it points to
 
 
 def run(work, *command):
-    """Its output, or None when it failed, which is noted with its last words."""
+    """Its output, or None when it failed, which is noted with its words."""
     environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": work.local, "LC_ALL": "C",
                    "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"}
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
                             errors="replace", env=environment, timeout=PROGRAM_LIMIT_S)
     if result.returncode == 0:
         return result.stdout
-    work.oracle.say("error", call=command[0], said=result.stderr.strip()[-600:] or f"exit code {result.returncode}")
+    work.oracle.say("error", call=command[0], said=result.stderr.strip()[:4000] or f"exit code {result.returncode}")
     return None
 
 

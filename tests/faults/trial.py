@@ -108,7 +108,7 @@ class Trial:
         self.mount()
         self.workers = [Worker(self, name) for name in self.names]
         wait_for(lambda: all(worker.began() for worker in self.workers), "all workloads", WARM_UP_LIMIT_S)
-        time.sleep(self.random.uniform(1, 3))  # somewhere in the middle of things
+        time.sleep(self.random.uniform(3, 6))  # somewhere in the middle of things
 
     def mount(self):
         """Once more if this machine stood still meanwhile."""
