@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { TIMEOUT_MS = 80 };
+enum { TIMEOUT_MS = 200 };
 
 struct fixture {
     struct cfs_watchdog *watchdog;

@@ -96,6 +96,8 @@ by_force()
     [ $((SECONDS - start)) -lt 120 ] || fail "umount --force took $((SECONDS - start)) s"
     expect_losses_told
     expect_equal "how often the open file is told" 1 "$(grep -c "new/open: " <<<"$errors")"
+    grep -q "error .*new/open: what was written to it until the mount ended is lost" "$sandbox/job.log" ||
+        fail "the log tells nothing of the file that was open"
     wait_gone "$reader"
     exec 8>&-
     gone_and_clean
