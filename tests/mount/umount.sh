@@ -11,6 +11,24 @@ is_unmounted()
     ! mountpoint -q "$mnt"
 }
 
+# Those whose connection has gone stand still for ever, below nobody.
+stopped=
+end_stopped()
+{
+    local pid
+    for pid in $stopped; do
+        if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = sftp-server ]; then
+            kill -KILL "$pid"
+        fi
+    done
+    stopped=
+}
+
+at_exit()
+{
+    end_stopped
+}
+
 # Files whose programs have been told that all is done, while the server stands still.
 leave_behind()
 {
@@ -18,6 +36,7 @@ leave_behind()
     mkdir "$mnt/new" || fail mkdir
     printf 'first\n' >"$mnt/new/first" || fail "the first file"
     wait_until test -s "$remote/new/first"
+    stopped=$(sftp_servers)
     stop_server
     for file in one two three; do
         head -c 100000 /dev/zero >"$mnt/new/$file" || fail "writing $file"
@@ -29,7 +48,7 @@ gone_and_clean()
     wait_gone "$mount_pid"
     is_unmounted || fail "it is still mounted"
     expect_equal "the control sockets that are left" "" "$(find "$XDG_RUNTIME_DIR" -name '*.sock')"
-    signal_server CONT
+    end_stopped
     rm -rf "$remote/new"
 }
 
