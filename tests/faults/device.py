@@ -143,9 +143,12 @@ class Device(Place):
         os.unlink(self.disk + "/filler")
 
     def make_read_only(self):
-        """For everything that is opened from now on. (A file system with open files cannot be made so.)"""
-        run_quietly(["mount", "--bind", self.work, self.work])
-        run_quietly(["mount", "-o", "remount,bind,ro", self.work])
+        """For everything that is opened from now on. (What has open files cannot be made so: it is done aside.)"""
+        aside = self.sandbox + "/read-only"
+        os.makedirs(aside, exist_ok=True)
+        run_quietly(["mount", "--bind", self.work, aside])
+        run_quietly(["mount", "-o", "remount,bind,ro", aside])
+        run_quietly(["mount", "--move", aside, self.work])
 
     def make_writable(self):
         run_quietly(["umount", "-l", self.work])

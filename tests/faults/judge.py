@@ -19,6 +19,7 @@ import workloads
 # What a program may be told when the server cannot be reached, whatever it wanted.
 SENSIBLE = {errno.EIO, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN,
             errno.ECONNRESET, errno.ECONNABORTED, errno.ECONNREFUSED, errno.ESTALE, errno.EINTR}
+BETWEEN_PROGRAMS = {errno.EPIPE}  # rsync's three processes tell each other of their end
 SHOWN = 12
 
 
@@ -227,7 +228,7 @@ def judge_rows(claims, root, verdict):
 def said_errno(words, sensible):
     """The errno in a program's words: a sensible one if there is any, since others may follow from it (what could
     not be made is not there). None if there is none."""
-    found = [number for number in errno.errorcode if os.strerror(number) in words]
+    found = [number for number in errno.errorcode if os.strerror(number) in words and number not in BETWEEN_PROGRAMS]
     return next((number for number in found if number in sensible), found[0] if found else None)
 
 
