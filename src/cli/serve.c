@@ -69,12 +69,6 @@ static void release_signals(void)
 
 /* --- the way there --- */
 
-static void connection_lost(const char *reason, void *context)
-{
-    const struct cfs_profile *profile = context;
-    cfs_log_error("mount", "the connection to %s is lost: %s", profile->host, reason);
-}
-
 static int open_remote(struct mount *mount, struct cfs_error *error)
 {
     const struct cfs_profile *profile = mount->profile;
@@ -82,9 +76,9 @@ static int open_remote(struct mount *mount, struct cfs_error *error)
         .lanes = profile->channels ? profile->channels : DEFAULT_LANES,
         .sessions = profile->connections,
         .op_timeout_ms = profile->op_timeout_ms,
+        .reconnects = true,
+        .reconnect_timeout_ms = profile->reconnect_timeout_ms,
         .remote_dir = profile->remote_dir,
-        .lost = connection_lost,
-        .context = (void *)(uintptr_t)profile,
     };
     struct cfs_transport *transport;
     int result = cfs_transport_ssh_open(profile, cfs_terminal_prompter(), -1, &transport, error);

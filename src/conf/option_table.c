@@ -172,6 +172,10 @@ const struct cfs_option cfs_options[] = {
      .help = "When a thread of the process has stood still for so long over one piece of work, the log is told what "
              "all of them do and which requests wait; when it does not go on for as long again, the mount is taken "
              "away, so that no program waits for ever. 0: nobody looks."},
+    {"reconnect_timeout", CFS_OPTIONS_LIMITS, CFS_OPTION_DURATION, CFS_OPTION_ANYWHERE, FIELD(reconnect_timeout_ms),
+     RANGE(0, 24 * HOUR), .default_text = "2m", .placeholder = "TIME",
+     .help = "How long programs wait when the connection is lost, until it is there again; then they get errors, and go "
+             "on when it comes. 0 is without end."},
     /* logging */
     {"log_level", CFS_OPTIONS_LOGGING, CFS_OPTION_CHOICE, CFS_OPTION_ANYWHERE, FIELD(log_level),
      WORDS({"error", CFS_LOG_ERROR}, {"warning", CFS_LOG_WARNING}, {"info", CFS_LOG_INFO}, {"debug", CFS_LOG_DEBUG}),

@@ -42,10 +42,11 @@ struct cfs_profile {
     bool compression;
     char *ciphers; /* NULL: our order */
     uint32_t connect_timeout_ms;
-    uint32_t login_timeout_ms;    /* includes the time that a person needs at a prompt */
-    uint32_t op_timeout_ms;       /* one request */
-    uint32_t watchdog_timeout_ms; /* a thread that does not go on; 0: nobody looks */
-    uint32_t drain_timeout_ms;    /* the end of the mount, while nothing gets to the server; 0: without end */
+    uint32_t login_timeout_ms;     /* includes the time that a person needs at a prompt */
+    uint32_t op_timeout_ms;        /* one request */
+    uint32_t watchdog_timeout_ms;  /* a thread that does not go on; 0: nobody looks */
+    uint32_t drain_timeout_ms;     /* the end of the mount, while nothing gets to the server; 0: without end */
+    uint32_t reconnect_timeout_ms; /* how long calls wait for a lost connection; 0: without end */
 
     /* login */
     cfs_words identity_files; /* absolute; empty: the usual names in ~/.ssh, where they exist */

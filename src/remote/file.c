@@ -17,6 +17,7 @@ struct cfs_remote_file *cfs_file_new(struct cfs_lane *lane, const struct cfs_sft
     }
     file->pool = pool;
     file->lane = lane;
+    file->generation = lane->generation;
     file->handle = *handle;
     file->flags = flags;
     file->path = copy;
@@ -35,6 +36,7 @@ struct cfs_remote_file *cfs_file_new(struct cfs_lane *lane, const struct cfs_sft
 void cfs_file_free(struct cfs_remote_file *file)
 {
     struct cfs_pool *pool = file->pool;
+    cfs_file_forget_reopening(file);
     cfs_stripes_discard(file);
     cfs_hold_end(file);
     pthread_mutex_lock(&pool->lock);
@@ -56,13 +58,41 @@ char *cfs_file_path(struct cfs_remote_file *file)
     return path;
 }
 
-void cfs_files_renamed(struct cfs_pool *pool, const char *from, const char *to)
+static void mark(struct cfs_pool *pool, const char *path, bool is_gone)
 {
     struct cfs_list *link;
     pthread_mutex_lock(&pool->lock);
     cfs_list_each (link, &pool->files) {
         struct cfs_remote_file *file = cfs_container_of(link, struct cfs_remote_file, link);
+        if (strcmp(file->path, path) != 0)
+            continue;
+        file->is_unsure = true;
+        file->is_gone |= is_gone;
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void cfs_files_removed(struct cfs_pool *pool, const char *path)
+{
+    mark(pool, path, true);
+}
+
+void cfs_files_changed(struct cfs_pool *pool, const char *path)
+{
+    mark(pool, path, false);
+}
+
+void cfs_files_renamed(struct cfs_pool *pool, const char *from, const char *to)
+{
+    struct cfs_list *link;
+    if (strcmp(from, to) != 0)
+        cfs_files_removed(pool, to);
+    pthread_mutex_lock(&pool->lock);
+    cfs_list_each (link, &pool->files) {
+        struct cfs_remote_file *file = cfs_container_of(link, struct cfs_remote_file, link);
         bool concerned;
+        if (file->is_gone)
+            continue;
         char *path = cfs_path_renamed(file->path, from, to, &concerned);
         /* Without memory the old path stays: a reopen will find no file there, or another, and say ESTALE. */
         if (!path)

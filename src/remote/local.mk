@@ -29,13 +29,17 @@ src_remote_libremote_a_SOURCES = \
 	src/remote/ops_path.c \
 	src/remote/ops_put.c \
 	src/remote/ops_rename.c \
+	src/remote/park.c \
 	src/remote/paths.c \
 	src/remote/paths.h \
 	src/remote/pool.c \
 	src/remote/pool.h \
 	src/remote/pool_priv.h \
 	src/remote/probe.c \
+	src/remote/reconnect.c \
 	src/remote/remote.h \
+	src/remote/reopen.c \
+	src/remote/replay.c \
 	src/remote/root.c \
 	src/remote/sessions.c \
 	src/remote/spread.c \

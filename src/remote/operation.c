@@ -4,6 +4,9 @@
 #include "remote/pool_priv.h"
 #include <errno.h>
 #include <string.h>
+#include <time.h>
+
+enum { TIMES_LOST_MOST = 10 };
 
 static void put(struct cfs_operation *operation)
 {
@@ -16,6 +19,7 @@ static void put(struct cfs_operation *operation)
     if (operation->dispose)
         operation->dispose(operation);
     free(operation->probes);
+    free(operation->look);
     free(operation->path);
     free(operation->other);
     free(operation);
@@ -78,6 +82,7 @@ void *cfs_operation_new(struct cfs_pool *pool, struct cfs_remote_call *call, siz
     operation->start = start;
     cfs_list_init(&operation->steps);
     cfs_list_init(&operation->link);
+    cfs_list_init(&operation->parked);
     return operation;
 }
 
@@ -168,12 +173,21 @@ void cfs_operation_made_progress(struct cfs_operation *operation)
     cfs_loop_start_timer(operation->pool->loop, &operation->deadline, operation->pool->op_timeout_ms);
 }
 
+/* A close needs none where the connection is made again: its handle is gone with the one before. */
+static bool is_without_lane(const struct cfs_operation *operation)
+{
+    bool needs = operation->kind != CFS_DIAGNOSE_CLOSE || !operation->pool->again.is_wanted;
+    return needs && (!operation->lane->client || operation->lane->doomed);
+}
+
 static void run(struct cfs_operation *operation)
 {
     operation->state = CFS_OPERATION_RUNNING;
+    if (operation->first_s == 0)
+        operation->first_s = time(NULL);
     if (operation->early_error) {
         cfs_operation_finish(operation, operation->early_error);
-    } else if (!operation->lane->client || operation->lane->doomed) {
+    } else if (is_without_lane(operation)) {
         cfs_operation_finish(operation, -ENOTCONN);
     } else {
         cfs_operation_made_progress(operation);
@@ -207,7 +221,7 @@ static void on_task(struct cfs_task *task)
     struct cfs_operation *operation = cfs_container_of(task, struct cfs_operation, task);
     cfs_operation_enter(operation);
     operation->task.run = NULL;
-    if (operation->state == CFS_OPERATION_WAITING && may_pass(operation))
+    if (operation->state == CFS_OPERATION_WAITING && may_pass(operation) && !cfs_park_keeps(operation))
         run(operation);
     put(operation);
 }
@@ -285,10 +299,12 @@ static void on_reply(struct cfs_sftp_request *request, const struct cfs_sftp_rep
     struct cfs_operation *operation = step->operation;
     cfs_list_remove(&step->link);
     if (!reply->from_server) {
-        if (operation->reroute && step->lane->session > 0)
+        if (reply->error == -EPROTO && operation->pool->again.is_wanted)
+            cfs_operation_finish(operation, -EIO); /* what the server answers, it may answer again */
+        else if (operation->reroute && step->lane->session > 0)
             operation->reroute(operation);
         else
-            cfs_operation_finish(operation, -ENOTCONN);
+            cfs_operation_lost(operation);
         return;
     }
     step->lane->last_reply_ms = cfs_loop_now_ms(operation->pool->loop);
@@ -327,7 +343,10 @@ bool cfs_step_sent(struct cfs_step *step, int error)
     if (!error)
         return true;
     cfs_list_remove(&step->link);
-    cfs_operation_finish(step->operation, error == -EMSGSIZE ? -ENAMETOOLONG : error);
+    if (error == -ENOTCONN)
+        cfs_operation_lost(step->operation);
+    else
+        cfs_operation_finish(step->operation, error == -EMSGSIZE ? -ENAMETOOLONG : error);
     return false;
 }
 
@@ -350,7 +369,7 @@ void cfs_pool_measured(struct cfs_pool *pool, int64_t took_ms)
 
 /* --- finishing --- */
 
-static void on_turn(struct cfs_operation *operation)
+void cfs_operation_try(struct cfs_operation *operation)
 {
     if (operation->state != CFS_OPERATION_WAITING || operation->task.run || !may_pass(operation))
         return;
@@ -371,7 +390,24 @@ void cfs_operations_try(struct cfs_gate *gate)
 {
     struct cfs_list *link, *following;
     cfs_list_each_safe (link, following, &gate->tickets)
-        on_turn(cfs_container_of(link, struct cfs_ticket, link)->operation);
+        cfs_operation_try(cfs_container_of(link, struct cfs_ticket, link)->operation);
+}
+
+void cfs_operation_lost(struct cfs_operation *operation)
+{
+    cfs_operation_give_up_steps(operation);
+    if (operation->state == CFS_OPERATION_FINISHED)
+        return;
+    if (operation->reset)
+        operation->reset(operation);
+    free(CFS_TAKE(operation->probes));
+    free(CFS_TAKE(operation->look));
+    operation->result = (struct cfs_remote_result){0};
+    operation->repeated = true;
+    cfs_operation_wait(operation);
+    /* Perhaps it is what the server does not survive. */
+    if (++operation->times_lost > TIMES_LOST_MOST || !cfs_park(operation))
+        cfs_operation_finish(operation, -ENOTCONN);
 }
 
 /* From here on the call is the caller's. */
@@ -394,11 +430,12 @@ void cfs_operation_finish(struct cfs_operation *operation, int error)
     if (operation->state == CFS_OPERATION_FINISHED)
         return;
     operation->state = CFS_OPERATION_FINISHED;
+    cfs_list_remove(&operation->parked);
     cfs_loop_stop_timer(operation->pool->loop, &operation->deadline);
     cfs_operation_give_up_steps(operation);
     for (size_t i = 0; had_entered && i < CFS_COUNT(operation->tickets); i++) {
         if (operation->tickets[i].gate)
-            cfs_gate_leave(&operation->tickets[i], on_turn);
+            cfs_gate_leave(&operation->tickets[i], cfs_operation_try);
     }
     if (operation->ending)
         operation->ending(operation);
@@ -417,6 +454,8 @@ void cfs_operation_diagnose(struct cfs_operation *operation, uint32_t status)
     struct cfs_diagnose_question question = {
         .operation = operation->kind, .status = status, .setting = operation->setting};
     static const struct cfs_diagnose_evidence nothing;
+    if (operation->repeated && cfs_replay_looks(operation, status))
+        return;
     unsigned probes = cfs_diagnose_probes(&question);
     if (probes)
         cfs_probe_start(operation, &question, probes);

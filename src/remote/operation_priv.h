@@ -1,6 +1,7 @@
 /* One call of the contract on its way: an operation on one lane.
  *
- *   QUEUED -> WAITING -> RUNNING -> FINISHED      (WAITING only for files whose turn has not come)
+ *   QUEUED -> WAITING -> RUNNING -> FINISHED      (WAITING for its turn on a file, or for the connection)
+ *                ^----------'                     (the connection was lost)
  *
  * Submitting makes an operation and posts it to the loop. There it passes the gates of the files it uses, then `start`
  * runs. From then on it is driven by steps: requests to the server, each with the function that goes on when the answer
@@ -10,6 +11,10 @@
  *
  * Memory: referenced by its life, by its posted task and by a posted cancel; freed with the last. After
  * cfs_operation_finish (or anything that may call it: see below) a function returns without touching the operation.
+ *
+ * A lost connection (park.c): what has sent requests and has no answers goes back to WAITING, its `reset` makes it as
+ * before `start`, and it starts again when the pool is connected and the handle of its file is there again. Whether it
+ * may, and how, its `replay` says.
  *
  * The deadline: op_timeout without any answer on the lane; answers to others count, since a server works in order, and
  * a slow link that delivers is not a dead one. But never longer than CFS_DEADLINES op_timeouts for one step's wait. */
@@ -74,6 +79,14 @@ enum cfs_operation_state {
     CFS_OPERATION_FINISHED,
 };
 
+/* What happens to an operation that was under way when the connection was lost. Either way it is sent again from its
+ * beginning. */
+enum cfs_replay {
+    CFS_REPLAY_NEVER,     /* it ends with -ENOTCONN: the pool's own, of no use later */
+    CFS_REPLAY_FREELY,    /* twice is as good as once */
+    CFS_REPLAY_LOOKED_UP, /* if it fails then, the server is asked whether it had been done before: replay.c */
+};
+
 struct cfs_operation {
     struct cfs_pool *pool;
     struct cfs_lane *lane;
@@ -92,9 +105,23 @@ struct cfs_operation {
     /* The lane was lost with requests of it under way, and they may be sent again, on another: does so, or ends it.
      * NULL: it ends with -ENOTCONN. */
     void (*reroute)(struct cfs_operation *operation);
+    /* A lost connection. `reset` makes what is its own as before `start` (NULL: nothing is to be done). LOOKED_UP:
+     * `was_done` goes on from where the request was done, with what was found there in result.attributes (NULL: ends
+     * it); `is_ours` says whether what was found is what it would have made (NULL: by owner and time). */
+    enum cfs_replay replay;
+    void (*reset)(struct cfs_operation *operation);
+    void (*was_done)(struct cfs_operation *operation);
+    bool (*is_ours)(const struct cfs_operation *operation, const struct cfs_remote_attributes *found);
+    const char *target;           /* symlink: its own */
+    bool follows_lanes;           /* goes by whichever data lane there is when it is started again */
+    bool repeated;                /* requests of it may have been sent by a connection that was lost */
+    unsigned times_lost;          /* how often they were */
+    int64_t first_s;              /* when the first of them was, by our clock: seconds since 1970 */
+    struct cfs_replay_look *look; /* replay.c */
     /* operation.c's own */
     enum cfs_operation_state state;
-    struct cfs_list steps; /* in flight */
+    struct cfs_list steps;  /* in flight */
+    struct cfs_list parked; /* pool->parked, while it waits for the connection */
     struct cfs_task task, cancel_task;
     struct cfs_timer deadline;
     int64_t submitted_ms, waiting_since_ms;
@@ -157,6 +184,10 @@ void cfs_operation_made_progress(struct cfs_operation *operation);
 void cfs_operation_wait(struct cfs_operation *operation);
 /* Whoever waits at GATE tries again. */
 void cfs_operations_try(struct cfs_gate *gate);
+/* It tries, if it waits. */
+void cfs_operation_try(struct cfs_operation *operation);
+/* Its requests are lost with their connection: it waits for another one, or ends with -ENOTCONN. */
+void cfs_operation_lost(struct cfs_operation *operation);
 
 /* Ends it. ERROR 0 hands operation->result over. */
 void cfs_operation_finish(struct cfs_operation *operation, int error);
@@ -172,6 +203,23 @@ void cfs_gate_enter(struct cfs_ticket *ticket);
 bool cfs_gate_may_pass(struct cfs_ticket *ticket);
 /* Takes the ticket back; calls PASSED for each ticket whose turn may have come. */
 void cfs_gate_leave(struct cfs_ticket *ticket, void (*passed)(struct cfs_operation *operation));
+
+/* --- park.c --- */
+
+/* Whether OPERATION, whose turn has come, must wait for the connection or for the handle of a file: it will be tried
+ * again then. */
+CFS_CHECKED bool cfs_park_keeps(struct cfs_operation *operation);
+/* It waits for the connection. False: it is not to be waited for. */
+CFS_CHECKED bool cfs_park(struct cfs_operation *operation);
+/* What waits for the connection tries again; what may not wait any more ends. */
+void cfs_park_release(struct cfs_pool *pool);
+
+/* replay.c: OPERATION was sent again and has failed with STATUS. True: it is looked whether it had been done before,
+ * and it goes on from there; or ends by cfs_operation_diagnose. */
+CFS_CHECKED bool cfs_replay_looks(struct cfs_operation *operation, uint32_t status);
+/* FOUND is our login's, and was made or changed in the seconds in which OPERATION's request may have been worked off.
+ */
+bool cfs_replay_is_of_that_time(const struct cfs_operation *operation, const struct cfs_remote_attributes *found);
 
 /* probe.c: answers `operation` with a diagnosed error after looking. */
 void cfs_probe_start(struct cfs_operation *operation, const struct cfs_diagnose_question *question, unsigned probes);

@@ -21,6 +21,7 @@ struct copy_operation {
     struct cfs_remote_file *from, *to;
     uint64_t from_offset, to_offset;
     uint64_t length; /* as asked, then cut at the end of the source */
+    uint64_t asked;  /* as asked */
     uint64_t done;
     uint64_t chunk; /* in flight */
     uint64_t from_size, to_size;
@@ -57,6 +58,7 @@ static void on_chunk(struct copy_operation *self)
         return;
     }
     self->done += self->chunk;
+    cfs_file_wrote(self->to, expected);
     self->to->size = self->to_size;
     self->to->size_known = true;
     if (self->done < self->length) {
@@ -102,6 +104,7 @@ static void send_chunk(struct copy_operation *self)
     struct cfs_step *step = operation->step;
     uint64_t left = self->length - self->done;
     self->chunk = left < CHUNK ? left : CHUNK;
+    cfs_file_writes(self->to, self->to_offset + self->done + self->chunk);
     self->waiting = 2;
     struct cfs_sftp_request *armed = cfs_step_arm(&step[2], operation, on_copied);
     if (!cfs_step_sent(&step[2], cfs_sftp_copy_data(client, armed, &self->from->handle, self->from_offset + self->done,
@@ -151,12 +154,26 @@ static void start_copy(struct cfs_operation *operation)
     struct copy_operation *self = of(operation);
     struct cfs_sftp_client *client = cfs_operation_client(operation);
     struct cfs_step *step = operation->step;
+    if (self->from->lane != self->to->lane) { /* by another connection than when it was asked for */
+        cfs_operation_finish(operation, -EOPNOTSUPP);
+        return;
+    }
     self->waiting = 2;
     struct cfs_sftp_request *armed = cfs_step_arm(&step[0], operation, on_from_size);
     if (!cfs_step_sent(&step[0], cfs_sftp_fstat(client, armed, &self->from->handle)))
         return;
     armed = cfs_step_arm(&step[1], operation, on_to_size);
     (void)!cfs_step_sent(&step[1], cfs_sftp_fstat(client, armed, &self->to->handle));
+}
+
+/* From its beginning: what has been copied makes the target as long as it is to be, and then the caller copies. */
+static void reset(struct cfs_operation *operation)
+{
+    struct copy_operation *self = of(operation);
+    self->done = 0;
+    self->error = 0;
+    self->length = self->asked;
+    free(CFS_TAKE(operation->path));
 }
 
 static int check(const struct copy_operation *self)
@@ -183,7 +200,9 @@ void cfs_pool_copy(struct cfs_remote *remote, struct cfs_remote_call *call, stru
     self->to = to;
     self->from_offset = from_offset;
     self->to_offset = to_offset;
-    self->length = length;
+    self->length = self->asked = length;
+    self->operation.reset = reset;
+    self->operation.replay = CFS_REPLAY_FREELY;
     int error = check(self);
     if (error)
         cfs_operation_set_error(&self->operation, error);

@@ -62,6 +62,20 @@ static void on_end(struct cfs_operation *operation)
     cfs_spread_done(&of(operation)->part, operation->lane, 0, false);
 }
 
+static void reset(struct cfs_operation *operation)
+{
+    struct data_operation *self = of(operation);
+    on_end(operation);
+    cfs_operation_take_lane(operation, self->file->lane);
+    self->waiting = self->count;
+    self->failed = false;
+    for (size_t i = 0; i < self->count; i++) {
+        self->parts[i].done = 0;
+        self->parts[i].ended = false;
+    }
+    free(CFS_TAKE(operation->path));
+}
+
 /* A call with its parts; NULL if memory is short (then it has been taken care of). */
 static struct data_operation *new_operation(struct cfs_remote *remote, struct cfs_remote_call *call,
                                             struct cfs_remote_file *file, uint64_t offset, size_t length,
@@ -75,6 +89,8 @@ static struct data_operation *new_operation(struct cfs_remote *remote, struct cf
         return NULL;
     self->operation.dispose = dispose;
     self->operation.ending = on_end;
+    self->operation.reset = reset;
+    self->operation.replay = CFS_REPLAY_FREELY;
     self->direction = ticket == CFS_TICKET_READ ? CFS_DOWN : CFS_UP;
     self->file = file;
     self->offset = offset;
@@ -107,7 +123,7 @@ static bool take_handle(struct data_operation *self)
     const struct cfs_sftp_handle *handle =
         cfs_spread_choose(self->file, self->direction, self->length, ticket->must_take, &lane);
     if (!handle) {
-        cfs_operation_finish(operation, -ENOTCONN);
+        cfs_operation_lost(operation);
         return false;
     }
     if (self->direction == CFS_DOWN && lane == self->file->lane && cfs_hold_keeps(self->file, self->length)) {
@@ -125,6 +141,10 @@ static bool take_handle(struct data_operation *self)
 static void reroute(struct cfs_operation *operation)
 {
     struct data_operation *self = of(operation);
+    if (!cfs_file_is_current(self->file)) {
+        cfs_operation_lost(operation);
+        return;
+    }
     cfs_operation_give_up_steps(operation);
     cfs_spread_done(&self->part, operation->lane, 0, false);
     self->waiting = self->count;
@@ -219,6 +239,7 @@ static void conclude_write(struct data_operation *self)
     struct cfs_operation *operation = &self->operation;
     if (!self->failed) {
         cfs_spread_done(&self->part, operation->lane, self->length, true);
+        cfs_file_wrote(self->file, self->offset + self->length);
         cfs_operation_finish(operation, 0);
         return;
     }
@@ -243,6 +264,7 @@ static void start_write(struct cfs_operation *operation)
     if (cfs_beginning_keeps(self->file, operation, self->length) || !take_handle(self))
         return;
     bool is_by_own = operation->lane == self->file->lane;
+    cfs_file_writes(self->file, self->offset + self->length);
     if (is_by_own && cfs_mark_needs_write(self->file) && !cfs_marking_send(&self->marking, operation, self->file))
         return;
     for (size_t i = 0; i < self->count; i++) {
@@ -253,7 +275,8 @@ static void start_write(struct cfs_operation *operation)
                                           self->data + (part->offset - self->offset), part->length)))
             return;
     }
-    if (operation->lane->session == 0) { /* of others it may have to go again */
+    bool may_go_again = operation->lane->session > 0 || operation->pool->again.is_wanted;
+    if (!may_go_again) {
         free(self->data);
         self->data = NULL;
     }

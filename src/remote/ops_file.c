@@ -42,6 +42,8 @@ static void hand_over(struct cfs_operation *operation)
         return;
     }
     self->has_handle = false;
+    cfs_file_learn(file, &self->attributes);
+    file->is_written = self->was_absent || self->flags & O_TRUNC;
     file->size_known = self->attributes.valid & CFS_REMOTE_SIZE;
     file->size = self->attributes.size;
     operation->result.file = file;
@@ -77,6 +79,8 @@ static void conclude(struct cfs_operation *operation)
         cfs_operation_finish(operation, -EISDIR);
         return;
     }
+    if (self->was_absent && !operation->repeated && self->attributes.valid & CFS_REMOTE_TIMES)
+        cfs_pool_learn_clock(operation->pool, self->attributes.mtime);
     /* The attributes of a link are not those of the file that was opened. */
     if (has_mode && !S_ISREG(self->attributes.mode))
         self->attributes.valid = 0;
@@ -138,6 +142,8 @@ static void start_open(struct cfs_operation *operation)
     struct cfs_sftp_attributes wire = {.flags = self->flags & O_CREAT ? SSH_FILEXFER_ATTR_PERMISSIONS : 0,
                                        .permissions = self->mode & 07777};
     struct cfs_sftp_request *armed;
+    if (self->flags & O_TRUNC)
+        cfs_files_changed(operation->pool, operation->path);
     self->waiting = 2;
     self->was_absent = (self->flags & O_CREAT) && (self->flags & O_EXCL);
     if ((self->flags & O_CREAT) && !(self->flags & O_EXCL)) {
@@ -152,6 +158,22 @@ static void start_open(struct cfs_operation *operation)
         return;
     armed = cfs_step_arm(&step[2], operation, on_attributes);
     (void)!cfs_step_sent(&step[2], cfs_sftp_lstat(client, armed, operation->path));
+}
+
+static void reset_open(struct cfs_operation *operation)
+{
+    of(operation)->has_handle = false;
+    of(operation)->attributes.valid = 0;
+}
+
+/* We have made it, before the connection was lost. */
+static void open_ours(struct cfs_operation *operation)
+{
+    struct open_operation *self = of(operation);
+    cfs_operation_give_up_steps(operation);
+    operation->result = (struct cfs_remote_result){0};
+    self->flags &= ~O_EXCL;
+    start_open(operation);
 }
 
 enum cfs_diagnose_operation cfs_open_kind(int flags)
@@ -170,6 +192,10 @@ void cfs_pool_open_file(struct cfs_remote *remote, struct cfs_remote_call *call,
     if (!self)
         return;
     self->operation.dispose = dispose_open;
+    self->operation.reset = reset_open;
+    self->operation.was_done = open_ours;
+    self->operation.replay = CFS_REPLAY_LOOKED_UP;
+    self->operation.follows_lanes = true;
     self->flags = flags;
     self->mode = mode;
     cfs_operation_set_path(&self->operation, path);
@@ -195,6 +221,14 @@ static struct cfs_remote_file *file_of(struct cfs_operation *operation)
     return cfs_container_of(operation, struct handle_operation, operation)->file;
 }
 
+static void reset_on_file(struct cfs_operation *operation)
+{
+    struct handle_operation *self = cfs_container_of(operation, struct handle_operation, operation);
+    self->answers = 0;
+    self->failed = false;
+    free(CFS_TAKE(operation->path));
+}
+
 static struct handle_operation *new_on_file(struct cfs_remote *remote, struct cfs_remote_call *call,
                                             struct cfs_remote_file *file, enum cfs_diagnose_operation kind,
                                             void (*start)(struct cfs_operation *operation))
@@ -203,6 +237,8 @@ static struct handle_operation *new_on_file(struct cfs_remote *remote, struct cf
     if (!self)
         return NULL;
     self->file = file;
+    self->operation.reset = reset_on_file;
+    self->operation.replay = CFS_REPLAY_FREELY;
     cfs_operation_use_file(&self->operation, file,
                            kind == CFS_DIAGNOSE_CLOSE            ? CFS_TICKET_EXCLUSIVE
                            : kind == CFS_DIAGNOSE_SETATTR_HANDLE ? CFS_TICKET_WRITE
@@ -216,6 +252,7 @@ static void take_attributes(struct cfs_operation *operation, const struct cfs_sf
     if (!reply->attributes)
         return;
     cfs_attributes_from_wire(reply->attributes, attributes);
+    cfs_file_learn(file_of(operation), attributes);
     file_of(operation)->size_known = attributes->valid & CFS_REMOTE_SIZE;
     file_of(operation)->size = attributes->size;
 }
@@ -269,8 +306,10 @@ static void start_fsetattr(struct cfs_operation *operation)
     struct cfs_sftp_client *client = cfs_operation_client(operation);
     struct cfs_step *step = operation->step;
     struct cfs_sftp_request *armed = cfs_step_arm(&step[0], operation, on_fsetstat);
-    if (self->wire.flags & SSH_FILEXFER_ATTR_SIZE)
+    if (self->wire.flags & SSH_FILEXFER_ATTR_SIZE) {
         self->file->size_known = false;
+        cfs_file_truncates(self->file);
+    }
     if (!cfs_step_sent(&step[0], cfs_sftp_fsetstat(client, armed, &self->file->handle, &self->wire)))
         return;
     armed = cfs_step_arm(&step[1], operation, on_fstat_behind);
@@ -377,6 +416,10 @@ static void start_close(struct cfs_operation *operation)
 {
     struct handle_operation *self = cfs_container_of(operation, struct handle_operation, operation);
     struct cfs_step *step = &operation->step[0];
+    if (operation->pool->again.is_wanted && !cfs_file_is_current(self->file)) {
+        cfs_operation_finish(operation, 0); /* the connection was lost, and with it the handle: it is closed there */
+        return;
+    }
     operation->path = cfs_file_path(self->file);
     self->answers = 1;
     if ((self->file->flags & O_ACCMODE) != O_RDONLY)

@@ -29,6 +29,12 @@ static void dispose(struct cfs_operation *operation)
     free(of(operation)->text);
 }
 
+static void reset(struct cfs_operation *operation)
+{
+    free(CFS_TAKE(of(operation)->names));
+    free(CFS_TAKE(of(operation)->text));
+}
+
 /* What could be shown without harm: no control characters, no '/' or ':' (passwd(5)). */
 static bool is_good(const uint8_t *name, size_t length)
 {
@@ -108,6 +114,8 @@ void cfs_pool_id_names(struct cfs_remote *remote, struct cfs_remote_call *call, 
     if (!self)
         return;
     self->operation.dispose = dispose;
+    self->operation.reset = reset;
+    self->operation.replay = CFS_REPLAY_FREELY;
     if (too_many) {
         cfs_operation_set_error(&self->operation, -E2BIG);
     } else {

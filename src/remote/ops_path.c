@@ -28,6 +28,14 @@ static void dispose(struct cfs_operation *operation)
     free(of(operation)->text);
 }
 
+static void reset(struct cfs_operation *operation)
+{
+    of(operation)->answers = 0;
+    of(operation)->follow_up = false;
+    if (operation->kind == CFS_DIAGNOSE_READLINK)
+        free(CFS_TAKE(of(operation)->text));
+}
+
 static struct path_operation *new_operation(struct cfs_remote *remote, struct cfs_remote_call *call,
                                             enum cfs_diagnose_operation kind,
                                             void (*start)(struct cfs_operation *operation), const char *path)
@@ -36,6 +44,11 @@ static struct path_operation *new_operation(struct cfs_remote *remote, struct cf
     if (!self)
         return NULL;
     self->operation.dispose = dispose;
+    self->operation.reset = reset;
+    self->operation.replay = kind == CFS_DIAGNOSE_MKDIR || kind == CFS_DIAGNOSE_RMDIR || kind == CFS_DIAGNOSE_UNLINK ||
+                                     kind == CFS_DIAGNOSE_SYMLINK || kind == CFS_DIAGNOSE_LINK
+                                 ? CFS_REPLAY_LOOKED_UP
+                                 : CFS_REPLAY_FREELY;
     cfs_operation_set_path(&self->operation, path);
     return self;
 }
@@ -150,6 +163,7 @@ static void on_lsetstat(struct cfs_operation *operation, const struct cfs_sftp_r
 static void start_setattr(struct cfs_operation *operation)
 {
     struct path_operation *self = of(operation);
+    cfs_files_changed(operation->pool, operation->path);
     bool can_lsetstat = cfs_pool_can(operation->pool, CFS_SFTP_LSETSTAT);
     bool is_link = S_ISLNK(self->mode);
     if (is_link && (!can_lsetstat || (self->wire.flags & SSH_FILEXFER_ATTR_SIZE))) {
@@ -221,6 +235,8 @@ static void conclude_mkdir(struct cfs_operation *operation)
     struct path_operation *self = of(operation);
     struct cfs_remote_attributes *made = &operation->result.attributes;
     bool knows = (made->valid & CFS_REMOTE_MODE) && S_ISDIR(made->mode);
+    if (!operation->repeated && made->valid & CFS_REMOTE_TIMES)
+        cfs_pool_learn_clock(operation->pool, made->mtime);
     if (!knows || (made->mode & 0777) == (self->mode & 0777)) {
         cfs_operation_finish(operation, 0);
         return;
@@ -245,8 +261,10 @@ static void start_mkdir(struct cfs_operation *operation)
 void cfs_pool_mkdir(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, mode_t mode)
 {
     struct path_operation *self = new_operation(remote, call, CFS_DIAGNOSE_MKDIR, start_mkdir, path);
-    if (self)
+    if (self) {
         self->mode = mode;
+        self->operation.was_done = conclude_mkdir;
+    }
     submit(self);
 }
 
@@ -259,6 +277,20 @@ static void on_folder_look(struct cfs_operation *operation, const struct cfs_sft
     on_one_of_both(operation);
 }
 
+/* What is open has no name any more. */
+static void conclude_unlink(struct cfs_operation *operation)
+{
+    cfs_files_removed(operation->pool, operation->path);
+    cfs_operation_finish(operation, 0);
+}
+
+/* It was removed before the connection was lost. */
+static void end_removal(struct cfs_operation *operation)
+{
+    operation->result = (struct cfs_remote_result){0};
+    of(operation)->conclude(operation);
+}
+
 /* Whoever takes names away looks at the folder next (rm does before each). */
 static void remove_and_look(struct cfs_operation *operation,
                             int (*remove)(struct cfs_sftp_client *client, struct cfs_sftp_request *request,
@@ -267,9 +299,9 @@ static void remove_and_look(struct cfs_operation *operation,
     struct cfs_step *step = operation->step;
     struct cfs_sftp_client *client = cfs_operation_client(operation);
     char *folder CFS_AUTO_FREE = cfs_path_parent(operation->path);
-    struct cfs_sftp_request *armed = cfs_step_arm(&step[0], operation, folder ? on_change : cfs_operation_finish_reply);
-    of(operation)->conclude = conclude_change;
-    of(operation)->answers = 0;
+    struct cfs_sftp_request *armed = cfs_step_arm(&step[0], operation, on_change);
+    of(operation)->conclude = operation->kind == CFS_DIAGNOSE_UNLINK ? conclude_unlink : conclude_change;
+    of(operation)->answers = folder ? 0 : 1;
     if (!cfs_step_sent(&step[0], remove(client, armed, operation->path)) || !folder)
         return;
     armed = cfs_step_arm(&step[1], operation, on_folder_look);
@@ -293,7 +325,10 @@ void cfs_pool_rmdir(struct cfs_remote *remote, struct cfs_remote_call *call, con
 
 void cfs_pool_unlink(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path)
 {
-    submit(new_operation(remote, call, CFS_DIAGNOSE_UNLINK, start_unlink, path));
+    struct path_operation *self = new_operation(remote, call, CFS_DIAGNOSE_UNLINK, start_unlink, path);
+    if (self)
+        self->operation.was_done = end_removal;
+    submit(self);
 }
 
 static void start_symlink(struct cfs_operation *operation)
@@ -310,6 +345,7 @@ void cfs_pool_symlink(struct cfs_remote *remote, struct cfs_remote_call *call, c
     if (!self)
         return;
     self->text = strdup(target);
+    self->operation.target = self->text;
     if (!self->text)
         cfs_operation_set_error(&self->operation, -ENOMEM);
     else if (strlen(target) >= PATH_MAX)
@@ -349,6 +385,10 @@ static void on_statvfs(struct cfs_operation *operation, const struct cfs_sftp_re
             .name_max = told->namemax,
             .read_only = told->flag & 1,
         };
+    if (told) {
+        operation->pool->last_statfs = operation->result.statfs;
+        operation->pool->statfs_known = true;
+    }
     cfs_operation_finish_reply(operation, reply);
 }
 START_WITH_PATH(start_statfs, cfs_sftp_statvfs, on_statvfs)

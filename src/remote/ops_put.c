@@ -61,16 +61,19 @@ static struct cfs_lane *put_lane(struct cfs_pool *pool)
     return &pool->lanes[CFS_PUT_LANE];
 }
 
-/* Opens it in the background: once, and only where the server has let us have all the others that we wanted. */
+/* Opens it in the background: once for each connection, and only where the server has let us have all the others that
+ * we wanted. */
 static void want_lane(struct cfs_pool *pool)
 {
     struct cfs_lane *lane = put_lane(pool);
     pthread_mutex_lock(&pool->lock);
-    bool may = lane->generation == 0 && (pool->extensions & OPENSSH) == OPENSSH && pool->lanes_wanted > 1 &&
+    bool may = !pool->put_lane_asked && (pool->extensions & OPENSSH) == OPENSSH && pool->lanes_wanted > 1 &&
                !pool->lost && pool->lanes[pool->lanes_wanted - 1].state == CFS_LANE_READY;
     pthread_mutex_unlock(&pool->lock);
-    if (may && !pool->closing)
-        cfs_lane_start(lane);
+    if (!may || pool->closing)
+        return;
+    pool->put_lane_asked = true;
+    cfs_lane_start(lane);
 }
 
 static void give_up_foreseeing(struct cfs_pool *pool, const char *why)
@@ -280,6 +283,35 @@ static void start_put(struct cfs_operation *operation)
         (void)send_rest(self);
 }
 
+/* With its connection all of it is closed. */
+static void reset(struct cfs_operation *operation)
+{
+    struct put_operation *self = of(operation);
+    if (self->on_put_lane && !self->foreseen)
+        operation->pool->put.learning = false;
+    self->on_put_lane = self->foreseen = self->sent = self->opened = self->to_close = false;
+    self->closed = self->refused = self->failed = false;
+    self->waiting = 0;
+    operation->kind = cfs_open_kind(self->flags);
+    cfs_operation_take_lane(operation, &operation->pool->lanes[0]);
+}
+
+/* What it has made, and perhaps written, and perhaps set the time of. */
+static bool is_ours(const struct cfs_operation *operation, const struct cfs_remote_attributes *found)
+{
+    const struct put_operation *self = cfs_container_of(operation, const struct put_operation, operation);
+    bool has_time = self->wire.flags & SSH_FILEXFER_ATTR_ACMODTIME && found->mtime == (int64_t)self->wire.mtime;
+    return found->size <= self->length && (has_time || cfs_replay_is_of_that_time(operation, found));
+}
+
+/* It is there: the same once more, into that file. */
+static void go_on_with_ours(struct cfs_operation *operation)
+{
+    reset(operation);
+    of(operation)->flags = (of(operation)->flags & ~O_EXCL) | O_TRUNC;
+    start_put(operation);
+}
+
 void cfs_pool_put(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, int flags, mode_t mode,
                   size_t length, const void *data, const struct cfs_remote_attributes *attributes)
 {
@@ -291,6 +323,10 @@ void cfs_pool_put(struct cfs_remote *remote, struct cfs_remote_call *call, const
         return;
     self->operation.uncancellable = true;
     self->operation.ending = note_end;
+    self->operation.reset = reset;
+    self->operation.replay = CFS_REPLAY_LOOKED_UP;
+    self->operation.is_ours = is_ours;
+    self->operation.was_done = go_on_with_ours;
     self->operation.setting = attributes->valid;
     self->flags = flags;
     self->mode = mode;

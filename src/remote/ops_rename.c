@@ -213,6 +213,29 @@ static void start_rename(struct cfs_operation *operation)
         send_rename(operation);
 }
 
+static void reset(struct cfs_operation *operation)
+{
+    struct rename_operation *self = of(operation);
+    self->looked = self->sets = self->renamed = self->follow_up = false;
+    self->from_mode = self->to_mode = 0;
+    self->answers = 0;
+}
+
+/* It was renamed before the connection was lost. What was to be set may have been: it is set again. */
+static void go_on_renamed(struct cfs_operation *operation)
+{
+    struct rename_operation *self = of(operation);
+    operation->result = (struct cfs_remote_result){0};
+    cfs_operation_give_up_steps(operation);
+    cfs_files_renamed(operation->pool, operation->path, operation->other);
+    self->renamed = true;
+    self->sets = false;
+    if (self->wire.flags)
+        set_renamed(operation);
+    else
+        conclude(operation);
+}
+
 static void submit_rename(struct cfs_remote *remote, struct cfs_remote_call *call, const char *from, const char *to,
                           enum cfs_remote_rename how, const struct cfs_remote_attributes *attributes)
 {
@@ -222,6 +245,9 @@ static void submit_rename(struct cfs_remote *remote, struct cfs_remote_call *cal
     if (!self)
         return;
     self->how = how;
+    self->operation.reset = reset;
+    self->operation.replay = CFS_REPLAY_LOOKED_UP;
+    self->operation.was_done = go_on_renamed;
     cfs_attributes_to_wire(attributes, &self->wire);
     cfs_operation_set_path(&self->operation, from);
     cfs_operation_set_other(&self->operation, to);

@@ -5,9 +5,10 @@
  * round trip later: before a program can know the name of a file to open. The other lanes follow one after another, in
  * the background; the first that the server refuses is the last one tried: the server has told its cap.
  *
- * Losing: a ready lane of session 0 that ends means that the connection is lost, for good in this version. All lanes
- * are closed, so that everything in flight ends with -ENOTCONN, and `lost` is called once. A client must not be freed
- * from inside its own callbacks, therefore a posted task does both. */
+ * Losing: a ready lane of session 0 that ends means that the connection is lost. All lanes are closed, those of further
+ * sessions, too, so that everything in flight is given back: it waits for another connection (reconnect.c), or ends
+ * with -ENOTCONN, and `lost` is called once. A client must not be freed from inside its own callbacks, therefore a
+ * posted task does both. */
 #include "base/log.h"
 #include "remote/pool_priv.h"
 #include "remote/transport.h"
@@ -33,8 +34,19 @@ static void start(struct cfs_task *task)
     cfs_sessions_prepare(pool);
 }
 
+void cfs_pool_start_lanes(struct cfs_pool *pool)
+{
+    pool->next_lane = 0;
+    start_next_lane(pool);
+    start_next_lane(pool);
+}
+
 static void settle(struct cfs_pool *pool)
 {
+    if (pool->settled) {
+        cfs_root_look_again(pool);
+        return;
+    }
     pthread_mutex_lock(&pool->lock);
     pool->extensions = cfs_sftp_client_extensions(pool->lanes[0].client);
     pool->limits = *cfs_sftp_client_limits(pool->lanes[0].client);
@@ -50,9 +62,20 @@ void cfs_pool_lane_settled(struct cfs_lane *lane)
         settle(lane->pool);
     else if (lane->number != CFS_PUT_LANE)
         start_next_lane(lane->pool);
+    cfs_reconnect_settled(lane->pool);
 }
 
 /* --- losing --- */
+
+/* What sessions.c would have done, had it learned of it by itself. */
+static void forget_session(struct cfs_lane *lane, enum cfs_lane_state was)
+{
+    struct cfs_pool *pool = lane->pool;
+    pthread_mutex_lock(&pool->lock);
+    pool->sessions -= was == CFS_LANE_READY;
+    pthread_mutex_unlock(&pool->lock);
+    pool->sessions_coming -= was == CFS_LANE_STARTING;
+}
 
 static void reap(struct cfs_task *task)
 {
@@ -67,11 +90,16 @@ static void reap(struct cfs_task *task)
         struct cfs_lane *lane = &pool->lanes[i];
         if (!lane->client || !(lost || lane->doomed))
             continue;
+        enum cfs_lane_state was = lane->doomed ? CFS_LANE_CLOSED : lane->state; /* else its session has been told */
         cfs_lane_close(lane, lane->state == CFS_LANE_REFUSED ? CFS_LANE_REFUSED : CFS_LANE_CLOSED);
-        if (lane->session > 0)
+        if (lane->session > 0) {
+            forget_session(lane, was);
             cfs_session_reaped(lane);
+        }
     }
-    if (lost && !pool->closing && pool->lost_callback) {
+    if (lost)
+        cfs_reconnect_begin(pool);
+    if (lost && !pool->again.is_wanted && !pool->closing && pool->lost_callback) {
         void (*callback)(const char *, void *) = pool->lost_callback;
         pool->lost_callback = NULL;
         callback(reason, pool->context);
@@ -116,6 +144,7 @@ static void refuse(struct cfs_lane *lane, const char *reason)
     pthread_mutex_lock(&pool->lock);
     lane->state = CFS_LANE_REFUSED;
     pthread_mutex_unlock(&pool->lock);
+    cfs_reconnect_settled(pool);
 }
 
 static void lose(struct cfs_pool *pool, const char *reason)
@@ -128,13 +157,21 @@ static void lose(struct cfs_pool *pool, const char *reason)
     pthread_mutex_unlock(&pool->lock);
     if (first && !pool->closing)
         cfs_log_warning("pool", "the connection is lost: %s", reason);
+    if (first && !pool->again.is_wanted && pool->again.state == CFS_POOL_CONNECTED)
+        pool->again.state = CFS_POOL_CLOSED;
+}
+
+void cfs_pool_drop_connection(struct cfs_pool *pool, const char *reason)
+{
+    lose(pool, reason);
+    post_reap(pool);
 }
 
 void cfs_pool_lane_lost(struct cfs_lane *lane, int error, const char *reason)
 {
     if (lane->session > 0)
         cfs_session_lost(lane, reason);
-    else if (lane->state == CFS_LANE_READY)
+    else if (lane->state == CFS_LANE_READY || (lane->number == 0 && lane->pool->settled))
         lose(lane->pool, reason);
     else if (lane->number == 0)
         fail_opening(lane, error, reason);
@@ -149,6 +186,7 @@ static void give_up(struct cfs_task *task)
     pthread_mutex_lock(&pool->lock);
     const char *reason = pool->given_up;
     pthread_mutex_unlock(&pool->lock);
+    cfs_reconnect_end(pool);
     lose(pool, reason);
     post_reap(pool);
 }
@@ -186,6 +224,9 @@ static struct cfs_pool *pool_new(struct cfs_transport *transport, const struct c
     pool->loop = transport->operations->loop(transport);
     pool->give_up_task.run = give_up;
     pool->op_timeout_ms = options->op_timeout_ms ? options->op_timeout_ms : 1;
+    pool->again.is_wanted = options->reconnects;
+    pool->again.limit_ms = options->reconnect_timeout_ms;
+    pool->again.since_ms = cfs_clock_ms(&cfs_system_clock);
     pool->lost_callback = options->lost;
     pool->context = options->context;
     pool->lanes_wanted = clamp_lanes(options->lanes);
@@ -201,6 +242,7 @@ static struct cfs_pool *pool_new(struct cfs_transport *transport, const struct c
     }
     cfs_list_init(&pool->operations);
     cfs_list_init(&pool->files);
+    cfs_list_init(&pool->parked);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -267,6 +309,7 @@ static void close_all(struct cfs_task *task)
     struct cfs_pool *pool = cfs_container_of(task, struct cfs_pool, close_task);
     pool->closing = true;
     cfs_sessions_end(pool);
+    cfs_reconnect_end(pool);
     for (unsigned i = 0; i < CFS_LANES_ALL; i++) {
         if (pool->lanes[i].client)
             cfs_lane_close(&pool->lanes[i], CFS_LANE_CLOSED);

@@ -8,13 +8,15 @@
 #include "remote/transport.h"
 
 struct cfs_pool_options {
-    unsigned lanes;         /* wanted, >= 1; the server may allow fewer (learned, logged) */
-    unsigned sessions;      /* at most, for bulk data; 0: as many as make sense (4, over distance) */
-    size_t bulk_piece;      /* a read or write of so many bytes is bulk data; 0: 64 KiB. (For tests: 1) */
-    uint32_t idle_ms;       /* a further session without bulk data is closed after so long; 0: 5 minutes */
-    uint32_t op_timeout_ms; /* one call */
-    const char *remote_dir; /* as in the profile: "", "~/x", "/abs", "rel" (to the login folder) */
-    /* Called once when the connection is lost for good, on a thread of the pool's. */
+    unsigned lanes;                /* wanted, >= 1; the server may allow fewer (learned, logged) */
+    unsigned sessions;             /* at most, for bulk data; 0: as many as make sense (4, over distance) */
+    size_t bulk_piece;             /* a read or write of so many bytes is bulk data; 0: 64 KiB. (For tests: 1) */
+    uint32_t idle_ms;              /* a further session without bulk data is closed after so long; 0: 5 minutes */
+    uint32_t op_timeout_ms;        /* one call */
+    const char *remote_dir;        /* as in the profile: "", "~/x", "/abs", "rel" (to the login folder) */
+    bool reconnects;               /* a lost connection is made again: see enum cfs_pool_state */
+    uint32_t reconnect_timeout_ms; /* for so long calls wait for it; 0: without end */
+    /* Called once when the connection is lost for good, on a thread of the pool's. (With `reconnects`: never.) */
     void (*lost)(const char *reason, void *context);
     void *context;
 };
@@ -32,10 +34,30 @@ void cfs_pool_free(struct cfs_remote *remote);
 /* Gives the connection up, for good: what is in flight, and all that comes, ends with -ENOTCONN, without a word of the
  * server's. REASON (static) is logged. Any thread; does not wait. */
 void cfs_pool_give_up(struct cfs_remote *remote, const char *reason);
+/* Of the connection. Calls wait while it is RECONNECTING (statfs gives what it gave last); as NEEDS_LOGIN, too. After
+ * reconnect_timeout the pool is OFFLINE: calls end with -ENOTCONN at once. In all states but CLOSED and REFUSED it goes
+ * on trying; NEEDS_LOGIN only when it is told to. */
+enum cfs_pool_state {
+    CFS_POOL_CONNECTED,
+    CFS_POOL_RECONNECTING,
+    CFS_POOL_NEEDS_LOGIN, /* the server has refused our login: that is never repeated by itself */
+    CFS_POOL_REFUSED,     /* it shows another host key */
+    CFS_POOL_OFFLINE,
+    CFS_POOL_CLOSED, /* lost for good: nothing reconnects, or it was given up */
+};
+/* In a word or two. */
+const char *cfs_pool_state_name(enum cfs_pool_state state);
+
+/* Tries to connect at once, also where the login was refused. Any thread. */
+void cfs_pool_connect_now(struct cfs_remote *remote);
 
 /* For status and check. Any thread. */
 struct cfs_pool_status {
     bool connected;
+    enum cfs_pool_state state;
+    int64_t state_ms;    /* for how long */
+    unsigned attempts;   /* to connect again, since the connection was lost */
+    unsigned reconnects; /* how often it was made again */
     unsigned sessions, lanes;
     size_t in_flight;
     int64_t oldest_ms;     /* age of the oldest call in flight, 0 if none */

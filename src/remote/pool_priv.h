@@ -50,6 +50,24 @@ struct cfs_put_learned {
     bool given_up;
 };
 
+/* The state of the connection, and what makes it again: reconnect.c. */
+struct cfs_reconnector {
+    bool is_wanted;    /* const: a lost connection is made again */
+    uint32_t limit_ms; /* const: for so long calls wait; 0: without end */
+    /* the loop's thread */
+    struct cfs_timer retry, limit;
+    uint32_t delay_ms;     /* until the next attempt */
+    bool is_underway;      /* the transport connects */
+    bool has_root;         /* the work folder was found again */
+    bool limit_has_passed; /* calls do not wait */
+    /* pool->lock */
+    enum cfs_pool_state state;
+    int64_t since_ms;  /* cfs_system_clock: in this state */
+    unsigned attempts; /* since the connection was lost */
+    unsigned times;    /* that it was made again */
+    char why[256];     /* that the last attempt failed, or the connection was lost; a sentence */
+};
+
 struct cfs_pool {
     struct cfs_remote remote;
     struct cfs_transport *transport;
@@ -78,10 +96,17 @@ struct cfs_pool {
     uint32_t idle_ms;
     struct cfs_timer idle_timer; /* while there are further sessions */
     int64_t session_lost_ms;     /* when one was lost; 0: none was */
-    struct cfs_task start_task, reap_task, close_task, give_up_task;
+    struct cfs_task start_task, reap_task, close_task, connect_task, give_up_task;
     bool reap_posted, started_once, closing;
     bool umask_known;
     struct cfs_put_learned put;
+    bool put_lane_asked;    /* for, by this connection */
+    struct cfs_list parked; /* operations that wait for the connection, in their order */
+    bool skew_known;        /* by how many seconds the server's clock is ahead of ours */
+    int64_t skew_s;
+    int64_t lost_s; /* when the connection was lost, by our clock: seconds since 1970 */
+    struct cfs_remote_statfs last_statfs;
+    bool statfs_known;
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* settled, closed */
@@ -99,8 +124,9 @@ struct cfs_pool {
     bool starved_posted;
     bool settled; /* usable, or failed: see `error` */
     bool closed;
-    bool lost;
-    const char *given_up;   /* why; NULL: it was not */
+    const char *given_up; /* why; NULL: it was not */
+    bool lost;            /* session 0 has ended, and there is no other */
+    struct cfs_reconnector again;
     struct cfs_error error; /* why it could not be opened */
     char last_error[256];
     int64_t round_trip_ms;                            /* smoothed; -1 unknown */
@@ -136,12 +162,23 @@ struct cfs_mark {
     uint32_t atime;
 };
 
-/* An open file. The lane and the handle stay while it lives: a later reconnect would replace them by opening PATH again
- * with FLAGS and comparing, which is why both are kept. */
+/* What is known of a file, to tell whether what is opened by its path is the same: reopen.c. */
+struct cfs_file_known {
+    struct cfs_remote_attributes attributes; /* as told last by its handle, or when it was opened */
+    uint64_t written, asked;                 /* since then: where acknowledged writes end, and where any do */
+};
+
+/* An open file. The handle is good while the lane is of that generation; later the file is opened again by PATH and
+ * FLAGS, and compared: reopen.c. */
 struct cfs_remote_file {
     struct cfs_pool *pool;
     struct cfs_lane *lane;
+    unsigned generation;
     struct cfs_sftp_handle handle;
+    struct cfs_reopening *reopening; /* under way; NULL */
+    int stale;                       /* 0; or -errno: it could not be opened again, or is another file */
+    struct cfs_file_known known;
+    bool is_written;
     int flags;
     struct cfs_gate gate;
     bool size_known;
@@ -159,7 +196,9 @@ struct cfs_remote_file {
     struct cfs_list undecided; /* openings of stripes that wait for it, or for the mark */
     /* pool->lock */
     struct cfs_list link;
-    char *path; /* absolute; follows renames */
+    char *path;     /* absolute; follows renames */
+    bool is_gone;   /* we have removed or replaced it under that name */
+    bool is_unsure; /* we have changed it by its name, too: nothing is known of its size and time */
 };
 
 extern const struct cfs_remote_operations cfs_pool_operations;
@@ -306,6 +345,45 @@ void cfs_pool_lane_settled(struct cfs_lane *lane);
 /* ERROR is -EPROTO when the server did not keep to the protocol; REASON says how. */
 void cfs_pool_lane_lost(struct cfs_lane *lane, int error, const char *reason);
 
+/* pool.c: starts the lanes of session 0, which is new. */
+void cfs_pool_start_lanes(struct cfs_pool *pool);
+/* The connection is of no use. */
+void cfs_pool_drop_connection(struct cfs_pool *pool, const char *reason);
+
+/* replay.c: something was changed on the server just now, at NOW_THERE by its clock. The loop's thread. */
+void cfs_pool_learn_clock(struct cfs_pool *pool, int64_t now_there);
+
+/* --- reconnect.c: on the loop's thread --- */
+
+/* The pool is open. */
+void cfs_reconnect_ready(struct cfs_pool *pool);
+/* Session 0 is lost, and all lanes are closed. */
+void cfs_reconnect_begin(struct cfs_pool *pool);
+/* A lane of session 0 was settled, or refused. */
+void cfs_reconnect_settled(struct cfs_pool *pool);
+/* REASON: what was tried has failed. */
+void cfs_reconnect_note(struct cfs_pool *pool, const char *reason);
+/* Whether calls wait for the connection (or it is there). */
+bool cfs_reconnect_is_awaited(const struct cfs_pool *pool);
+bool cfs_reconnect_is_connected(const struct cfs_pool *pool);
+/* The pool is being closed. */
+void cfs_reconnect_end(struct cfs_pool *pool);
+
+/* --- reopen.c: on the loop's thread --- */
+
+/* FILE's handle may be used. */
+bool cfs_file_is_current(const struct cfs_remote_file *file);
+/* Opens it again; whoever waits at its gate tries again then. */
+void cfs_file_reopen(struct cfs_remote_file *file);
+/* Before FILE is freed. */
+void cfs_file_forget_reopening(struct cfs_remote_file *file);
+/* What was told of it by its handle (or when it was opened). */
+void cfs_file_learn(struct cfs_remote_file *file, const struct cfs_remote_attributes *attributes);
+/* Bytes up to END are going to be written; were acknowledged; its size is going to be set. */
+void cfs_file_writes(struct cfs_remote_file *file, uint64_t end);
+void cfs_file_wrote(struct cfs_remote_file *file, uint64_t end);
+void cfs_file_truncates(struct cfs_remote_file *file);
+
 /* --- root.c: finds the work folder --- */
 
 /* Prepares pool->search, which is the pool's; before anything has started. -ENOMEM. */
@@ -315,6 +393,10 @@ void cfs_root_free(struct cfs_root_search *search); /* NULL is fine */
 bool cfs_root_needs_version(const struct cfs_pool *pool);
 /* Asks, on lane 0, once; on the loop's thread. */
 void cfs_root_begin(struct cfs_pool *pool);
+/* The connection was made again: looks whether the work folder is where it was; then cfs_root_found_again. */
+void cfs_root_look_again(struct cfs_pool *pool);
+/* reconnect.c. REASON: NULL, or why it cannot be used, in a sentence. */
+void cfs_root_found_again(struct cfs_pool *pool, const char *reason);
 /* Waits for the answer, and fills pool->root and pool->facts: blocking; the pool is settled. */
 CFS_CHECKED int cfs_root_wait(struct cfs_pool *pool, struct cfs_error *error);
 
@@ -371,7 +453,11 @@ struct cfs_remote_file *cfs_file_new(struct cfs_lane *lane, const struct cfs_sft
 void cfs_file_free(struct cfs_remote_file *file);
 /* A copy of where the file is by now; the caller frees; NULL if memory is short. */
 char *cfs_file_path(struct cfs_remote_file *file);
-/* Open files at or below FROM are at TO now. */
+/* Open files at or below FROM are at TO now; what was there is gone. */
 void cfs_files_renamed(struct cfs_pool *pool, const char *from, const char *to);
+/* What is open under PATH has no name any more. */
+void cfs_files_removed(struct cfs_pool *pool, const char *path);
+/* What is open under PATH was changed by its name. */
+void cfs_files_changed(struct cfs_pool *pool, const char *path);
 
 #endif

@@ -218,6 +218,90 @@ bool cfs_root_needs_version(const struct cfs_pool *pool)
     return pool->search->asked[0] == '~'; /* an extension */
 }
 
+/* --- after the connection was lost --- */
+
+struct again {
+    struct cfs_remote_call call;
+    struct cfs_pool *pool;
+    char reason[256]; /* "": it is where it was */
+    unsigned answers;
+};
+
+struct again_operation {
+    struct cfs_operation operation;
+    struct again *again;
+};
+
+static struct again *again_of(struct cfs_operation *operation)
+{
+    return cfs_container_of(operation, struct again_operation, operation)->again;
+}
+
+static void answered_again(struct cfs_operation *operation)
+{
+    if (++again_of(operation)->answers == 2)
+        cfs_operation_finish(operation, 0);
+}
+
+static void on_path_again(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    const char *root = operation->pool->root;
+    bool is_same = !reply->error && reply->names[0].name_length == strlen(root) &&
+                   memcmp(reply->names[0].name, root, strlen(root)) == 0;
+    if (!reply->error && !is_same)
+        snprintf(again_of(operation)->reason, sizeof(again_of(operation)->reason),
+                 "The work folder on the server is another one now; mount it anew.");
+    answered_again(operation);
+}
+
+static void on_stat_again(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    bool is_folder = reply->attributes && (!(reply->attributes->flags & SSH_FILEXFER_ATTR_PERMISSIONS) ||
+                                           S_ISDIR(reply->attributes->permissions));
+    if (!is_folder)
+        snprintf(again_of(operation)->reason, sizeof(again_of(operation)->reason), "The work folder is not there: %s.",
+                 strerror(reply->error ? -reply->error : ENOTDIR));
+    answered_again(operation);
+}
+
+static void start_again(struct cfs_operation *operation)
+{
+    struct cfs_sftp_client *client = cfs_operation_client(operation);
+    struct cfs_step *step = operation->step;
+    const char *root = operation->pool->root;
+    if (cfs_step_sent(&step[0], cfs_sftp_realpath(client, cfs_step_arm(&step[0], operation, on_path_again), root)))
+        (void)!cfs_step_sent(&step[1], cfs_sftp_stat(client, cfs_step_arm(&step[1], operation, on_stat_again), root));
+}
+
+/* A connection that is lost meanwhile is begun anew in any case. */
+static void on_found_again(struct cfs_remote_call *call)
+{
+    struct again *self = cfs_container_of(call, struct again, call);
+    struct cfs_pool *pool = self->pool;
+    if (call->error == 0)
+        cfs_root_found_again(pool, self->reason[0] ? self->reason : NULL);
+    else if (call->error != -ENOTCONN)
+        cfs_root_found_again(pool, "The server does not tell of the work folder.");
+    free(self);
+}
+
+void cfs_root_look_again(struct cfs_pool *pool)
+{
+    struct again *again = calloc(1, sizeof(*again));
+    if (!again) {
+        cfs_root_found_again(pool, "There is not enough memory.");
+        return;
+    }
+    again->call.done = on_found_again;
+    again->pool = pool;
+    struct again_operation *self =
+        cfs_operation_new(pool, &again->call, sizeof(*self), CFS_DIAGNOSE_LSTAT, start_again);
+    if (!self)
+        return; /* on_found_again is told */
+    self->again = again;
+    cfs_operation_submit(&self->operation, &pool->lanes[0], 0);
+}
+
 int cfs_root_new(struct cfs_pool *pool, const char *remote_dir)
 {
     struct cfs_root_search *search = calloc(1, sizeof(*search));

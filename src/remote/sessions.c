@@ -59,8 +59,14 @@ static void on_added(void *context, int number, const char *reason)
 {
     struct cfs_pool *pool = context;
     struct cfs_lane *lane = number > 0 ? free_lane(pool) : NULL;
-    if (pool->closing || pool->lost)
-        return; /* the transport ends it */
+    if (pool->closing)
+        return;       /* the transport ends it */
+    if (pool->lost) { /* it is of the connection before */
+        pool->sessions_coming--;
+        if (number > 0)
+            pool->transport->operations->drop_session(pool->transport, (unsigned)number);
+        return;
+    }
     if (!lane) {
         if (number > 0)
             pool->transport->operations->drop_session(pool->transport, (unsigned)number);

@@ -97,5 +97,5 @@ const struct cfs_sftp_handle *cfs_spread_choose(struct cfs_remote_file *file, en
     *ret_lane = stripe ? stripe->lane : file->lane;
     if (stripe)
         return &stripe->handle;
-    return cfs_lane_is_up(file->lane) ? &file->handle : NULL;
+    return cfs_file_is_current(file) ? &file->handle : NULL;
 }

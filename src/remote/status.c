@@ -24,7 +24,11 @@ void cfs_pool_status(struct cfs_remote *remote, struct cfs_pool_status *ret_stat
     struct cfs_pool *pool = cfs_pool_of(remote);
     struct cfs_pool_status status = {.extensions = pool->extensions};
     pthread_mutex_lock(&pool->lock);
-    status.connected = !pool->lost;
+    status.connected = !pool->lost && pool->again.state == CFS_POOL_CONNECTED;
+    status.state = pool->again.state;
+    status.state_ms = cfs_clock_ms(&cfs_system_clock) - pool->again.since_ms;
+    status.attempts = pool->again.attempts;
+    status.reconnects = pool->again.times;
     status.sessions = pool->sessions;
     status.in_flight = pool->in_flight;
     const struct cfs_operation *oldest = cfs_list_first(&pool->operations, struct cfs_operation, link);

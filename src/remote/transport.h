@@ -3,7 +3,7 @@
  * streams, of all of its sessions.
  *
  * Session 0 is there from the beginning; more may be added, for bulk data: over distance one TCP connection is held to
- * what its ends buffer. */
+ * what its ends buffer. When session 0 is lost it can be made again: its streams belong to the new one then. */
 #ifndef CFS_REMOTE_TRANSPORT_H
 #define CFS_REMOTE_TRANSPORT_H
 
@@ -21,12 +21,19 @@ enum { CFS_TRANSPORT_FAR_MS = 10 };
 /* NUMBER: of the new session; or -errno, and why in a sentence, gone when it returns. */
 typedef void cfs_transport_added(void *context, int number, const char *reason);
 
+/* RESULT: 0, or -errno with the kind of failure and the sentence in ERROR. */
+typedef void cfs_transport_reconnected(void *context, int result, const struct cfs_error *error);
+
 struct cfs_transport_operations {
     struct cfs_loop *(*loop)(struct cfs_transport *transport);
     /* Begins to add a session; on the loop's thread; several may be under way. `added` is called later, on that thread,
      * unless the transport is freed before. -EPERM: a login needs somebody who answers, and nobody is asked again.
      * -errno: `added` will not be called. */
     int (*add_session)(struct cfs_transport *transport, cfs_transport_added *added, void *context);
+    /* Begins to make session 0 again, which was lost and whose streams were closed: the name is looked up again, the
+     * host key is checked as at first, and nobody is asked for anything. On the loop's thread, one at a time.
+     * `reconnected` is called later, on that thread, unless the transport is freed before. -errno: it will not be. */
+    int (*reconnect)(struct cfs_transport *transport, cfs_transport_reconnected *reconnected, void *context);
     /* Ends one that was added; its streams must have been closed. On the loop's thread. The number may come again. */
     void (*drop_session)(struct cfs_transport *transport, unsigned session);
     /* A new stream to an SFTP server, in a session; on the loop's thread; NULL when memory is short or the transport

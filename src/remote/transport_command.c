@@ -12,7 +12,9 @@ struct command_transport {
     struct cfs_loop *loop;
     pthread_t thread;
     char **argv;
-    struct cfs_task add_task;
+    struct cfs_task add_task, again_task;
+    cfs_transport_reconnected *reconnected;
+    void *again_context;
     unsigned adding;
     cfs_transport_added *added;
     void *context;
@@ -77,6 +79,22 @@ static int add_session(struct cfs_transport *transport, cfs_transport_added *add
     return cfs_loop_post(self->loop, &self->add_task);
 }
 
+static void on_again(struct cfs_task *task)
+{
+    static const struct cfs_error none;
+    struct command_transport *self = cfs_container_of(task, struct command_transport, again_task);
+    self->reconnected(self->again_context, 0, &none);
+}
+
+static int reconnect(struct cfs_transport *transport, cfs_transport_reconnected *reconnected, void *context)
+{
+    struct command_transport *self = of(transport);
+    self->again_task.run = on_again;
+    self->reconnected = reconnected;
+    self->again_context = context;
+    return cfs_loop_post(self->loop, &self->again_task);
+}
+
 static void drop_session(struct cfs_transport *transport, unsigned session)
 {
     of(transport)->present[session] = false;
@@ -113,6 +131,7 @@ static void free_transport(struct cfs_transport *transport)
 static const struct cfs_transport_operations operations = {
     .loop = loop_of,
     .add_session = add_session,
+    .reconnect = reconnect,
     .drop_session = drop_session,
     .open_stream = open_stream,
     .stream_error = stream_error,

@@ -30,7 +30,8 @@ struct login {
     bool has_thread;  /* to be joined */
     pthread_t thread;
     struct cfs_task task;
-    char address[64]; /* of an early one; const */
+    struct cfs_ssh_session *host; /* beside which; const while it is under way */
+    char address[64];             /* of an early one; const */
     /* transport->lock */
     cfs_transport_added *added;
     void *context;
@@ -41,16 +42,33 @@ struct login {
     struct cfs_error error;
 };
 
+/* The making of session 0 again. */
+struct again {
+    struct cfs_task task;
+    pthread_t thread;
+    bool has_thread; /* to be joined */
+    cfs_transport_reconnected *reconnected;
+    void *context;
+    /* transport->lock */
+    struct cfs_ssh_session *session;
+    int result;
+    struct cfs_error error;
+};
+
 struct ssh_transport {
     struct cfs_transport transport;
     const struct cfs_profile *profile;
     int cancel_fd; /* an eventfd: ends the logins */
     struct login logins[CFS_SESSIONS_MAX];
+    struct again again;
     pthread_mutex_t lock;
     pthread_cond_t settled; /* first */
     /* lock */
     enum { FIRST_COMES, FIRST_IS_IN, FIRST_FAILED } first;
-    struct cfs_ssh_session *sessions[CFS_SESSIONS_MAX];
+    struct cfs_ssh_session *sessions[CFS_SESSIONS_MAX]; /* the first one, lost or not, has the thread */
+    struct cfs_ssh_session *current;                    /* session 0 as it is now */
+    struct cfs_ssh_session **retired;                   /* those before, at which a login may still look */
+    size_t retired_count;
 };
 
 static struct ssh_transport *of(struct cfs_transport *transport)
@@ -104,7 +122,8 @@ static void *log_in(void *context)
     struct ssh_transport *self = login->transport;
     struct cfs_ssh_session *session = NULL;
     struct cfs_error error = {0};
-    int result = cfs_ssh_connect_beside(self->sessions[0], self->profile, self->cancel_fd, &session, &error);
+    int result = cfs_ssh_connect_beside(login->host ? login->host : self->sessions[0], self->profile, self->cancel_fd,
+                                        &session, &error);
     leave_result(login, session, result, &error);
     return NULL;
 }
@@ -221,7 +240,7 @@ static int add_session(struct cfs_transport *transport, cfs_transport_added *add
     struct ssh_transport *self = of(transport);
     struct login *login = self->logins;
     struct cfs_ssh_facts facts;
-    cfs_ssh_session_facts(self->sessions[0], &facts);
+    cfs_ssh_session_facts(self->current, &facts);
     if (facts.by_person)
         return -EPERM;
     if (take_over(login, added, context))
@@ -232,6 +251,7 @@ static int add_session(struct cfs_transport *transport, cfs_transport_added *add
         return -EMFILE;
     join(login);
     login->transport = self;
+    login->host = self->current;
     login->task.run = on_logged_in;
     login->added = added;
     login->context = context;
@@ -249,11 +269,89 @@ static void drop_session(struct cfs_transport *transport, unsigned number)
     cfs_ssh_session_drop(session);
 }
 
+/* --- session 0 again --- */
+
+static bool is_login_underway(const struct ssh_transport *self)
+{
+    for (unsigned i = 0; i < CFS_SESSIONS_MAX; i++) {
+        if (self->logins[i].is_underway)
+            return true;
+    }
+    return false;
+}
+
+/* Without memory it stays until the end of the process. */
+static void retire(struct ssh_transport *self, struct cfs_ssh_session *session)
+{
+    while (self->retired_count > 0 && !is_login_underway(self))
+        cfs_ssh_session_drop(self->retired[--self->retired_count]);
+    if (!session || !is_login_underway(self)) {
+        cfs_ssh_session_drop(session);
+        return;
+    }
+    struct cfs_ssh_session **more = reallocarray(self->retired, self->retired_count + 1, sizeof(*more));
+    if (!more)
+        return;
+    more[self->retired_count++] = session;
+    self->retired = more;
+}
+
+static void on_again(struct cfs_task *task)
+{
+    struct again *again = cfs_container_of(task, struct again, task);
+    struct ssh_transport *self = cfs_container_of(again, struct ssh_transport, again);
+    struct cfs_ssh_session *before = NULL;
+    pthread_mutex_lock(&self->lock);
+    struct cfs_ssh_session *session = CFS_TAKE(again->session);
+    int result = again->result;
+    struct cfs_error error = again->error;
+    if (session) {
+        before = self->current == self->sessions[0] ? NULL : self->current;
+        self->current = session;
+    }
+    pthread_mutex_unlock(&self->lock);
+    retire(self, before);
+    if (result == 0 && !session)
+        return; /* free has taken it */
+    again->reconnected(again->context, result, &error);
+}
+
+static void *connect_again(void *context)
+{
+    struct again *again = context;
+    struct ssh_transport *self = cfs_container_of(again, struct ssh_transport, again);
+    struct cfs_ssh_session *session = NULL;
+    struct cfs_error error = {0};
+    int result = cfs_ssh_connect_again(self->current, self->profile, self->cancel_fd, &session, &error);
+    pthread_mutex_lock(&self->lock);
+    again->session = session;
+    again->result = result;
+    again->error = error;
+    pthread_mutex_unlock(&self->lock);
+    (void)!cfs_loop_post(loop_of(&self->transport), &again->task);
+    return NULL;
+}
+
+static int reconnect(struct cfs_transport *transport, cfs_transport_reconnected *reconnected, void *context)
+{
+    struct ssh_transport *self = of(transport);
+    struct again *again = &self->again;
+    if (again->has_thread)
+        pthread_join(again->thread, NULL);
+    again->task.run = on_again;
+    again->reconnected = reconnected;
+    again->context = context;
+    int error = cfs_thread_start(connect_again, again, &again->thread);
+    again->has_thread = error == 0;
+    return error;
+}
+
 /* --- streams --- */
 
 static struct cfs_stream *open_stream(struct cfs_transport *transport, unsigned number)
 {
-    struct cfs_ssh_session *session = of(transport)->sessions[number];
+    struct ssh_transport *self = of(transport);
+    struct cfs_ssh_session *session = number > 0 ? self->sessions[number] : self->current;
     return session ? cfs_ssh_open_subsystem(session, "sftp", BULK_WINDOW) : NULL;
 }
 
@@ -269,7 +367,10 @@ static void stream_error(struct cfs_transport *transport, const struct cfs_strea
 
 static void facts(struct cfs_transport *transport, struct cfs_ssh_facts *ret_facts)
 {
-    cfs_ssh_session_facts(of(transport)->sessions[0], ret_facts);
+    struct ssh_transport *self = of(transport);
+    pthread_mutex_lock(&self->lock);
+    cfs_ssh_session_facts(self->current, ret_facts);
+    pthread_mutex_unlock(&self->lock);
 }
 
 static void free_parts(struct ssh_transport *self)
@@ -288,7 +389,11 @@ static void free_transport(struct cfs_transport *transport)
     (void)!eventfd_write(self->cancel_fd, 1);
     for (unsigned i = 0; i < CFS_SESSIONS_MAX; i++)
         join(&self->logins[i]);
+    if (self->again.has_thread)
+        pthread_join(self->again.thread, NULL);
     pthread_mutex_lock(&self->lock);
+    struct cfs_ssh_session *again = CFS_TAKE(self->again.session);
+    struct cfs_ssh_session *current = self->current == self->sessions[0] ? NULL : self->current;
     memcpy(added, self->sessions, sizeof(added));
     memset(&self->sessions[1], 0, sizeof(added) - sizeof(added[0]));
     for (unsigned i = 0; i < CFS_SESSIONS_MAX; i++)
@@ -298,6 +403,11 @@ static void free_transport(struct cfs_transport *transport)
         cfs_ssh_session_free(coming[i]);
         cfs_ssh_session_free(i > 0 ? added[i] : NULL);
     }
+    cfs_ssh_session_free(again);
+    cfs_ssh_session_free(current);
+    while (self->retired_count > 0)
+        cfs_ssh_session_free(self->retired[--self->retired_count]);
+    free(self->retired);
     cfs_ssh_session_free(added[0]);
     free_parts(self);
 }
@@ -305,6 +415,7 @@ static void free_transport(struct cfs_transport *transport)
 static const struct cfs_transport_operations operations = {
     .loop = loop_of,
     .add_session = add_session,
+    .reconnect = reconnect,
     .drop_session = drop_session,
     .open_stream = open_stream,
     .stream_error = stream_error,
@@ -348,6 +459,7 @@ int cfs_transport_ssh_open(const struct cfs_profile *profile, struct cfs_prompte
     int result = self->cancel_fd < 0
                      ? cfs_error_set(error, errno, CFS_FAILURE_SYSTEM, "Too many open files.")
                      : cfs_ssh_connect(profile, prompter, cancel_fd, &callbacks, &self->sessions[0], error);
+    self->current = self->sessions[0];
     settle_first(self, result);
     if (result) {
         (void)!eventfd_write(self->cancel_fd, 1);

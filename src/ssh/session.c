@@ -249,6 +249,31 @@ int cfs_ssh_connect_beside(struct cfs_ssh_session *host, const struct cfs_profil
     return rc < 0 ? rc : cfs_ssh_log_in_beside(host, profile, dialed, cancel_fd, ret_session, error);
 }
 
+/* The key that was accepted once, perhaps by a person who compared it, need not stand in a file. */
+static bool shows_key_of(const struct cfs_ssh_session *host, const struct cfs_ssh_dialed *dialed)
+{
+    size_t length = 0;
+    int type = 0;
+    const char *blob = libssh2_session_hostkey(dialed->transport->session, &length, &type);
+    char *fingerprint CFS_AUTO_FREE = blob ? cfs_host_key_fingerprint((const uint8_t *)blob, length) : NULL;
+    return fingerprint && strcmp(fingerprint, host->facts.host_key_fingerprint) == 0;
+}
+
+int cfs_ssh_connect_again(struct cfs_ssh_session *host, const struct cfs_profile *profile, int cancel_fd,
+                          struct cfs_ssh_session **ret_session, struct cfs_error *error)
+{
+    struct cfs_ssh_dialed *dialed = NULL;
+    struct cfs_profile strict = *profile;
+    int rc = dial(profile->host, profile, cancel_fd, deadline_of(profile), NULL, &dialed, error);
+    if (rc < 0)
+        return rc;
+    if (shows_key_of(host, dialed))
+        strict.host_key_fingerprint = host->facts.host_key_fingerprint;
+    else
+        strict.host_key_policy = CFS_HOST_KEY_STRICT;
+    return log_in(host, &strict, NULL, cancel_fd, NULL, dialed, ret_session, error);
+}
+
 /* The thread stops itself: everything in the session is the thread's. */
 void cfs_ssh_session_free(struct cfs_ssh_session *session)
 {

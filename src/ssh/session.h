@@ -5,7 +5,8 @@
  * thread runs the session's loop; channels appear as streams on it (base/stream.h).
  *
  * A session ends once: when the connection is lost, the server disconnects, or cfs_ssh_session_free. All its
- * streams fail then, with the reason, before `lost` is called. Nothing here reconnects: that is the pool's work. */
+ * streams fail then, with the reason, before `lost` is called. Nothing here reconnects by itself: that is the
+ * pool's work. */
 #ifndef CFS_SSH_SESSION_H
 #define CFS_SSH_SESSION_H
 
@@ -57,6 +58,12 @@ CFS_CHECKED int cfs_ssh_log_in_beside(struct cfs_ssh_session *host, const struct
                                       struct cfs_ssh_session **ret_session, struct cfs_error *error);
 void cfs_ssh_dialed_free(struct cfs_ssh_dialed *dialed);
 CFS_DEFINE_CLEANUP(struct cfs_ssh_dialed, cfs_ssh_dialed_free)
+
+/* HOST was lost: logs in to the profile's host again, whose name is looked up anew, on HOST's loop and thread. Nobody
+ * is asked anything, and no new host key is accepted: the one that HOST had, or a known one. Blocks as above, on any
+ * thread but HOST's. Must be freed before HOST. */
+CFS_CHECKED int cfs_ssh_connect_again(struct cfs_ssh_session *host, const struct cfs_profile *profile, int cancel_fd,
+                                      struct cfs_ssh_session **ret_session, struct cfs_error *error);
 
 /* Disconnects, stops and joins the thread (or, of one beside another, waits until its work there has ended); streams
  * that are still open fail first with -ESHUTDOWN (their owners must have closed them, or close them in tasks that are

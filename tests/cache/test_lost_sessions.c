@@ -1,7 +1,7 @@
 /* The cache over a pool with several sessions, from a seed: random reads, writes, truncations, renames, flushes and
- * opens of two files, by two handles each, while the servers of the further sessions are killed at random moments, in
- * the middle of what they move. No call may fail, and all that is read, in the end by the server's own files, is what
- * was written. */
+ * opens of two files, by two handles each, while the servers of the further sessions, or of any, are killed at random
+ * moments, in the middle of what they move. No call may fail, and all that is read, in the end by the server's own
+ * files, is what was written. */
 #include "lib/test.h"
 
 #include "cache/cache.h"
@@ -17,6 +17,7 @@
 enum { SESSIONS = 3, FILES = 2, HANDLES = 2, SPACE = 3 << 20, MOST = 700 * 1024, STEPS = 120, ROUNDS = 8 };
 
 struct model {
+    bool all;                    /* any server may be killed, and the connection is made again */
     struct remote_driver driver; /* of the cache */
     struct pool_fixture *pool;
     uint64_t random;
@@ -53,7 +54,7 @@ static bool is_our_child(pid_t pid)
 /* A server of a further session, if there is one. */
 static void kill_one(struct model *model)
 {
-    char *path CFS_AUTO_FREE = scratch_path(model->pool->folder, "further");
+    char *path CFS_AUTO_FREE = scratch_path(model->pool->folder, model->all ? "pids" : "further");
     FILE *file = fopen(path, "r");
     int pid = 0, chosen = 0;
     for (uint64_t count = 1; file && fscanf(file, "%d", &pid) == 1; count++) {
@@ -179,7 +180,7 @@ static struct cfs_transport *noting_transport(struct pool_fixture *fixture)
 static void open_all(struct model *model)
 {
     const struct cfs_pool_options pool = {
-        .lanes = 2, .sessions = SESSIONS, .bulk_piece = 1, .op_timeout_ms = TEST_LIMIT_MS};
+        .lanes = 2, .sessions = SESSIONS, .bulk_piece = 1, .op_timeout_ms = TEST_LIMIT_MS, .reconnects = model->all};
     /* Little memory: most of what is read comes from the servers. */
     const struct cfs_cache_options cache = {
         .clock = &cfs_system_clock, .attr_ttl_ms = -1, .cache_size = 1 << 20, .dirty_limit = 1 << 20, .prefetch = true};
@@ -205,9 +206,9 @@ static void close_all(struct model *model)
     cfs_cache_free(model->driver.remote);
 }
 
-static unsigned run_round(uint64_t seed)
+static unsigned run_round(uint64_t seed, bool all)
 {
-    struct model model = {.random = seed, .buffer = malloc(SPACE + MOST)};
+    struct model model = {.all = all, .random = seed, .buffer = malloc(SPACE + MOST)};
     void *state;
     assert_non_null(model.buffer);
     assert_int_equal(pool_fixture_make(&state), 0);
@@ -228,23 +229,37 @@ static uint64_t number_of(const char *name, uint64_t otherwise)
     return given ? strtoull(given, NULL, 10) : otherwise;
 }
 
-static void what_was_written_survives_sessions_that_are_killed(void **state)
+static void run_rounds(bool all)
 {
     uint64_t seed = number_of("CLUSTERFS_TEST_SEED", 1), rounds = number_of("CLUSTERFS_TEST_ROUNDS", ROUNDS);
     unsigned killed = 0;
-    (void)state;
     for (uint64_t i = 0; i < rounds; i++) {
         printf("seed %llu\n", (unsigned long long)(seed + i));
         fflush(stdout);
-        killed += run_round(seed + i);
+        killed += run_round(seed + i, all);
     }
     printf("%u servers were killed\n", killed);
     assert_true(killed >= rounds / 2);
 }
 
+static void what_was_written_survives_sessions_that_are_killed(void **state)
+{
+    (void)state;
+    run_rounds(false);
+}
+
+static void what_was_written_survives_connections_that_are_lost(void **state)
+{
+    (void)state;
+    run_rounds(true);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_was_written_survives_sessions_that_are_killed)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_written_survives_sessions_that_are_killed),
+        cmocka_unit_test(what_was_written_survives_connections_that_are_lost),
+    };
     if (!find_sftp_server())
         return 77;
     return cmocka_run_group_tests(tests, NULL, NULL);

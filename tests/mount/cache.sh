@@ -130,9 +130,10 @@ lazily_unmounted()
 
 the_connection_ends_first()
 {
-    note "the connection is lost before the server has the data"
-    mount_device
+    note "the connection is lost before the server has the data, and is not there again in time"
+    mount_device reconnect_timeout=1s
     writer_with_dirty_data
+    end_process "$sshd_pid"
     signal_server KILL
     writer_closes
     [ "$code" -ne 0 ] || fail "close told that all is well"

@@ -41,4 +41,5 @@ MOUNT_TESTS += \
 	tests/mount/deadlines.sh \
 	tests/mount/hostile.sh \
 	tests/mount/mount8.sh \
+	tests/mount/reconnect.sh \
 	tests/mount/ordinary-user.sh

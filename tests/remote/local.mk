@@ -11,3 +11,4 @@ UNIT_TESTS += tests/remote/test_pool_conformance
 UNIT_TESTS += tests/remote/test_sessions
 UNIT_TESTS += tests/remote/test_stripes
 UNIT_TESTS += tests/remote/test_put
+UNIT_TESTS += tests/remote/test_reconnect

@@ -1,0 +1,271 @@
+/* Making a lost connection again.
+ *
+ *   CONNECTED -> RECONNECTING -> CONNECTED
+ *                     |  ^-> NEEDS_LOGIN, REFUSED (no further attempts by themselves)
+ *                     '----> OFFLINE, when calls have waited long enough; attempts go on -> CONNECTED
+ *
+ * One attempt at a time: the transport connects and logs in once (the name is looked up again); then lane 0 is opened
+ * and asked for the work folder, the others beside it; when all of session 0's have come or were refused, everything
+ * that waits (park.c) goes on. Further sessions come again when large files move. An attempt that fails is followed by
+ * another one after a pause, which doubles from 0.2 to 30 s, with some chance in it: many clients of a server that was
+ * restarted must not come all at once. It is the shortest again when a connection has lasted for a while.
+ * (cfs_pool_connect_now: at once.)
+ *
+ * What is not repeated: a login that was refused, since sites lock accounts after a few of them; and a server that
+ * shows another host key. Calls wait as long as for any other loss in the first case, since somebody may help, and not
+ * at all in the second. */
+#include "base/log.h"
+#include "remote/pool_priv.h"
+#include "remote/transport.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+enum { LEAST_DELAY_MS = 200, MOST_DELAY_MS = 30 * 1000, LASTING_MS = 10 * 1000 };
+
+static enum cfs_pool_state state_of(const struct cfs_pool *pool)
+{
+    return pool->again.state; /* only this thread changes it */
+}
+
+static void set_state(struct cfs_pool *pool, enum cfs_pool_state state)
+{
+    pthread_mutex_lock(&pool->lock);
+    if (pool->again.state != state)
+        pool->again.since_ms = cfs_clock_ms(&cfs_system_clock);
+    pool->again.state = state;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+bool cfs_reconnect_is_connected(const struct cfs_pool *pool)
+{
+    return state_of(pool) == CFS_POOL_CONNECTED && !pool->lost;
+}
+
+bool cfs_reconnect_is_awaited(const struct cfs_pool *pool)
+{
+    enum cfs_pool_state state = state_of(pool);
+    bool may_come = state == CFS_POOL_RECONNECTING || state == CFS_POOL_NEEDS_LOGIN;
+    return pool->again.is_wanted && !pool->closing &&
+           (state == CFS_POOL_CONNECTED || (may_come && !pool->again.limit_has_passed));
+}
+
+void cfs_reconnect_ready(struct cfs_pool *pool)
+{
+    set_state(pool, CFS_POOL_CONNECTED);
+}
+
+void cfs_reconnect_note(struct cfs_pool *pool, const char *reason)
+{
+    pthread_mutex_lock(&pool->lock);
+    snprintf(pool->again.why, sizeof(pool->again.why), "%s", reason);
+    snprintf(pool->last_error, sizeof(pool->last_error), "%s", reason);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* No attempts are made. */
+static bool has_stopped(const struct cfs_pool *pool)
+{
+    enum cfs_pool_state state = state_of(pool);
+    return pool->closing || state == CFS_POOL_CLOSED || state == CFS_POOL_NEEDS_LOGIN || state == CFS_POOL_REFUSED;
+}
+
+/* --- attempts --- */
+
+static void try_later(struct cfs_pool *pool);
+
+static void stop_trying(struct cfs_pool *pool, enum cfs_pool_state state, const struct cfs_error *error)
+{
+    cfs_log_error("pool", "the connection is not made again by itself: %s", error->text);
+    set_state(pool, state);
+    cfs_park_release(pool);
+}
+
+static void start_lanes(struct cfs_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->lost = false;
+    pthread_mutex_unlock(&pool->lock);
+    pool->again.has_root = false;
+    pool->put_lane_asked = pool->put.learning = false;
+    pool->sessions_capped = false;
+    cfs_pool_start_lanes(pool);
+}
+
+static void on_connected(void *context, int result, const struct cfs_error *error)
+{
+    struct cfs_pool *pool = context;
+    pool->again.is_underway = false;
+    if (has_stopped(pool))
+        return;
+    if (result == 0) {
+        start_lanes(pool);
+        return;
+    }
+    cfs_reconnect_note(pool, error->text);
+    if (error->failure == CFS_FAILURE_LOGIN || error->failure == CFS_FAILURE_KEY_FILE) {
+        stop_trying(pool, CFS_POOL_NEEDS_LOGIN, error);
+    } else if (error->failure == CFS_FAILURE_HOST_KEY) {
+        stop_trying(pool, CFS_POOL_REFUSED, error);
+    } else {
+        cfs_log_info("pool", "the connection could not be made again: %s", error->text);
+        try_later(pool);
+    }
+}
+
+static void try_now(struct cfs_pool *pool)
+{
+    if (pool->again.is_underway || has_stopped(pool) || state_of(pool) == CFS_POOL_CONNECTED || !pool->lost)
+        return;
+    cfs_loop_stop_timer(pool->loop, &pool->again.retry);
+    pthread_mutex_lock(&pool->lock);
+    pool->again.attempts++;
+    pthread_mutex_unlock(&pool->lock);
+    pool->again.is_underway = pool->transport->operations->reconnect(pool->transport, on_connected, pool) == 0;
+    if (!pool->again.is_underway)
+        try_later(pool);
+}
+
+static void on_retry(struct cfs_timer *timer)
+{
+    try_now(cfs_container_of(timer, struct cfs_pool, again.retry));
+}
+
+/* Between one and one and a half times the delay. */
+static void try_later(struct cfs_pool *pool)
+{
+    uint32_t random = 0, delay = pool->again.delay_ms;
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+        random = 0;
+    pool->again.retry.expired = on_retry;
+    cfs_loop_start_timer(pool->loop, &pool->again.retry, delay + random % (delay / 2 + 1));
+    pool->again.delay_ms = 2 * delay < MOST_DELAY_MS ? 2 * delay : MOST_DELAY_MS;
+}
+
+/* --- losing --- */
+
+static void go_offline(struct cfs_pool *pool)
+{
+    if (state_of(pool) == CFS_POOL_CONNECTED || pool->again.limit_has_passed)
+        return;
+    cfs_log_error("pool", "calls do not wait for the connection any more: %s", pool->again.why);
+    pool->again.limit_has_passed = true;
+    if (state_of(pool) == CFS_POOL_RECONNECTING)
+        set_state(pool, CFS_POOL_OFFLINE);
+    cfs_park_release(pool);
+}
+
+static void on_limit(struct cfs_timer *timer)
+{
+    go_offline(cfs_container_of(timer, struct cfs_pool, again.limit));
+}
+
+/* What overlaps on a file is sent again one by one. */
+static void mark_files(struct cfs_pool *pool)
+{
+    struct cfs_list *link;
+    pthread_mutex_lock(&pool->lock);
+    cfs_list_each (link, &pool->files)
+        cfs_container_of(link, struct cfs_remote_file, link)->gate.striped = true;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void cfs_reconnect_begin(struct cfs_pool *pool)
+{
+    if (!pool->again.is_wanted || has_stopped(pool))
+        return;
+    if (state_of(pool) == CFS_POOL_CONNECTED) {
+        pool->lost_s = time(NULL);
+        pthread_mutex_lock(&pool->lock);
+        pool->again.attempts = 0;
+        snprintf(pool->again.why, sizeof(pool->again.why), "%s", pool->last_error);
+        pthread_mutex_unlock(&pool->lock);
+        if (pool->again.delay_ms == 0 || cfs_clock_ms(&cfs_system_clock) - pool->again.since_ms >= LASTING_MS)
+            pool->again.delay_ms = LEAST_DELAY_MS;
+        pool->again.limit_has_passed = false;
+        mark_files(pool);
+        set_state(pool, CFS_POOL_RECONNECTING);
+        pool->again.limit.expired = on_limit;
+        if (pool->again.limit_ms)
+            cfs_loop_start_timer(pool->loop, &pool->again.limit, pool->again.limit_ms);
+    }
+    if (!pool->again.is_underway && !pool->again.retry.active)
+        try_later(pool);
+}
+
+/* --- there again --- */
+
+void cfs_root_found_again(struct cfs_pool *pool, const char *reason)
+{
+    if (reason) {
+        cfs_pool_drop_connection(pool, reason);
+        return;
+    }
+    pool->again.has_root = true;
+    cfs_reconnect_settled(pool);
+}
+
+static bool are_lanes_settled(const struct cfs_pool *pool)
+{
+    for (unsigned i = 0; i < pool->lanes_wanted; i++) {
+        if (pool->lanes[i].state == CFS_LANE_STARTING)
+            return false;
+    }
+    return pool->next_lane >= pool->lanes_wanted;
+}
+
+void cfs_reconnect_settled(struct cfs_pool *pool)
+{
+    if (has_stopped(pool) || state_of(pool) == CFS_POOL_CONNECTED || !pool->again.has_root || pool->lost ||
+        !are_lanes_settled(pool))
+        return;
+    cfs_loop_stop_timer(pool->loop, &pool->again.limit);
+    cfs_loop_stop_timer(pool->loop, &pool->again.retry);
+    cfs_log_warning("pool", "the connection is there again, after %lld s", (long long)(time(NULL) - pool->lost_s));
+    set_state(pool, CFS_POOL_CONNECTED);
+    pthread_mutex_lock(&pool->lock);
+    pool->again.times++;
+    pthread_mutex_unlock(&pool->lock);
+    cfs_park_release(pool);
+}
+
+void cfs_reconnect_end(struct cfs_pool *pool)
+{
+    cfs_loop_stop_timer(pool->loop, &pool->again.retry);
+    cfs_loop_stop_timer(pool->loop, &pool->again.limit);
+    set_state(pool, CFS_POOL_CLOSED);
+    cfs_park_release(pool);
+}
+
+/* --- from outside --- */
+
+static void on_connect_now(struct cfs_task *task)
+{
+    struct cfs_pool *pool = cfs_container_of(task, struct cfs_pool, connect_task);
+    if (!pool->again.is_wanted)
+        return;
+    if (state_of(pool) == CFS_POOL_NEEDS_LOGIN || state_of(pool) == CFS_POOL_REFUSED)
+        set_state(pool, pool->again.limit_has_passed ? CFS_POOL_OFFLINE : CFS_POOL_RECONNECTING);
+    try_now(pool);
+}
+
+void cfs_pool_connect_now(struct cfs_remote *remote)
+{
+    struct cfs_pool *pool = cfs_pool_of(remote);
+    pthread_mutex_lock(&pool->lock);
+    pool->connect_task.run = on_connect_now;
+    (void)!cfs_loop_post(pool->loop, &pool->connect_task);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+const char *cfs_pool_state_name(enum cfs_pool_state state)
+{
+    static const char *const names[] = {
+        [CFS_POOL_CONNECTED] = "connected",     [CFS_POOL_RECONNECTING] = "reconnecting",
+        [CFS_POOL_NEEDS_LOGIN] = "needs-login", [CFS_POOL_REFUSED] = "refused",
+        [CFS_POOL_OFFLINE] = "offline",         [CFS_POOL_CLOSED] = "closed",
+    };
+    return (size_t)state < CFS_COUNT(names) ? names[state] : "unknown";
+}

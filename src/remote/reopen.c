@@ -1,0 +1,311 @@
+/* Opening files again after the connection was lost.
+ *
+ * A handle goes with its channel. When a file is used for the first time afterwards, it is opened again, by the path
+ * that it has by now (renames of this mount are followed), without O_CREAT, O_EXCL and O_TRUNC, and what has come is
+ * compared with what is known. SFTP tells no inode numbers, so this is what tells another file:
+ *
+ * - It is no regular file, or belongs to somebody else.
+ * - It was only read: it is shorter, or older. (Longer and newer is what a log does.)
+ * - It was written: its size is none that our writes can have led to, counting those whose answers are missing; or it
+ *   was changed after the connection was lost (by the server's clock, where we know what that shows).
+ *
+ * Then, or if there is nothing to be opened, all calls on it end with -ESTALE from now on, and the log says why. So
+ * they do if this mount itself has removed or replaced the name meanwhile: there is no way back to such a file. Where
+ * this mount has changed the file by its name or by other handles, too, size and time say nothing.
+ *
+ * What was acknowledged is on the server: its page cache outlives our connection, and FSYNC by the new handle brings
+ * all of the file to its disk. If the server itself was started anew in between, what was acknowledged and never synced
+ * may be lost. That is seen where the file has become shorter than what was acknowledged (-ESTALE), and not where what
+ * is lost lies within it: SFTP does not tell that a server was restarted. */
+#include "base/log.h"
+#include "remote/operation_priv.h"
+#include "remote/pool_priv.h"
+#include "sftp/protocol.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { CLOCKS_MAY_DIFFER_S = 2 };
+
+struct cfs_reopening {
+    struct cfs_remote_call call;
+    struct cfs_remote_file *file; /* NULL: it was closed meanwhile */
+};
+
+struct reopen_operation {
+    struct cfs_operation operation;
+    struct cfs_reopening *reopening;
+    bool has_handle; /* and the file does not have it */
+    struct cfs_sftp_handle handle;
+};
+
+static struct reopen_operation *of(struct cfs_operation *operation)
+{
+    return cfs_container_of(operation, struct reopen_operation, operation);
+}
+
+/* --- what is known --- */
+
+bool cfs_file_is_current(const struct cfs_remote_file *file)
+{
+    return cfs_lane_is_up(file->lane) && file->generation == file->lane->generation;
+}
+
+void cfs_file_learn(struct cfs_remote_file *file, const struct cfs_remote_attributes *attributes)
+{
+    file->known.attributes = *attributes;
+    file->known.written = 0;
+}
+
+void cfs_file_writes(struct cfs_remote_file *file, uint64_t end)
+{
+    file->is_written = true;
+    if (end > file->known.asked)
+        file->known.asked = end;
+}
+
+void cfs_file_wrote(struct cfs_remote_file *file, uint64_t end)
+{
+    if (end > file->known.written)
+        file->known.written = end;
+}
+
+void cfs_file_truncates(struct cfs_remote_file *file)
+{
+    file->is_written = true;
+    file->known = (struct cfs_file_known){0};
+}
+
+/* --- comparing --- */
+
+/* Another handle of this mount may have changed the file. The lock is held. */
+static bool has_other_writer(const struct cfs_remote_file *file)
+{
+    const struct cfs_list *link;
+    cfs_list_each (link, &file->pool->files) {
+        const struct cfs_remote_file *other = cfs_container_of(link, const struct cfs_remote_file, link);
+        if (other != file && other->is_written && strcmp(other->path, file->path) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_unsure(struct cfs_remote_file *file)
+{
+    pthread_mutex_lock(&file->pool->lock);
+    bool unsure = file->is_unsure || has_other_writer(file);
+    pthread_mutex_unlock(&file->pool->lock);
+    return unsure;
+}
+
+static const char *size_differs(const struct cfs_remote_file *file, uint64_t size)
+{
+    uint64_t least = file->known.attributes.size;
+    if (file->known.written > least)
+        least = file->known.written;
+    uint64_t most = file->known.asked > least ? file->known.asked : least;
+    if (size < least)
+        return "it has become shorter";
+    return file->is_written && size > most ? "somebody else has written to it" : NULL;
+}
+
+static const char *time_differs(const struct cfs_remote_file *file, int64_t mtime)
+{
+    const struct cfs_pool *pool = file->pool;
+    if (!file->is_written)
+        return mtime < file->known.attributes.mtime ? "it is older" : NULL;
+    return pool->skew_known && mtime > pool->lost_s + pool->skew_s + CLOCKS_MAY_DIFFER_S
+               ? "somebody else has changed it"
+               : NULL;
+}
+
+/* NULL: it is taken for the same file. */
+static const char *difference(struct cfs_remote_file *file, const struct cfs_remote_attributes *now)
+{
+    const struct cfs_remote_attributes *known = &file->known.attributes;
+    const char *why = NULL;
+    if (now->valid & CFS_REMOTE_MODE && !S_ISREG(now->mode))
+        return "it is no regular file any more";
+    if (is_unsure(file))
+        return NULL;
+    if (now->valid & known->valid & CFS_REMOTE_OWNER && (now->uid != known->uid || now->gid != known->gid))
+        return "it belongs to somebody else";
+    if (now->valid & known->valid & CFS_REMOTE_SIZE)
+        why = size_differs(file, now->size);
+    if (!why && now->valid & known->valid & CFS_REMOTE_TIMES)
+        why = time_differs(file, now->mtime);
+    return why;
+}
+
+/* --- opening --- */
+
+static void be_stale(struct cfs_operation *operation, const char *why)
+{
+    cfs_log_warning("pool", "%s was open when the connection was lost, and cannot be used any more: %s",
+                    operation->path, why);
+    cfs_operation_finish(operation, -ESTALE);
+}
+
+static void on_attributes(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    struct reopen_operation *self = of(operation);
+    struct cfs_remote_file *file = self->reopening->file;
+    struct cfs_remote_attributes now = {0};
+    if (!file) {
+        cfs_operation_finish(operation, -ECANCELED);
+        return;
+    }
+    if (reply->attributes)
+        cfs_attributes_from_wire(reply->attributes, &now);
+    const char *why = reply->attributes ? difference(file, &now) : "the server does not tell what it is";
+    if (why) {
+        be_stale(operation, why);
+        return;
+    }
+    self->has_handle = false;
+    file->handle = self->handle;
+    file->generation = operation->lane->generation;
+    cfs_log_debug("pool", "%s is open again", operation->path);
+    cfs_operation_finish(operation, 0);
+}
+
+static void on_opened(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    struct reopen_operation *self = of(operation);
+    struct cfs_step *step = &operation->step[1];
+    if (reply->error) {
+        be_stale(operation, strerror(-reply->error));
+        return;
+    }
+    self->handle = *reply->handle;
+    self->has_handle = true;
+    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_attributes);
+    (void)!cfs_step_sent(step, cfs_sftp_fstat(cfs_operation_client(operation), armed, &self->handle));
+}
+
+static void start(struct cfs_operation *operation)
+{
+    static const struct cfs_sftp_attributes none;
+    const struct cfs_remote_file *file = of(operation)->reopening->file;
+    struct cfs_step *step = &operation->step[0];
+    if (!file) {
+        cfs_operation_finish(operation, -ECANCELED);
+        return;
+    }
+    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_opened);
+    (void)!cfs_step_sent(step, cfs_sftp_open(cfs_operation_client(operation), armed, operation->path,
+                                             cfs_open_wire_flags(file->flags & O_ACCMODE), &none));
+}
+
+static void dispose(struct cfs_operation *operation)
+{
+    if (of(operation)->has_handle)
+        cfs_lane_discard(operation->lane, &of(operation)->handle);
+}
+
+/* An error that is none of the file's is that of all who wait now. */
+static void fail_waiting(struct cfs_remote_file *file, int error)
+{
+    struct cfs_list *link;
+    cfs_list_each (link, &file->gate.tickets) {
+        struct cfs_operation *operation = cfs_container_of(link, struct cfs_ticket, link)->operation;
+        if (operation->state == CFS_OPERATION_WAITING && operation->kind != CFS_DIAGNOSE_CLOSE)
+            cfs_operation_set_error(operation, error);
+    }
+}
+
+static void on_done(struct cfs_remote_call *call)
+{
+    struct cfs_reopening *self = cfs_container_of(call, struct cfs_reopening, call);
+    struct cfs_remote_file *file = self->file;
+    int error = call->error;
+    free(self);
+    if (!file)
+        return;
+    file->reopening = NULL;
+    if (error == -ESTALE)
+        file->stale = -ESTALE;
+    else if (error && error != -ENOTCONN)
+        fail_waiting(file, error);
+    cfs_operations_try(&file->gate);
+}
+
+/* The server may allow fewer channels than before. */
+static void move_to_lane(struct cfs_remote_file *file, struct cfs_lane *lane)
+{
+    struct cfs_list *link;
+    pthread_mutex_lock(&file->pool->lock);
+    file->lane->open_files--;
+    lane->open_files++;
+    file->lane = lane;
+    pthread_mutex_unlock(&file->pool->lock);
+    cfs_list_each (link, &file->gate.tickets) {
+        struct cfs_ticket *ticket = cfs_container_of(link, struct cfs_ticket, link);
+        if (ticket->home)
+            ticket->home = lane;
+        if (ticket->operation->state == CFS_OPERATION_WAITING)
+            cfs_operation_take_lane(ticket->operation, lane);
+        ticket->lane = NULL;
+    }
+}
+
+static char *path_to_open(struct cfs_remote_file *file, struct cfs_lane **ret_lane)
+{
+    pthread_mutex_lock(&file->pool->lock);
+    char *path = strdup(file->path);
+    *ret_lane = cfs_lane_is_up(file->lane) ? file->lane : cfs_pool_choose_lane(file->pool, CFS_LANE_FOR_READING);
+    pthread_mutex_unlock(&file->pool->lock);
+    return path;
+}
+
+static void be_nameless(struct cfs_remote_file *file)
+{
+    cfs_log_warning("pool",
+                    "%s was open when the connection was lost, and cannot be used any more: it was removed or replaced",
+                    file->path);
+    file->stale = -ESTALE;
+    cfs_operations_try(&file->gate);
+}
+
+void cfs_file_reopen(struct cfs_remote_file *file)
+{
+    struct cfs_lane *lane;
+    if (file->reopening || file->stale)
+        return;
+    if (file->is_gone) {
+        be_nameless(file);
+        return;
+    }
+    char *path = path_to_open(file, &lane);
+    struct cfs_reopening *reopening = path ? calloc(1, sizeof(*reopening)) : NULL;
+    if (!reopening) {
+        free(path);
+        fail_waiting(file, -ENOMEM);
+        cfs_operations_try(&file->gate);
+        return;
+    }
+    reopening->call.done = on_done;
+    reopening->file = file;
+    file->reopening = reopening;
+    if (lane != file->lane)
+        move_to_lane(file, lane);
+    struct reopen_operation *self =
+        cfs_operation_new(file->pool, &reopening->call, sizeof(*self), CFS_DIAGNOSE_OPEN, start);
+    if (!self) { /* on_done is told */
+        free(path);
+        return;
+    }
+    self->reopening = reopening;
+    self->operation.path = path;
+    self->operation.dispose = dispose;
+    cfs_operation_submit(&self->operation, lane, 0);
+}
+
+void cfs_file_forget_reopening(struct cfs_remote_file *file)
+{
+    if (file->reopening)
+        file->reopening->file = NULL;
+    file->reopening = NULL;
+}
