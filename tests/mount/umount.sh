@@ -32,7 +32,7 @@ at_exit()
 # Files whose programs have been told that all is done, while the server stands still.
 leave_behind()
 {
-    mount_device durability=fsync,op_timeout=2m,"$1"
+    mount_device durability=fsync,op_timeout=2m,channels=1,"$1" # other channels may come after the servers were stopped
     mkdir "$mnt/new" || fail mkdir
     printf 'first\n' >"$mnt/new/first" || fail "the first file"
     wait_until test -s "$remote/new/first"
