@@ -76,14 +76,38 @@ void cfs_ctl_measure(const struct cfs_ctl_source *source, struct cfs_rates *rate
     cfs_rates_add(rates, cfs_clock_ms(&cfs_system_clock), counters);
 }
 
-/* In words, and in a word for programs. Further states have their place here. */
-static const char *state_of(const struct cfs_ctl_source *source, const struct cfs_pool_status *pool, bool in_words)
+/* In a word, for programs. */
+static const char *state_of(const struct cfs_ctl_source *source, const struct cfs_pool_status *pool)
 {
-    if (!pool->connected)
-        return in_words ? "the connection is lost" : "lost";
-    if (!source->fs)
-        return in_words ? "unmounted; what is left is being written" : "unmounting";
-    return "connected";
+    if (pool->state == CFS_POOL_CLOSED)
+        return "lost";
+    bool is_ending = pool->state == CFS_POOL_CONNECTED && !source->fs;
+    return is_ending ? "unmounting" : cfs_pool_state_name(pool->state);
+}
+
+/* In words: what it is, since when, and what can be done. */
+static const char *state_text(const struct cfs_ctl_source *source, const struct cfs_pool_status *pool, char *text,
+                              size_t size)
+{
+    long long since = pool->state_ms / 1000;
+    switch (pool->state) {
+    case CFS_POOL_CONNECTED:
+        return source->fs ? "connected" : "unmounted; what is left is being written";
+    case CFS_POOL_RECONNECTING:
+        snprintf(text, size, "reconnecting for %lld s, %u attempts; programs wait", since, pool->attempts);
+        return text;
+    case CFS_POOL_NEEDS_LOGIN:
+        return "the server refuses the login: unmount, and mount again";
+    case CFS_POOL_REFUSED:
+        return "the server shows another host key: unmount, and see what mount says";
+    case CFS_POOL_OFFLINE:
+        snprintf(text, size, "offline for %lld s, reconnecting, %u attempts; programs get errors", since,
+                 pool->attempts);
+        return text;
+    case CFS_POOL_CLOSED:
+        break;
+    }
+    return "the connection is lost";
 }
 
 /* The path of what a request is about; the caller frees. */
@@ -111,14 +135,14 @@ static const char *rate_text(uint64_t rate, char *text, size_t size)
 void cfs_ctl_status_text(const struct cfs_ctl_source *source, struct cfs_buffer *out)
 {
     struct facts facts;
-    char first[16], second[16], third[16], fourth[16];
+    char first[16], second[16], third[16], fourth[16], state[128];
     collect(source, &facts);
     const struct cfs_pool_status *pool = &facts.pool;
     const struct cfs_profile *profile = source->profile;
 
     title(out, source->mountpoint);
     line(out, "source", "%s", profile->source);
-    line(out, "state", "%s", state_of(source, pool, true));
+    line(out, "state", "%s", state_text(source, pool, state, sizeof(state)));
     line(out, "server", "%s@%s (%s) %s", profile->user, profile->host, pool->ssh.address, pool->ssh.server_banner);
     line(out, "login", "%s", pool->ssh.login_method);
     line(out, "host key", "%s %s", pool->ssh.host_key_type, pool->ssh.host_key_fingerprint);
@@ -218,7 +242,7 @@ static void json_counters(struct cfs_json *json, const struct facts *facts)
 void cfs_ctl_status_line(const struct cfs_ctl_source *source, struct cfs_buffer *out)
 {
     struct facts facts;
-    char read[16], written[16], dirty[16], text[512];
+    char read[16], written[16], dirty[16], state[128], text[512];
     collect(source, &facts);
     title(out, source->mountpoint);
     if (out->failed)
@@ -226,7 +250,8 @@ void cfs_ctl_status_line(const struct cfs_ctl_source *source, struct cfs_buffer 
     out->length--; /* the newline */
     snprintf(text, sizeof(text),
              ": %s, %s/s read, %s/s written, %s to be written, %zu waiting (oldest %" PRId64 ".%" PRId64 " s)\n",
-             state_of(source, &facts.pool, true), rate_text(facts.rates[CFS_RATE_READ], read, sizeof(read)),
+             state_text(source, &facts.pool, state, sizeof(state)),
+             rate_text(facts.rates[CFS_RATE_READ], read, sizeof(read)),
              rate_text(facts.rates[CFS_RATE_WRITTEN], written, sizeof(written)),
              cfs_text_format_size(facts.cache.dirty_bytes, dirty, sizeof(dirty)), facts.waiting, facts.oldest_ms / 1000,
              facts.oldest_ms % 1000 / 100);
@@ -269,7 +294,9 @@ void cfs_ctl_status_json(const struct cfs_ctl_source *source, struct cfs_buffer 
     cfs_json_text(&json, "source", source->profile->source);
     cfs_json_text(&json, "host", source->profile->host);
     cfs_json_text(&json, "user", source->profile->user);
-    cfs_json_text(&json, "state", state_of(source, &facts.pool, false));
+    cfs_json_text(&json, "state", state_of(source, &facts.pool));
+    cfs_json_number(&json, "state_ms", (uint64_t)facts.pool.state_ms);
+    cfs_json_number(&json, "reconnects", facts.pool.reconnects);
     cfs_json_number(&json, "pid", (uint64_t)getpid());
     cfs_json_number(&json, "up_ms", (uint64_t)facts.up_ms);
     cfs_json_number(&json, "connections", facts.pool.sessions);

@@ -60,8 +60,8 @@ void cfs_reconnect_ready(struct cfs_pool *pool)
 void cfs_reconnect_note(struct cfs_pool *pool, const char *reason)
 {
     pthread_mutex_lock(&pool->lock);
-    snprintf(pool->again.why, sizeof(pool->again.why), "%s", reason);
-    snprintf(pool->last_error, sizeof(pool->last_error), "%s", reason);
+    snprintf(pool->again.why, sizeof(pool->again.why), "%.*s", (int)sizeof(pool->again.why) - 1, reason);
+    snprintf(pool->last_error, sizeof(pool->last_error), "%.*s", (int)sizeof(pool->last_error) - 1, reason);
     pthread_mutex_unlock(&pool->lock);
 }
 

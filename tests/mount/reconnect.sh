@@ -57,6 +57,13 @@ disturb()
     done
 }
 
+# expect_state WORD TEXT : what status says, to programs and to people.
+expect_state()
+{
+    expect_match "state for programs" "\"state\":\"$1\"" "$(clusterfs status --json "$mnt")"
+    expect_match "state" "state +$2" "$(clusterfs status "$mnt")"
+}
+
 restart_at_once()
 {
     sshd_goes_away
@@ -127,6 +134,7 @@ nobody_waits_for_ever()
     must timeout -s KILL 60 python3 -c 'import os, sys; os.statvfs(sys.argv[1])' "$mnt"
     run timeout -s KILL 60 cat "$mnt/here"
     expect_match "how cat ended" '^1$' "$code"
+    expect_state offline "offline for [0-9]+ s, reconnecting, [0-9]+ attempts; programs get errors"
     sshd_comes_back
     is_of_use()
     {
@@ -149,6 +157,7 @@ who_waits_can_end()
         [ "$(clusterfs status --json "$mnt" | sed -n 's/.*"requests_waiting":\([0-9]*\).*/\1/p')" -gt 0 ]
     }
     wait_until is_waiting
+    expect_state reconnecting "reconnecting for [0-9]+ s, [0-9]+ attempts; programs wait"
     kill -INT "$waits"
     wait_gone "$waits"
     sshd_comes_back
@@ -168,6 +177,7 @@ another_key_is_refused()
     run timeout -s KILL 60 ls "$mnt/here"
     expect_match "how ls ended" '^[12]$' "$code"
     must grep -q "is not made again by itself.*key" "$sandbox/job.log"
+    expect_state refused "the server shows another host key"
     unmount_device
 }
 
