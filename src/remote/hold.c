@@ -9,26 +9,36 @@
  * What the own handle is asked for to compare it with the stripes goes in front of all data, or it would wait
  * behind them.
  *
- * It lasts until all the stripes are there or have failed, but no longer than a few round trips. */
+ * It lasts until all the stripes are there or have failed, but no longer than a few round trips. So it does where the
+ * lane of a further session is just starting, as in the first moment after the mount. */
 #include "remote/pool_priv.h"
 
-enum { OWN_SHARE = 128 * 1024, ROUND_TRIPS = 4, LEAST_MS = 500 };
+enum { OWN_SHARE = 128 * 1024, ROUND_TRIPS = 4, LEAST_MS = 500, LANE_ROUND_TRIPS = 3 };
 
 static void on_too_long(struct cfs_timer *timer)
 {
     cfs_hold_end(cfs_container_of(timer, struct cfs_remote_file, hold.timer));
 }
 
+static void begin(struct cfs_remote_file *file, unsigned unasked, int64_t limit_ms)
+{
+    if (!file->hold.is_on)
+        file->hold.left = OWN_SHARE;
+    file->hold.is_on = true;
+    file->hold.unasked = unasked;
+    file->hold.timer.expired = on_too_long;
+    cfs_loop_start_timer(file->pool->loop, &file->hold.timer, limit_ms);
+}
+
 void cfs_hold_begin(struct cfs_remote_file *file, unsigned stripes)
 {
-    struct cfs_pool *pool = file->pool;
-    if (stripes == 0)
-        return;
-    file->hold.is_on = true;
-    file->hold.unasked = stripes;
-    file->hold.left = OWN_SHARE;
-    file->hold.timer.expired = on_too_long;
-    cfs_loop_start_timer(pool->loop, &file->hold.timer, ROUND_TRIPS * cfs_pool_round_trip_ms(pool) + LEAST_MS);
+    if (stripes > 0)
+        begin(file, stripes, ROUND_TRIPS * cfs_pool_round_trip_ms(file->pool) + LEAST_MS);
+}
+
+void cfs_hold_begin_for_lane(struct cfs_remote_file *file)
+{
+    begin(file, !file->own_asked, LANE_ROUND_TRIPS * cfs_pool_round_trip_ms(file->pool) + 1);
 }
 
 void cfs_hold_asked(struct cfs_remote_file *file)

@@ -144,6 +144,7 @@ struct cfs_stripe {
 /* Reads of a file that wait for its first stripes: see hold.c. */
 struct cfs_hold {
     bool is_on;
+    bool for_lane;    /* it was, for a lane that was starting: once */
     unsigned unasked; /* stripes that were not asked for yet */
     size_t left;      /* bytes that need not wait */
     struct cfs_timer timer;
@@ -192,6 +193,7 @@ struct cfs_remote_file {
     bool not_to_stripe; /* what its path leads to may be another file */
     struct cfs_hold hold;
     struct cfs_mark mark;
+    bool own_asked;            /* for this: */
     struct cfs_own_look *own;  /* stripes.c; NULL: was not asked for */
     struct cfs_list undecided; /* openings of stripes that wait for it, or for the mark */
     /* pool->lock */
@@ -256,6 +258,8 @@ void cfs_session_reaped(struct cfs_lane *lane);
 /* LENGTH bytes of bulk data more are to be moved: opens stripes, and more sessions, where that is worth while. */
 void cfs_stripes_consider(struct cfs_remote_file *file, size_t length);
 bool cfs_stripe_is_up(const struct cfs_stripe *stripe);
+/* The lane of a further session is ready: files that are held for it go on. */
+void cfs_stripes_lane_ready(struct cfs_pool *pool);
 /* The lanes that may carry stripes of FILE: the further sessions', then others of session 0. NULL behind the last. */
 struct cfs_lane *cfs_stripes_lane(const struct cfs_remote_file *file, unsigned number);
 /* HANDLE leads to the same file: the file's from now on. False: there are enough. */
@@ -319,6 +323,8 @@ void cfs_spread_done(struct cfs_part *part, struct cfs_lane *lane, size_t length
 
 /* STRIPES of FILE, of which it has none yet, are going to be asked for. */
 void cfs_hold_begin(struct cfs_remote_file *file, unsigned stripes);
+/* The lane for the first of them is starting. */
+void cfs_hold_begin_for_lane(struct cfs_remote_file *file);
 /* One of them was asked for. */
 void cfs_hold_asked(struct cfs_remote_file *file);
 /* They are there, or will not come; also before FILE is freed. */

@@ -191,6 +191,7 @@ void cfs_session_ready(struct cfs_lane *lane)
         cfs_loop_start_timer(pool->loop, &pool->idle_timer, pool->idle_ms);
     count_sessions(pool, 1);
     cfs_log_info("pool", "session %u carries data, too", lane->session);
+    cfs_stripes_lane_ready(pool);
 }
 
 /* A lane that never was ready belongs to a server that lets in, but gives no channel: not tried again. */

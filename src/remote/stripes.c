@@ -175,8 +175,10 @@ static void start_asking(struct cfs_operation *operation)
     struct cfs_remote_file *file = cfs_container_of(operation, struct own_asking, operation)->file;
     if (!cfs_lane_is_up(file->lane))
         cfs_operation_finish(operation, -EAGAIN);
-    else if (cfs_look_ask(&file->own->look, operation, file->lane, &file->handle, file->own->places, on_own_look))
+    else if (cfs_look_ask(&file->own->look, operation, file->lane, &file->handle, file->own->places, on_own_look)) {
+        file->own_asked = true;
         cfs_hold_asked(file);
+    }
 }
 
 static void asking_ends(struct cfs_operation *operation)
@@ -184,8 +186,11 @@ static void asking_ends(struct cfs_operation *operation)
     struct cfs_remote_file *file = cfs_container_of(operation, struct own_asking, operation)->file;
     struct cfs_list *link;
     bool is_known = file->own->is_known;
-    if (!is_known)
+    if (!is_known) {
         file->not_to_stripe = true;
+        if (file->stripes_coming == 0)
+            cfs_hold_end(file);
+    }
     while ((link = cfs_list_pop_front(&file->undecided))) {
         struct opening *opening = cfs_container_of(link, struct opening, link);
         if (is_known)
@@ -347,6 +352,38 @@ struct cfs_lane *cfs_stripes_lane(const struct cfs_remote_file *file, unsigned n
     return NULL;
 }
 
+static void open_stripes(struct cfs_remote_file *file)
+{
+    struct cfs_lane *lane;
+    unsigned count = count_stripes(file);
+    for (unsigned i = 0; (lane = cfs_stripes_lane(file, i)) && count < CFS_STRIPES_MAX; i++) {
+        if (has_stripe_on(file, lane))
+            continue;
+        open_stripe(file, lane);
+        count++;
+    }
+}
+
+static bool is_lane_starting(const struct cfs_pool *pool)
+{
+    for (unsigned i = pool->lanes_wanted; i < CFS_LANES_MAX; i++) {
+        if (pool->lanes[i].state == CFS_LANE_STARTING)
+            return true;
+    }
+    return false;
+}
+
+/* What is read from now on waits for the stripes that were opened, or could be in a moment. */
+static void hold(struct cfs_remote_file *file)
+{
+    if (file->stripes_coming > 0) {
+        cfs_hold_begin(file, file->stripes_coming + !file->own_asked);
+    } else if (!file->hold.for_lane && is_lane_starting(file->pool)) {
+        file->hold.for_lane = true;
+        cfs_hold_begin_for_lane(file);
+    }
+}
+
 /* Is it worth while, and is there anything to be had? */
 void cfs_stripes_consider(struct cfs_remote_file *file, size_t length)
 {
@@ -364,19 +401,28 @@ void cfs_stripes_consider(struct cfs_remote_file *file, size_t length)
     /* A close that waits ends the file when its turn has come. */
     if (file->stripes_coming > 0 || file->gate.exclusive > 0)
         return;
-    unsigned count = count_stripes(file);
-    struct cfs_lane *lane;
-    bool is_beginning = !is_written(file) && count == 0 && file->moved <= BEGINNING * piece;
-    for (unsigned i = 0; (lane = cfs_stripes_lane(file, i)) && count < CFS_STRIPES_MAX; i++) {
-        if (has_stripe_on(file, lane))
-            continue;
-        open_stripe(file, lane);
-        count++;
-    }
+    bool is_beginning = !is_written(file) && count_stripes(file) == 0 && file->moved <= BEGINNING * piece;
+    open_stripes(file);
     if (is_written(file) && file->stripes_coming > 0)
         cfs_mark_want(file);
-    if (is_beginning && file->stripes_coming > 0)
-        cfs_hold_begin(file, file->stripes_coming + !file->own->is_known);
+    if (is_beginning)
+        hold(file);
+}
+
+void cfs_stripes_lane_ready(struct cfs_pool *pool)
+{
+    struct cfs_list *link;
+    cfs_list_each (link, &pool->files) {
+        struct cfs_remote_file *file = cfs_container_of(link, struct cfs_remote_file, link);
+        if (!file->hold.is_on || file->stripes_coming > 0)
+            continue;
+        if (file->gate.exclusive == 0 && !file->not_to_stripe)
+            open_stripes(file);
+        if (file->stripes_coming > 0)
+            hold(file);
+        else
+            cfs_hold_end(file);
+    }
 }
 
 static void forget(struct cfs_remote_file *file, struct cfs_stripe *stripe)

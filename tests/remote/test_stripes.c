@@ -179,6 +179,40 @@ static void reads_wait_for_the_stripes_of_a_large_file_but_not_for_long(void **s
     assert_int_equal(sync_close(&fixture->driver, file), 0);
 }
 
+/* As in the first moment after the mount: the server of the second session starts when there is a file "go". */
+static void reads_wait_for_a_lane_that_is_starting(void **state)
+{
+    enum { COUNT = 8 };
+    struct pool_fixture *fixture = *state;
+    static uint8_t bytes[COUNT][PIECE];
+    struct sync_call calls[COUNT];
+    make_file(fixture, "large", 16 * MEBIBYTE, 1);
+    struct cfs_transport *transport = pool_fixture_transport(
+        fixture, "mkdir \"$1/first\" 2>/dev/null || while ! [ -e \"$1/work/go\" ]; do sleep 0.01; done");
+    const struct cfs_pool_options options = {.lanes = 1, .sessions = 2, .op_timeout_ms = TEST_LIMIT_MS};
+    transport->round_trip_ms = TEST_LIMIT_MS;
+    assert_int_equal(pool_fixture_open(fixture, transport, options), 0);
+    struct cfs_remote *remote = fixture->driver.remote;
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "large", O_RDONLY);
+    for (size_t i = 0; i < COUNT; i++) {
+        sync_init(&calls[i]);
+        sync_begin(&calls[i]);
+        remote->operations->read(remote, &calls[i].call, file, i * PIECE, PIECE, bytes[i]);
+        sync_submitted(&calls[i]);
+    }
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(sync_lstat(&fixture->driver, "large", NULL), 0);
+    assert_false(sync_is_done(&calls[COUNT - 1]));
+    assert_int_equal(handles_on(fixture, "large"), 1);
+    make_file(fixture, "go", 8, 1);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_int_equal(sync_wait(&fixture->driver, &calls[i]), 0);
+        sync_fini(&calls[i]);
+    }
+    assert_int_equal(handles_on(fixture, "large"), 2);
+    assert_int_equal(sync_close(&fixture->driver, file), 0);
+}
+
 /* The close is on its way when the reads, which it waits for, give reason for further handles. */
 static void a_file_may_be_closed_while_it_gets_stripes(void **state)
 {
@@ -592,6 +626,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CHECK(a_large_file_is_read_by_several_sessions),
         CHECK(reads_wait_for_the_stripes_of_a_large_file_but_not_for_long),
+        CHECK(reads_wait_for_a_lane_that_is_starting),
         CHECK(a_file_may_be_closed_while_it_gets_stripes),
         CHECK(small_and_random_reads_open_no_session),
         CHECK(a_file_that_was_replaced_is_not_mixed),
