@@ -135,6 +135,14 @@ static bool may_pass(struct cfs_operation *operation)
     return true;
 }
 
+/* It was sent, but has not reached the other end: there is nothing to be waited for. */
+static bool is_cut(const struct cfs_operation *operation)
+{
+    struct cfs_transport *transport = operation->pool->transport;
+    return operation->replay != CFS_REPLAY_NEVER && operation->pool->again.is_wanted && transport->operations->is_cut &&
+           transport->operations->is_cut(transport, operation->pool->op_timeout_ms / 2);
+}
+
 static void on_deadline(struct cfs_timer *timer)
 {
     struct cfs_operation *operation = cfs_container_of(timer, struct cfs_operation, deadline);
@@ -148,6 +156,8 @@ static void on_deadline(struct cfs_timer *timer)
         cfs_loop_start_timer(pool->loop, timer, left);
     else if (operation->reroute && operation->lane->session > 0)
         cfs_session_stalled(operation->lane); /* which sends it again, elsewhere */
+    else if (is_cut(operation))
+        cfs_pool_drop_connection(pool, "the network does not carry anything"); /* and it waits for another one */
     else
         cfs_operation_finish(operation, -ETIMEDOUT);
 }

@@ -41,6 +41,9 @@ struct cfs_transport_operations {
     struct cfs_stream *(*open_stream)(struct cfs_transport *transport, unsigned session);
     /* Why a stream failed, as a sentence with its kind. Fills ERROR; never fails. */
     void (*stream_error)(struct cfs_transport *transport, const struct cfs_stream *stream, struct cfs_error *error);
+    /* For at least MS nothing that session 0 has sent was acknowledged by the machine at the other end: the network is
+     * gone, or that machine. On the loop's thread. NULL: cannot be told. */
+    bool (*is_cut)(struct cfs_transport *transport, int64_t ms);
     /* Facts of session 0, for status; zeroed where there is no SSH. */
     void (*facts)(struct cfs_transport *transport, struct cfs_ssh_facts *ret_facts);
     /* Ends it: streams must be closed (or be closed by tasks already posted). Joins the thread. */

@@ -373,6 +373,11 @@ static void facts(struct cfs_transport *transport, struct cfs_ssh_facts *ret_fac
     pthread_mutex_unlock(&self->lock);
 }
 
+static bool is_cut(struct cfs_transport *transport, int64_t ms)
+{
+    return cfs_ssh_session_is_cut(of(transport)->current, ms);
+}
+
 static void free_parts(struct ssh_transport *self)
 {
     if (self->cancel_fd >= 0)
@@ -416,6 +421,7 @@ static const struct cfs_transport_operations operations = {
     .loop = loop_of,
     .add_session = add_session,
     .reconnect = reconnect,
+    .is_cut = is_cut,
     .drop_session = drop_session,
     .open_stream = open_stream,
     .stream_error = stream_error,

@@ -53,11 +53,11 @@ src_ssh_libssh_a_SOURCES += \
 	src/ssh/lookup.h \
 	src/ssh/ring.c \
 	src/ssh/ring.h \
-	src/ssh/round_trip.c \
-	src/ssh/round_trip.h \
 	src/ssh/session.c \
 	src/ssh/session_priv.h \
 	src/ssh/session_thread.c \
+	src/ssh/tcp.c \
+	src/ssh/tcp.h \
 	src/ssh/transport.c \
 	src/ssh/transport.h \
 	src/ssh/wait.c \

@@ -6,8 +6,8 @@
 #include "ssh/dial.h"
 #include "ssh/host_key.h"
 #include "ssh/kex.h"
-#include "ssh/round_trip.h"
 #include "ssh/session_priv.h"
+#include "ssh/tcp.h"
 #include "ssh/waiter.h"
 #include <errno.h>
 #include <stdio.h>
@@ -309,6 +309,11 @@ void cfs_ssh_session_left(struct cfs_ssh_session *session)
 struct cfs_loop *cfs_ssh_session_loop(struct cfs_ssh_session *session)
 {
     return session->loop;
+}
+
+bool cfs_ssh_session_is_cut(const struct cfs_ssh_session *session, int64_t ms)
+{
+    return session->transport && cfs_ssh_is_cut(session->transport->fd, ms);
 }
 
 void cfs_ssh_session_facts(const struct cfs_ssh_session *session, struct cfs_ssh_facts *ret_facts)

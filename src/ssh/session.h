@@ -103,6 +103,9 @@ struct cfs_ssh_facts {
     bool is_openssh;               /* the server says that it is OpenSSH's */
     bool by_person;                /* somebody had to answer or touch something for it */
 };
+/* Bytes are sent, and for at least MS the other end's kernel has acknowledged nothing. (A server that stands still,
+ * below a kernel that does not, is not cut off.) On the session's thread. False, too, where the system cannot tell. */
+bool cfs_ssh_session_is_cut(const struct cfs_ssh_session *session, int64_t ms);
 void cfs_ssh_session_facts(const struct cfs_ssh_session *session, struct cfs_ssh_facts *ret_facts);
 
 #endif

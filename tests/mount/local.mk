@@ -30,6 +30,7 @@ MOUNT_TESTS += \
 # The command line, logins, errors and options.
 MOUNT_TESTS += \
 	tests/mount/connections.sh \
+	tests/mount/cut.sh \
 	tests/mount/early-login.sh \
 	tests/mount/errors.sh \
 	tests/mount/lifecycle.sh \
