@@ -11,7 +11,7 @@ evil="$(command -v python3) '$sandbox/evil_sftp_server.py'"
 alive()
 {
     ! is_gone "$mount_pid" || fail "the process has ended after $1"
-    expect_match "status after $1" '"state":"(connected|lost)"' "$(clusterfs status --json "$mnt")"
+    expect_match "status after $1" '"state":"(connected|reconnecting|lost)"' "$(clusterfs status --json "$mnt")"
 }
 
 expect_content()
