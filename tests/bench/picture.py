@@ -8,7 +8,7 @@ import math
 
 from report import BASE
 
-WIDTH, LEFT, RIGHT, TOP, BOTTOM = 860, 208, 262, 74, 44
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 900, 240, 262, 74, 44
 BAR, BETWEEN, GAP = 13, 2, 11
 
 STYLE = """
