@@ -6,12 +6,6 @@
 
 static const unsigned ALL = CFS_REMOTE_SIZE | CFS_REMOTE_OWNER | CFS_REMOTE_MODE | CFS_REMOTE_TIMES;
 
-/* An error after which the change may have been made all the same. */
-static bool is_unknown(int error)
-{
-    return error == -ETIMEDOUT || error == -EINTR || error == -EIO || error == -ENOTCONN;
-}
-
 /* --- mkdir --- */
 
 static void run_mkdir(struct cfs_job *job)
@@ -172,7 +166,7 @@ static bool was_removed(struct cfs_job *job)
 static void settle_removed(struct cfs_job *job, int error)
 {
     struct cfs_behind *behind = job->behind;
-    if (error < 0 && error != -ENOENT && !is_unknown(error))
+    if (error < 0 && error != -ENOENT && !cfs_remote_outcome_is_unknown(error))
         return;
     cfs_own_forget(&behind->own, job->path);
     cfs_failure_forget(behind, job->path);
@@ -287,7 +281,7 @@ static void settle_rename(struct cfs_job *job, int error)
         cfs_failure_note(behind, job->other, "the renamed file could not take its place", error);
         cfs_behind_tell(behind, job->path, true);
         cfs_behind_tell(behind, job->other, true);
-    } else if (is_unknown(error)) {
+    } else if (cfs_remote_outcome_is_unknown(error)) {
         cfs_own_forget(&behind->own, job->path);
         cfs_own_forget(&behind->own, job->other);
     }
@@ -361,7 +355,7 @@ static void settle_waiting(struct cfs_job *job, int error)
     struct cfs_own *own = cfs_set_own(job);
     if (!own)
         return;
-    bool is_certain = error < 0 ? !is_unknown(error) : own->changes == job->own_changes;
+    bool is_certain = error < 0 ? !cfs_remote_outcome_is_unknown(error) : own->changes == job->own_changes;
     if (!is_certain && own->path)
         cfs_own_forget(&behind->own, own->path);
     else if (is_certain && error == 0)

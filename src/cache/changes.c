@@ -93,12 +93,6 @@ struct changing {
     bool vouched; /* nothing that is known stands against it */
 };
 
-/* An error after which the change may have been made all the same. */
-static bool is_unknown(int error)
-{
-    return error == -ETIMEDOUT || error == -EINTR || error == -EIO || error == -ENOTCONN;
-}
-
 static void enter_outcome(struct cfs_names *names, struct changing *changing, int error)
 {
     bool alone = changing->change.alone && (!changing->second.name || changing->second.alone);
@@ -107,7 +101,7 @@ static void enter_outcome(struct cfs_names *names, struct changing *changing, in
     } else if (changing->keeps) {
         cfs_name_touched(names, changing->change.name);
     } else {
-        if (changing->renames && (error == 0 || is_unknown(error)))
+        if (changing->renames && (error == 0 || cfs_remote_outcome_is_unknown(error)))
             cfs_name_cast_adrift(changing->change.name);
         cfs_name_doubt(names, changing->change.name);
         if (changing->second.name)

@@ -3,12 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* An error after which the change may have been made all the same. */
-static bool is_unknown(int error)
-{
-    return error == -ETIMEDOUT || error == -EINTR || error == -EIO || error == -ENOTCONN;
-}
-
 /* --- lstat --- */
 
 static void lstat_done(struct cfs_cache_call *base)
@@ -60,7 +54,7 @@ void cfs_content_attributes_set(struct cfs_content_call *call, int error)
     pthread_mutex_lock(&contents->lock);
     /* Without a turn the file may have been opened meanwhile. */
     struct cfs_content *content = call->turn.content ? call->content : cfs_content_find(contents, call->path);
-    if (content && set & CFS_REMOTE_SIZE && (error == 0 || is_unknown(error))) {
+    if (content && set & CFS_REMOTE_SIZE && (error == 0 || cfs_remote_outcome_is_unknown(error))) {
         if (error == 0 && content == call->turn.content)
             cfs_content_truncated(content, call->attributes.size);
         else
@@ -113,7 +107,7 @@ static void unlink_done(struct cfs_cache_call *base)
     int error = base->lower.error;
     pthread_mutex_lock(&contents->lock);
     struct cfs_content *content = cfs_content_find(contents, call->path);
-    if (content && (error == 0 || error == -ENOENT || is_unknown(error)))
+    if (content && (error == 0 || error == -ENOENT || cfs_remote_outcome_is_unknown(error)))
         cfs_content_detach(content);
     pthread_mutex_unlock(&contents->lock);
     cfs_cache_call_pass(base);
@@ -143,7 +137,7 @@ static void rename_done(struct cfs_cache_call *base)
     pthread_mutex_lock(&contents->lock);
     if (error == 0) {
         cfs_contents_renamed(contents, call->path, call->other);
-    } else if (is_unknown(error)) {
+    } else if (cfs_remote_outcome_is_unknown(error)) {
         detach_path(contents, call->path);
         detach_path(contents, call->other);
     }

@@ -26,6 +26,7 @@
 #define CFS_REMOTE_REMOTE_H
 
 #include "base/cleanup.h"
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -97,6 +98,12 @@ struct cfs_remote_call {
     struct cfs_remote_result result;
     void *implementation; /* the remote's, while the call is in flight; NULL otherwise */
 };
+
+/* An error after which a change may have been made all the same. */
+static inline bool cfs_remote_outcome_is_unknown(int error)
+{
+    return error == -ETIMEDOUT || error == -EINTR || error == -EIO || error == -ENOTCONN;
+}
 
 enum cfs_remote_capability {
     CFS_REMOTE_CAN_LINK = 1 << 0,

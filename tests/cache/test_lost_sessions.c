@@ -37,20 +37,6 @@ static uint64_t draw(struct model *model, uint64_t below)
     return (z ^ (z >> 31)) % below;
 }
 
-/* The number of one that has ended may be another process's by now. */
-static bool is_our_child(pid_t pid)
-{
-    char path[64], line[128];
-    int parent = 0;
-    snprintf(path, sizeof(path), "/proc/%d/status", pid);
-    FILE *status = fopen(path, "r");
-    while (status && fgets(line, sizeof(line), status) && sscanf(line, "PPid: %d", &parent) != 1)
-        ;
-    if (status)
-        fclose(status);
-    return parent == getpid();
-}
-
 /* A server of a further session, if there is one. */
 static void kill_one(struct model *model)
 {
@@ -63,7 +49,7 @@ static void kill_one(struct model *model)
     }
     if (file)
         fclose(file);
-    if (chosen && is_our_child(chosen))
+    if (chosen && pool_fixture_is_below_us(chosen))
         model->killed += kill(chosen, SIGKILL) == 0;
 }
 

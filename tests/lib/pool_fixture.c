@@ -87,3 +87,21 @@ size_t pool_fixture_servers(struct pool_fixture *fixture, pid_t pids[POOL_FIXTUR
     fclose(file);
     return count;
 }
+
+bool pool_fixture_is_below_us(pid_t pid)
+{
+    for (int depth = 0; depth < 4 && pid > 1; depth++) {
+        char path[64], line[128];
+        int parent = 0;
+        snprintf(path, sizeof(path), "/proc/%d/status", pid);
+        FILE *status = fopen(path, "r");
+        while (status && fgets(line, sizeof(line), status) && sscanf(line, "PPid: %d", &parent) != 1)
+            ;
+        if (status)
+            fclose(status);
+        if (parent == getpid())
+            return true;
+        pid = parent;
+    }
+    return false;
+}

@@ -30,4 +30,7 @@ struct cfs_remote_file *pool_fixture_file(struct pool_fixture *fixture, const ch
 /* The process ids of all servers that were started, in that order; how many they are. */
 size_t pool_fixture_servers(struct pool_fixture *fixture, pid_t pids[POOL_FIXTURE_SERVERS]);
 
+/* PID is a process of ours, or a few below: the number of one that has ended may be another process's by now. */
+bool pool_fixture_is_below_us(pid_t pid);
+
 #endif

@@ -26,25 +26,6 @@ static void open_pool(struct pool_fixture *fixture, const char *before, uint32_t
     test_wait_until(pool_fixture_status(fixture).lanes == 2);
 }
 
-/* The number of one that has ended may be another process's by now. */
-static bool is_below_us(pid_t pid)
-{
-    for (int depth = 0; depth < 4 && pid > 1; depth++) {
-        char path[64], line[128];
-        int parent = 0;
-        snprintf(path, sizeof(path), "/proc/%d/status", pid);
-        FILE *status = fopen(path, "r");
-        while (status && fgets(line, sizeof(line), status) && sscanf(line, "PPid: %d", &parent) != 1)
-            ;
-        if (status)
-            fclose(status);
-        if (parent == getpid())
-            return true;
-        pid = parent;
-    }
-    return false;
-}
-
 static unsigned signal_all(struct pool_fixture *fixture, const char *list, int signal)
 {
     char *path CFS_AUTO_FREE = scratch_path(fixture->folder, list);
@@ -52,7 +33,7 @@ static unsigned signal_all(struct pool_fixture *fixture, const char *list, int s
     unsigned count = 0;
     int pid;
     while (file && fscanf(file, "%d", &pid) == 1)
-        count += is_below_us(pid) && kill(pid, signal) == 0;
+        count += pool_fixture_is_below_us(pid) && kill(pid, signal) == 0;
     if (file)
         fclose(file);
     return count;
