@@ -43,4 +43,5 @@ MOUNT_TESTS += \
 	tests/mount/hostile.sh \
 	tests/mount/mount8.sh \
 	tests/mount/reconnect.sh \
-	tests/mount/ordinary-user.sh
+	tests/mount/ordinary-user.sh \
+	tests/mount/three-kills.sh
