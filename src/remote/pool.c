@@ -77,6 +77,13 @@ static void forget_session(struct cfs_lane *lane, enum cfs_lane_state was)
     pool->sessions_coming -= was == CFS_LANE_STARTING;
 }
 
+/* Or a request that the network has held could arrive after what was sent again, and undo what came later. */
+static void abort_session(struct cfs_pool *pool, unsigned session)
+{
+    if (pool->transport->operations->abort_session)
+        pool->transport->operations->abort_session(pool->transport, session);
+}
+
 static void reap(struct cfs_task *task)
 {
     struct cfs_pool *pool = cfs_container_of(task, struct cfs_pool, reap_task);
@@ -86,6 +93,8 @@ static void reap(struct cfs_task *task)
     bool lost = pool->lost;
     memcpy(reason, pool->last_error, sizeof(reason));
     pthread_mutex_unlock(&pool->lock);
+    if (lost)
+        abort_session(pool, 0);
     for (unsigned i = 0; i < CFS_LANES_ALL; i++) {
         struct cfs_lane *lane = &pool->lanes[i];
         if (!lane->client || !(lost || lane->doomed))
@@ -93,6 +102,7 @@ static void reap(struct cfs_task *task)
         enum cfs_lane_state was = lane->doomed ? CFS_LANE_CLOSED : lane->state; /* else its session has been told */
         cfs_lane_close(lane, lane->state == CFS_LANE_REFUSED ? CFS_LANE_REFUSED : CFS_LANE_CLOSED);
         if (lane->session > 0) {
+            abort_session(pool, lane->session);
             forget_session(lane, was);
             cfs_session_reaped(lane);
         }

@@ -34,6 +34,9 @@ struct cfs_transport_operations {
      * host key is checked as at first, and nobody is asked for anything. On the loop's thread, one at a time.
      * `reconnected` is called later, on that thread, unless the transport is freed before. -errno: it will not be. */
     int (*reconnect)(struct cfs_transport *transport, cfs_transport_reconnected *reconnected, void *context);
+    /* The session is lost, or of no use: what it has sent and has not arrived does not arrive any more. Its streams
+     * fail soon, if they have not. On the loop's thread. NULL: nothing can be on its way. */
+    void (*abort_session)(struct cfs_transport *transport, unsigned session);
     /* Ends one that was added; its streams must have been closed. On the loop's thread. The number may come again. */
     void (*drop_session)(struct cfs_transport *transport, unsigned session);
     /* A new stream to an SFTP server, in a session; on the loop's thread; NULL when memory is short or the transport

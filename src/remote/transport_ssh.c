@@ -260,6 +260,14 @@ static int add_session(struct cfs_transport *transport, cfs_transport_added *add
     return error;
 }
 
+static void abort_session(struct cfs_transport *transport, unsigned number)
+{
+    struct ssh_transport *self = of(transport);
+    struct cfs_ssh_session *session = number > 0 ? self->sessions[number] : self->current;
+    if (session)
+        cfs_ssh_session_abort(session);
+}
+
 static void drop_session(struct cfs_transport *transport, unsigned number)
 {
     struct ssh_transport *self = of(transport);
@@ -422,6 +430,7 @@ static const struct cfs_transport_operations operations = {
     .add_session = add_session,
     .reconnect = reconnect,
     .is_cut = is_cut,
+    .abort_session = abort_session,
     .drop_session = drop_session,
     .open_stream = open_stream,
     .stream_error = stream_error,

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 
 struct cfs_prompter {
-    /* Asks for a line; TEXT is a whole question ("Passphrase for /home/a/.ssh/id_rsa: "), already printable. The answer is a secret
-     * unless ECHO: the caller wipes it with cfs_secret_free. Blocks; may be called on any thread, one at a time.
-     * -ENOTTY when nobody can be asked, -ECANCELED when the person gave up. */
+    /* Asks for a line; TEXT is a whole question ("Passphrase for /home/a/.ssh/id_rsa: "), already printable. The answer
+     * is a secret unless ECHO: the caller wipes it with cfs_secret_free. Blocks; may be called on any thread, one at a
+     * time. -ENOTTY when nobody can be asked, -ECANCELED when the person gave up. */
     int (*ask)(struct cfs_prompter *prompter, const char *text, bool echo, char **ret_answer);
     /* A question to be answered by "yes" or "no" (host keys). 1, 0, or -errno as above. */
     int (*confirm)(struct cfs_prompter *prompter, const char *text);

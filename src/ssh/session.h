@@ -70,7 +70,11 @@ CFS_CHECKED int cfs_ssh_connect_again(struct cfs_ssh_session *host, const struct
  * already posted to the loop). Not on the session's own thread. NULL is fine. */
 void cfs_ssh_session_free(struct cfs_ssh_session *session);
 CFS_DEFINE_CLEANUP(struct cfs_ssh_session, cfs_ssh_session_free)
-/* The same for one beside another, on that thread, without waiting. NULL is fine. */
+/* The connection is of no use: streams fail with -ECONNRESET, soon. What was sent and has not arrived at the server's
+ * machine will not arrive: it cannot come after what is sent instead, by another connection. On the session's thread.
+ */
+void cfs_ssh_session_abort(struct cfs_ssh_session *session);
+/* As cfs_ssh_session_free, for one beside another, on that thread, without waiting. NULL is fine. */
 void cfs_ssh_session_drop(struct cfs_ssh_session *session);
 
 /* The session's loop, for posting work to its thread. Lives as long as the session. */

@@ -87,7 +87,7 @@ static void end(struct cfs_ssh_session *session)
     cfs_list_each (link, &session->channels)
         cfs_container_of(link, struct cfs_ssh_channel, link)->channel = NULL;
     if (!session->stopping)
-        cfs_ssh_transport_silence(transport);
+        cfs_ssh_transport_abort(transport); /* requests are sent again by another connection, before these arrive */
     cfs_ssh_transport_close(transport);
     cfs_ssh_channels_fail(session, session->failure_number, CFS_FAILURE_LOST, session->failure);
     if (session->stopping)
@@ -95,6 +95,14 @@ static void end(struct cfs_ssh_session *session)
     cfs_log_info("ssh", "%s", session->failure);
     if (session->callbacks.lost)
         session->callbacks.lost(session, session->failure, session->callbacks.context);
+}
+
+void cfs_ssh_session_abort(struct cfs_ssh_session *session)
+{
+    if (session->ended)
+        return;
+    cfs_ssh_session_fail(session, ECONNRESET, "The connection to %s was given up.", session->host);
+    cfs_ssh_transport_abort(session->transport);
 }
 
 static void take_turn(struct cfs_ssh_session *session)

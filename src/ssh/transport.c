@@ -220,6 +220,13 @@ void cfs_ssh_transport_silence(struct cfs_ssh_transport *transport)
     transport->silenced = true;
 }
 
+void cfs_ssh_transport_abort(struct cfs_ssh_transport *transport)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    cfs_ssh_transport_silence(transport);
+    (void)setsockopt(transport->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)); /* tests have socketpairs */
+}
+
 void cfs_ssh_transport_allow_memory(struct cfs_ssh_transport *transport, ssize_t bytes)
 {
     transport->memory_limit = (size_t)((ssize_t)transport->memory_limit + bytes);

@@ -56,6 +56,9 @@ CFS_CHECKED int cfs_ssh_transport_flush(struct cfs_ssh_transport *transport);
 /* The connection is lost: from now on RECV fails and SEND swallows, so that libssh2 can be freed without waiting for
  * anybody. */
 void cfs_ssh_transport_silence(struct cfs_ssh_transport *transport);
+/* The same, and what was sent and has not arrived never will (as far as this machine can see to that): to close the
+ * descriptor resets the connection (RFC 9293, 3.10.5, ABORT) instead of sending the rest of it for minutes. */
+void cfs_ssh_transport_abort(struct cfs_ssh_transport *transport);
 
 /* Memory that libssh2 will free, for its callbacks; NULL if memory is short. */
 void *cfs_ssh_transport_allocate(struct cfs_ssh_transport *transport, size_t size);

@@ -6,7 +6,7 @@
 . "$top_srcdir/tests/lib/link.sh"
 . "$top_srcdir/tests/lib/device.sh"
 . "$top_srcdir/tests/lib/mount.sh"
-requires timeout
+requires timeout ss
 
 log_says()
 {
@@ -27,6 +27,30 @@ writes_go_on()
     wait "$writes" || fail "writing: $(<"$sandbox/dd.err")"
     must log_says "the connection is there again"
     expect_same_files "$sandbox/large" "$remote/large"
+    unmount_device
+}
+
+# What was sent and the network has not carried must not arrive when it carries again: it was sent anew by then, and may
+# have been followed by something else.
+sockets_are()
+{
+    in_near_side ss -Htan | grep -Eq "^($1) .* ${far_address//./\\.}:"
+}
+
+what_was_sent_arrives_once()
+{
+    : >"$sandbox/job.log"
+    mount_device op_timeout=2s
+    must mkdir "$mnt/before"
+    must tell_link cut >/dev/null
+    in_background mkdir "$mnt/made" 2>"$sandbox/mkdir.err"
+    local making=$!
+    wait_until log_says "the network does not carry anything"
+    wait_until sockets_are SYN-SENT
+    ! sockets_are 'ESTAB|FIN-WAIT-1|CLOSE-WAIT|LAST-ACK|CLOSING' || fail "the old connection is still there"
+    must tell_link restore >/dev/null
+    wait "$making" || fail "mkdir: $(<"$sandbox/mkdir.err")"
+    must rmdir "$mnt/made"
     unmount_device
 }
 
@@ -51,7 +75,7 @@ reads_end_in_time()
 head -c $((32 * 1024 * 1024)) /dev/urandom >"$sandbox/large"
 start_link 10 200
 start_device
-for scenario in writes_go_on reads_end_in_time; do
+for scenario in writes_go_on what_was_sent_arrives_once reads_end_in_time; do
     note "$scenario"
     "$scenario"
 done
