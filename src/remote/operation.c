@@ -187,7 +187,7 @@ void cfs_operation_made_progress(struct cfs_operation *operation)
 static bool is_without_lane(const struct cfs_operation *operation)
 {
     bool needs = operation->kind != CFS_DIAGNOSE_CLOSE || !operation->pool->again.is_wanted;
-    return needs && (!operation->lane->client || operation->lane->doomed);
+    return needs && !operation->sends_nothing && (!operation->lane->client || operation->lane->doomed);
 }
 
 static void run(struct cfs_operation *operation)

@@ -102,6 +102,7 @@ struct cfs_operation {
     struct cfs_probes *probes; /* after a failure: probe.c */
     unsigned setting;          /* enum cfs_remote_attribute: for the diagnosis */
     bool uncancellable;
+    bool sends_nothing; /* it needs no connection */
     /* The lane was lost with requests of it under way, and they may be sent again, on another: does so, or ends it.
      * NULL: it ends with -ENOTCONN. */
     void (*reroute)(struct cfs_operation *operation);

@@ -205,6 +205,40 @@ void cfs_pool_open_file(struct cfs_remote *remote, struct cfs_remote_call *call,
     cfs_operation_submit(&self->operation, lane, 0);
 }
 
+/* --- without asking --- */
+
+static void start_open_known(struct cfs_operation *operation)
+{
+    static const struct cfs_sftp_handle none;
+    struct open_operation *self = of(operation);
+    struct cfs_remote_file *file = cfs_file_new(operation->lane, &none, operation->path, O_RDONLY);
+    if (!file) {
+        cfs_operation_finish(operation, -ENOMEM);
+        return;
+    }
+    file->generation--; /* of before: it is opened again at its first use */
+    cfs_file_learn(file, &self->attributes);
+    operation->result.file = file;
+    operation->result.attributes = self->attributes;
+    cfs_operation_finish(operation, 0);
+}
+
+void cfs_pool_open_known(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path,
+                         const struct cfs_remote_attributes *attributes)
+{
+    struct cfs_pool *pool = cfs_pool_of(remote);
+    struct open_operation *self = cfs_operation_new(pool, call, sizeof(*self), CFS_DIAGNOSE_OPEN, start_open_known);
+    if (!self)
+        return;
+    self->operation.sends_nothing = true;
+    self->attributes = *attributes;
+    cfs_operation_set_path(&self->operation, path);
+    pthread_mutex_lock(&pool->lock);
+    struct cfs_lane *lane = cfs_pool_choose_lane(pool, CFS_LANE_FOR_READING);
+    pthread_mutex_unlock(&pool->lock);
+    cfs_operation_submit(&self->operation, lane, 0);
+}
+
 /* --- by handle --- */
 
 struct handle_operation {

@@ -14,7 +14,8 @@
 bool cfs_park(struct cfs_operation *operation)
 {
     struct cfs_pool *pool = operation->pool;
-    if (operation->replay == CFS_REPLAY_NEVER || !cfs_reconnect_is_awaited(pool))
+    if (operation->replay == CFS_REPLAY_NEVER || operation->call->when_lost == CFS_REMOTE_FAIL ||
+        !cfs_reconnect_is_awaited(pool))
         return false;
     cfs_list_remove(&operation->parked);
     cfs_list_push_back(&pool->parked, &operation->parked);

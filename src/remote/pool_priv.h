@@ -371,6 +371,8 @@ void cfs_reconnect_settled(struct cfs_pool *pool);
 void cfs_reconnect_note(struct cfs_pool *pool, const char *reason);
 /* Whether calls wait for the connection (or it is there). */
 bool cfs_reconnect_is_awaited(const struct cfs_pool *pool);
+/* As the contract says. */
+bool cfs_reconnect_is_lost(struct cfs_remote *remote);
 bool cfs_reconnect_is_connected(const struct cfs_pool *pool);
 /* The pool is being closed. */
 void cfs_reconnect_end(struct cfs_pool *pool);
@@ -423,6 +425,8 @@ void cfs_pool_set_and_rename(struct cfs_remote *remote, struct cfs_remote_call *
 void cfs_pool_statfs(struct cfs_remote *remote, struct cfs_remote_call *call);
 void cfs_pool_open_file(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, int flags,
                         mode_t mode);
+void cfs_pool_open_known(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path,
+                         const struct cfs_remote_attributes *attributes);
 void cfs_pool_read(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
                    uint64_t offset, size_t length, void *destination);
 void cfs_pool_write(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,

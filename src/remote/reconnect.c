@@ -44,6 +44,15 @@ bool cfs_reconnect_is_connected(const struct cfs_pool *pool)
     return state_of(pool) == CFS_POOL_CONNECTED && !pool->lost;
 }
 
+bool cfs_reconnect_is_lost(struct cfs_remote *remote)
+{
+    struct cfs_pool *pool = cfs_pool_of(remote);
+    pthread_mutex_lock(&pool->lock);
+    bool is_lost = state_of(pool) != CFS_POOL_CONNECTED;
+    pthread_mutex_unlock(&pool->lock);
+    return is_lost;
+}
+
 bool cfs_reconnect_is_awaited(const struct cfs_pool *pool)
 {
     enum cfs_pool_state state = state_of(pool);

@@ -21,7 +21,10 @@
  *
  * Order. Calls on one file (write, read, fsetattr, flush, fsync, close of one cfs_remote_file) take effect in the order
  * in which they were submitted. Between files, and between a path operation and anything else, no order is promised
- * while both are in flight. */
+ * while both are in flight.
+ *
+ * A lost connection. The remote makes it again, and calls wait meanwhile; a caller that would rather go on says so by
+ * `when_lost`. */
 #ifndef CFS_REMOTE_REMOTE_H
 #define CFS_REMOTE_REMOTE_H
 
@@ -90,10 +93,22 @@ struct cfs_remote_result {
     const char *target;                      /* readlink: NUL-terminated, may be empty, never longer than PATH_MAX */
     struct cfs_remote_statfs statfs;
     const struct cfs_remote_id_name *names; /* id_names */
+    bool is_old;                            /* with CFS_REMOTE_TELL_OLD: it was not asked for */
+};
+
+/* What becomes of a call while there is no connection, or when it is lost under it. */
+enum cfs_remote_when_lost {
+    CFS_REMOTE_WAIT, /* for as long as the remote waits for another one */
+    /* The same, but what is remembered will do, however old: lstat, readlink, fstat, open for reading, listings, and
+     * what such a file or listing reads. Only who shows it to a program may say so: what is written, or decided upon it
+     * (where an append goes), must be as the server has it. */
+    CFS_REMOTE_TELL_OLD,
+    CFS_REMOTE_FAIL, /* it ends with -ENOTCONN, at once */
 };
 
 struct cfs_remote_call {
     void (*done)(struct cfs_remote_call *call); /* set by the caller, with whatever contains the call */
+    enum cfs_remote_when_lost when_lost;        /* the caller's */
     int error;
     struct cfs_remote_result result;
     void *implementation; /* the remote's, while the call is in flight; NULL otherwise */
@@ -170,6 +185,14 @@ struct cfs_remote_operations {
     /* FLAGS as open(2): O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC (others are ignored; O_APPEND is the file
      * system's business, which writes at offsets). MODE for O_CREAT, final: the caller has applied the umask. */
     void (*open)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path, int flags, mode_t mode);
+    /* A file at PATH that is known to be as ATTRIBUTES say, for reading: without asking, whether there is a connection
+     * or not. It is opened when it is used first, as after a lost connection: -ESTALE if it is another one. NULL: it
+     * cannot. */
+    void (*open_known)(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path,
+                       const struct cfs_remote_attributes *attributes);
+    /* Whether there is no connection at the moment. Any thread, also under a lock of the caller's. NULL: there always
+     * is one. */
+    bool (*is_lost)(struct cfs_remote *remote);
     /* Bytes at OFFSET into DESTINATION. */
     void (*read)(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file, uint64_t offset,
                  size_t length, void *destination);

@@ -8,7 +8,8 @@
 void memory_file_free(struct cfs_remote_file *file)
 {
     cfs_list_remove(&file->link);
-    memory_node_put(file->memory->tree, file->node);
+    if (file->node)
+        memory_node_put(file->memory->tree, file->node);
     free(file->path);
     free(file);
 }
@@ -141,6 +142,34 @@ static int do_open(struct memory_remote *memory, struct pending *pending)
     if (memory_random(memory, 2))
         memory_node_attributes(node, &pending->result.attributes);
     return error;
+}
+
+static int do_open_known(struct memory_remote *memory, struct pending *pending)
+{
+    struct cfs_remote_file *file = memory_need(calloc(1, sizeof(*file)));
+    file->memory = memory;
+    file->known = pending->attributes;
+    file->path = memory_need(strdup(pending->path));
+    cfs_list_push_back(&memory->files, &file->link);
+    pending->result.file = file;
+    pending->result.attributes = pending->attributes;
+    return 0;
+}
+
+/* A file that was opened without asking is used: as the pool opens it again. */
+static int open_at_last(struct memory_remote *memory, struct cfs_remote_file *file)
+{
+    struct cfs_remote_attributes now;
+    if (file->stale)
+        return -ESTALE;
+    if (file->node)
+        return 0;
+    file->stale = true;
+    if (memory_tree_open(memory->tree, file->path, O_RDONLY, 0, &file->node) < 0)
+        return -ESTALE;
+    memory_node_attributes(file->node, &now);
+    file->stale = now.size < file->known.size || now.mtime < file->known.mtime;
+    return file->stale ? -ESTALE : 0;
 }
 
 static int do_read(struct memory_remote *memory, struct pending *pending)
@@ -313,6 +342,7 @@ static int (*const effects[MEMORY_OPERATIONS])(struct memory_remote *memory, str
     [MEMORY_RENAME] = do_rename,
     [MEMORY_STATFS] = do_statfs,
     [MEMORY_OPEN] = do_open,
+    [MEMORY_OPEN_KNOWN] = do_open_known,
     [MEMORY_READ] = do_read,
     [MEMORY_WRITE] = do_write,
     [MEMORY_FSTAT] = do_fstat,
@@ -351,7 +381,11 @@ static void look_behind(struct memory_remote *memory, struct pending *pending)
 
 void memory_effect(struct memory_remote *memory, struct pending *pending)
 {
-    pending->error = effects[pending->operation](memory, pending);
+    pending->error = 0;
+    if (pending->file && pending->operation != MEMORY_CLOSE)
+        pending->error = open_at_last(memory, pending->file);
+    if (!pending->error)
+        pending->error = effects[pending->operation](memory, pending);
     if (!pending->error && memory->options.tells_changes)
         look_behind(memory, pending);
 }

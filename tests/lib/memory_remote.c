@@ -247,6 +247,23 @@ static void submit_open(struct cfs_remote *remote, struct cfs_remote_call *call,
     memory_submit(memory_of(remote), pending);
 }
 
+static void submit_open_known(struct cfs_remote *remote, struct cfs_remote_call *call, const char *path,
+                              const struct cfs_remote_attributes *attributes)
+{
+    struct pending *pending = pending_new(call, MEMORY_OPEN_KNOWN, path);
+    pending->attributes = *attributes;
+    memory_submit(memory_of(remote), pending);
+}
+
+static bool is_lost(struct cfs_remote *remote)
+{
+    struct memory_remote *memory = memory_of(remote);
+    pthread_mutex_lock(&memory->lock);
+    bool lost = memory->is_lost;
+    pthread_mutex_unlock(&memory->lock);
+    return lost;
+}
+
 static void submit_read(struct cfs_remote *remote, struct cfs_remote_call *call, struct cfs_remote_file *file,
                         uint64_t offset, size_t length, void *destination)
 {
@@ -382,6 +399,8 @@ const struct cfs_remote_operations memory_operations = {
     .set_and_rename = submit_set_and_rename,
     .statfs = submit_statfs,
     .open = submit_open,
+    .open_known = submit_open_known,
+    .is_lost = is_lost,
     .read = submit_read,
     .write = submit_write,
     .fstat = submit_fstat,

@@ -30,6 +30,7 @@ enum memory_operation {
     MEMORY_RENAME,
     MEMORY_STATFS,
     MEMORY_OPEN,
+    MEMORY_OPEN_KNOWN,
     MEMORY_READ,
     MEMORY_WRITE,
     MEMORY_FSTAT,
@@ -113,6 +114,11 @@ void memory_remote_forget_faults(struct memory_remote *memory);
  * every later call, until memory_remote_reconnect. Handles survive a reconnect. */
 void memory_remote_disconnect(struct memory_remote *memory);
 void memory_remote_reconnect(struct memory_remote *memory);
+
+/* Loses the connection as a remote does that makes it again: what is in flight, and what comes, waits until
+ * memory_remote_find, but what would rather fail ends with -ENOTCONN, without effect. close and open_known go on. */
+void memory_remote_lose(struct memory_remote *memory);
+void memory_remote_find(struct memory_remote *memory);
 
 /* --- behind the back: another program on the server --- */
 

@@ -9,7 +9,9 @@
 
 struct cfs_remote_file {
     struct memory_remote *memory;
-    struct memory_node *node;
+    struct memory_node *node;           /* NULL: it is opened when it is used first, */
+    struct cfs_remote_attributes known; /* and must be as that, */
+    bool stale;                         /* or was not */
     struct cfs_list link;
     int flags;
     bool closing; /* close was submitted */
@@ -87,7 +89,7 @@ struct memory_remote {
     pthread_mutex_t lock; /* all below; recursive: a poke may come from `done` */
     uint64_t random;
     struct cfs_list pending, files, listings;
-    bool connected;
+    bool connected, is_lost;
     bool held[MEMORY_OPERATIONS];
     int fail_all[MEMORY_OPERATIONS];
     struct fault faults[8];

@@ -52,6 +52,13 @@ static struct fault take_fault(struct memory_remote *memory, enum memory_operati
     return struck;
 }
 
+/* Goes on without a connection. */
+static bool needs_nothing(const struct pending *pending)
+{
+    return pending->operation == MEMORY_CLOSE || pending->operation == MEMORY_CLOSE_LISTING ||
+           pending->operation == MEMORY_OPEN_KNOWN;
+}
+
 void memory_submit(struct memory_remote *memory, struct pending *pending)
 {
     pthread_mutex_lock(&memory->lock);
@@ -64,7 +71,8 @@ void memory_submit(struct memory_remote *memory, struct pending *pending)
     memset(&call->result, 0, sizeof(call->result));
     memory->counts[pending->operation]++;
     pending->fault = take_fault(memory, pending->operation);
-    if (!memory->connected)
+    bool fails = memory->is_lost && call->when_lost == CFS_REMOTE_FAIL && !needs_nothing(pending);
+    if (!memory->connected || fails)
         pending->fault = (struct fault){.kind = FAULT_BEFORE, .error = -ENOTCONN};
     pending->effect_at = now + memory->options.latency_ms / 2 + some_jitter(memory);
     pending->timeout_at = now + memory->options.op_timeout_ms;
@@ -162,7 +170,9 @@ static struct pending *choose(struct memory_remote *memory, int64_t limit)
         int64_t at = next_time(pending);
         if (at < memory->clock.ms)
             at = memory->clock.ms;
-        if (memory->held[pending->operation] || at > limit)
+        bool waits = memory->is_lost && !needs_nothing(pending) && pending->call->when_lost != CFS_REMOTE_FAIL &&
+                     pending->error != -EINTR;
+        if (memory->held[pending->operation] || at > limit || waits)
             continue;
         int64_t best = chosen ? next_time(chosen) : INT64_MAX;
         if (best < memory->clock.ms)
@@ -263,5 +273,28 @@ void memory_remote_disconnect(struct memory_remote *memory)
     struct cfs_list *link;
     cfs_list_each (link, &memory->pending)
         end_early(memory, cfs_container_of(link, struct pending, link), -ENOTCONN);
+    pthread_mutex_unlock(&memory->lock);
+}
+
+void memory_remote_lose(struct memory_remote *memory)
+{
+    pthread_mutex_lock(&memory->lock);
+    memory->is_lost = true;
+    struct cfs_list *link;
+    cfs_list_each (link, &memory->pending) {
+        struct pending *pending = cfs_container_of(link, struct pending, link);
+        if (pending->call->when_lost != CFS_REMOTE_FAIL || pending->effected || needs_nothing(pending))
+            continue;
+        pending->effected = true;
+        pending->error = -ENOTCONN;
+        pending->done_at = memory->clock.ms;
+    }
+    pthread_mutex_unlock(&memory->lock);
+}
+
+void memory_remote_find(struct memory_remote *memory)
+{
+    pthread_mutex_lock(&memory->lock);
+    memory->is_lost = false;
     pthread_mutex_unlock(&memory->lock);
 }

@@ -16,6 +16,7 @@ static const char *const names[MEMORY_OPERATIONS] = {
     [MEMORY_RENAME] = "rename",
     [MEMORY_STATFS] = "statfs",
     [MEMORY_OPEN] = "open",
+    [MEMORY_OPEN_KNOWN] = "open_known",
     [MEMORY_READ] = "read",
     [MEMORY_WRITE] = "write",
     [MEMORY_FSTAT] = "fstat",

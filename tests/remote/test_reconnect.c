@@ -117,6 +117,77 @@ static void an_open_file_is_written_and_read_on(void **state)
     assert_int_equal(atomic_load(&fixture->lost), 0);
 }
 
+static void ask_impatiently(struct pool_fixture *fixture, struct sync_call *call, const char *path)
+{
+    struct cfs_remote *remote = fixture->driver.remote;
+    sync_init(call);
+    call->call.when_lost = CFS_REMOTE_FAIL;
+    sync_begin(call);
+    remote->operations->lstat(remote, &call->call, path);
+    sync_submitted(call);
+}
+
+static void who_would_rather_fail_does_not_wait(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    struct sync_call under_way, later, there_again;
+    open_pool(fixture, THROUGH_CAT, 0);
+    struct cfs_remote *remote = fixture->driver.remote;
+    make_file(fixture, "f", "abc");
+    assert_false(remote->operations->is_lost(remote));
+    assert_true(signal_all(fixture, "cats", SIGSTOP) == 2);
+    ask_impatiently(fixture, &under_way, "f");
+    hold(fixture, true);
+    kill_servers(fixture);
+    assert_int_equal(sync_wait(&fixture->driver, &under_way), -ENOTCONN);
+    test_wait_until(remote->operations->is_lost(remote));
+    ask_impatiently(fixture, &later, "f");
+    assert_int_equal(sync_wait(&fixture->driver, &later), -ENOTCONN);
+    mend(fixture);
+    assert_false(remote->operations->is_lost(remote));
+    ask_impatiently(fixture, &there_again, "f");
+    assert_int_equal(sync_wait(&fixture->driver, &there_again), 0);
+    sync_fini(&under_way);
+    sync_fini(&later);
+    sync_fini(&there_again);
+}
+
+static struct cfs_remote_file *open_known(struct pool_fixture *fixture, const char *path,
+                                          const struct cfs_remote_attributes *attributes)
+{
+    struct cfs_remote *remote = fixture->driver.remote;
+    struct sync_call call;
+    sync_init(&call);
+    sync_begin(&call);
+    remote->operations->open_known(remote, &call.call, path, attributes);
+    sync_submitted(&call);
+    assert_int_equal(sync_wait(&fixture->driver, &call), 0);
+    sync_fini(&call);
+    return call.call.result.file;
+}
+
+static void a_known_file_is_opened_when_there_is_a_connection(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    struct cfs_remote_attributes same, longer;
+    char buffer[16] = "";
+    open_pool(fixture, HELD, 0);
+    make_file(fixture, "f", "abc");
+    assert_int_equal(sync_lstat(&fixture->driver, "f", &same), 0);
+    longer = same;
+    longer.size++;
+    cut(fixture);
+    struct cfs_remote_file *known = open_known(fixture, "f", &same), *another = open_known(fixture, "f", &longer);
+    struct cfs_remote_file *unused = open_known(fixture, "f", &same);
+    assert_int_equal(sync_close(&fixture->driver, unused), 0);
+    mend(fixture);
+    assert_int_equal(sync_read(&fixture->driver, known, 0, buffer, sizeof(buffer)), 3);
+    assert_string_equal(buffer, "abc");
+    assert_int_equal(sync_read(&fixture->driver, another, 0, buffer, sizeof(buffer)), -ESTALE);
+    assert_int_equal(sync_close(&fixture->driver, known), 0);
+    assert_int_equal(sync_close(&fixture->driver, another), 0);
+}
+
 static void an_open_file_is_found_under_its_new_name(void **state)
 {
     struct pool_fixture *fixture = *state;
@@ -483,6 +554,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CHECK(an_open_file_is_written_and_read_on),
+        CHECK(who_would_rather_fail_does_not_wait),
+        CHECK(a_known_file_is_opened_when_there_is_a_connection),
         CHECK(an_open_file_is_found_under_its_new_name),
         CHECK(another_file_in_its_place_is_not_written_to),
         CHECK(what_was_acknowledged_and_is_gone_is_told),
