@@ -37,6 +37,7 @@ void cfs_file_free(struct cfs_remote_file *file)
 {
     struct cfs_pool *pool = file->pool;
     cfs_file_forget_reopening(file);
+    cfs_loan_forget_file(file);
     cfs_stripes_discard(file);
     cfs_hold_end(file);
     pthread_mutex_lock(&pool->lock);

@@ -14,6 +14,7 @@ src_remote_libremote_a_SOURCES = \
 	src/remote/lane.c \
 	src/remote/link.c \
 	src/remote/link.h \
+	src/remote/loan.c \
 	src/remote/look.c \
 	src/remote/look.h \
 	src/remote/mark.c \

@@ -4,7 +4,9 @@
  * exactly what was asked for, while the server applies its own umask: a mode that came out different is set by FSETSTAT
  * on the new handle, one round trip more, only then, and only for a file that we made: with O_EXCL that is certain,
  * otherwise an LSTAT sent ahead of the OPEN tells (a file that another program makes between the two, microseconds
- * apart on the server, is taken for ours). */
+ * apart on the server, is taken for ours). If the connection was lost, and it is all sent again, the file may be there
+ * because we have made it: an empty one of ours and of those seconds. With O_TRUNC, which empties any, only if the
+ * first LSTAT has told that there was none. */
 #include "remote/operation_priv.h"
 #include "remote/pool_priv.h"
 #include <errno.h>
@@ -17,9 +19,10 @@ struct open_operation {
     mode_t mode;
     unsigned waiting; /* answers */
     bool was_absent;
-    bool has_handle; /* and nobody owns it yet */
+    bool seen_absent; /* the server has said so, perhaps over a connection that was lost */
+    bool has_handle;  /* and nobody owns it yet */
     struct cfs_sftp_handle handle;
-    struct cfs_remote_attributes attributes;
+    struct cfs_remote_attributes before, attributes;
 };
 
 static struct open_operation *of(struct cfs_operation *operation)
@@ -69,6 +72,20 @@ static void fix_mode(struct cfs_operation *operation)
     (void)!cfs_step_sent(step, cfs_sftp_fsetstat(cfs_operation_client(operation), armed, &self->handle, &wire));
 }
 
+/* It was there when it was sent again: because we had made it. */
+static bool was_made_before(const struct open_operation *self)
+{
+    const struct cfs_operation *operation = &self->operation;
+    const struct cfs_remote_attributes *found = &self->before;
+    const unsigned told = CFS_REMOTE_MODE | CFS_REMOTE_SIZE | CFS_REMOTE_OWNER | CFS_REMOTE_TIMES;
+    if (!operation->repeated || self->was_absent || (found->valid & told) != told)
+        return false;
+    if (self->flags & O_TRUNC ? !self->seen_absent : !operation->pool->skew_known)
+        return false;
+    return S_ISREG(found->mode) && found->size == 0 && !(found->mode & 0777 & ~self->mode) &&
+           cfs_replay_is_of_that_time(operation, found);
+}
+
 /* All answers are in, and the file is open. */
 static void conclude(struct cfs_operation *operation)
 {
@@ -81,6 +98,7 @@ static void conclude(struct cfs_operation *operation)
     }
     if (self->was_absent && !operation->repeated && self->attributes.valid & CFS_REMOTE_TIMES)
         cfs_pool_learn_clock(operation->pool, self->attributes.mtime);
+    self->was_absent |= was_made_before(self);
     /* The attributes of a link are not those of the file that was opened. */
     if (has_mode && !S_ISREG(self->attributes.mode))
         self->attributes.valid = 0;
@@ -99,7 +117,11 @@ static void answered(struct cfs_operation *operation)
 
 static void on_looked(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
 {
-    of(operation)->was_absent = reply->status == SSH_FX_NO_SUCH_FILE;
+    struct open_operation *self = of(operation);
+    self->was_absent = reply->status == SSH_FX_NO_SUCH_FILE;
+    self->seen_absent |= self->was_absent;
+    if (reply->attributes)
+        cfs_attributes_from_wire(reply->attributes, &self->before);
     answered(operation);
 }
 
@@ -163,7 +185,7 @@ static void start_open(struct cfs_operation *operation)
 static void reset_open(struct cfs_operation *operation)
 {
     of(operation)->has_handle = false;
-    of(operation)->attributes.valid = 0;
+    of(operation)->attributes.valid = of(operation)->before.valid = 0;
 }
 
 /* We have made it, before the connection was lost. */

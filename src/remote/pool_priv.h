@@ -177,6 +177,7 @@ struct cfs_remote_file {
     unsigned generation;
     struct cfs_sftp_handle handle;
     struct cfs_reopening *reopening; /* under way; NULL */
+    struct cfs_loan *loan;           /* of its mode, that is not given back yet; NULL */
     int stale;                       /* 0; or -errno: it could not be opened again, or is another file */
     struct cfs_file_known known;
     bool is_written;
@@ -456,6 +457,19 @@ enum cfs_diagnose_operation cfs_open_kind(int flags);
 /* attributes of the wire and of the contract (convert.c) */
 void cfs_attributes_from_wire(const struct cfs_sftp_attributes *wire, struct cfs_remote_attributes *ret_attributes);
 void cfs_attributes_to_wire(const struct cfs_remote_attributes *attributes, struct cfs_sftp_attributes *ret_wire);
+
+/* --- loan.c: on the loop's thread --- */
+
+/* The permissions that FILE, which is as NOW, lacks to be opened again with its flags, and that its mode may get for a
+ * moment, since it is our login's. 0: none. */
+mode_t cfs_loan_needed(const struct cfs_remote_file *file, const struct cfs_remote_attributes *now);
+/* Sends the change of the mode, by lsetstat if BY_LINK, on the lane of BORROWER, which has the path of FILE. What
+ * BORROWER sends in this turn stands behind it, and behind that the mode becomes again what it was, even if the
+ * connection is lost in between. False: nothing was sent. */
+CFS_CHECKED bool cfs_loan_take(struct cfs_remote_file *file, struct cfs_operation *borrower,
+                               const struct cfs_remote_attributes *now, mode_t needed, bool by_link);
+/* FILE is about to be freed. */
+void cfs_loan_forget_file(struct cfs_remote_file *file);
 
 /* file.c: open files of the pool. pool->lock is taken inside. */
 struct cfs_remote_file *cfs_file_new(struct cfs_lane *lane, const struct cfs_sftp_handle *handle, const char *path,

@@ -13,6 +13,9 @@
  * they do if this mount itself has removed or replaced the name meanwhile: there is no way back to such a file. Where
  * this mount has changed the file by its name or by other handles, too, size and time say nothing.
  *
+ * A mode that forbids it (0444, as git makes its objects) does not matter to a handle that is there, and so it must not
+ * to the next one: loan.c.
+ *
  * What was acknowledged is on the server: its page cache outlives our connection, and FSYNC by the new handle brings
  * all of the file to its disk. If the server itself was started anew in between, what was acknowledged and never synced
  * may be lost. That is seen where the file has become shorter than what was acknowledged (-ESTALE), and not where what
@@ -34,9 +37,13 @@ struct cfs_reopening {
     struct cfs_remote_file *file; /* NULL: it was closed meanwhile */
 };
 
+/* How the mode was lent: loan.c. */
+enum lending { LENT_NOT, LENT_BY_LINK, LENT_BY_PATH };
+
 struct reopen_operation {
     struct cfs_operation operation;
     struct cfs_reopening *reopening;
+    enum lending lending;
     bool has_handle; /* and the file does not have it */
     struct cfs_sftp_handle handle;
 };
@@ -171,32 +178,76 @@ static void on_attributes(struct cfs_operation *operation, const struct cfs_sftp
     cfs_operation_finish(operation, 0);
 }
 
-static void on_opened(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
-{
-    struct reopen_operation *self = of(operation);
-    struct cfs_step *step = &operation->step[1];
-    if (reply->error) {
-        be_stale(operation, strerror(-reply->error));
-        return;
-    }
-    self->handle = *reply->handle;
-    self->has_handle = true;
-    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_attributes);
-    (void)!cfs_step_sent(step, cfs_sftp_fstat(cfs_operation_client(operation), armed, &self->handle));
-}
+static void on_opened(struct cfs_operation *operation, const struct cfs_sftp_reply *reply);
 
-static void start(struct cfs_operation *operation)
+static void send_open(struct cfs_operation *operation)
 {
     static const struct cfs_sftp_attributes none;
-    const struct cfs_remote_file *file = of(operation)->reopening->file;
     struct cfs_step *step = &operation->step[0];
+    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_opened);
+    (void)!cfs_step_sent(step,
+                         cfs_sftp_open(cfs_operation_client(operation), armed, operation->path,
+                                       cfs_open_wire_flags(of(operation)->reopening->file->flags & O_ACCMODE), &none));
+}
+
+/* The mode has forbidden to open it. */
+static void on_mode(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    struct reopen_operation *self = of(operation);
+    struct cfs_remote_file *file = self->reopening->file;
+    struct cfs_remote_attributes now = {0};
     if (!file) {
         cfs_operation_finish(operation, -ECANCELED);
         return;
     }
-    struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_opened);
-    (void)!cfs_step_sent(step, cfs_sftp_open(cfs_operation_client(operation), armed, operation->path,
-                                             cfs_open_wire_flags(file->flags & O_ACCMODE), &none));
+    if (reply->attributes)
+        cfs_attributes_from_wire(reply->attributes, &now);
+    mode_t needed = cfs_loan_needed(file, &now);
+    if (!needed || difference(file, &now) ||
+        !cfs_loan_take(file, operation, &now, needed, self->lending == LENT_BY_LINK))
+        be_stale(operation, strerror(EACCES));
+    else
+        send_open(operation);
+}
+
+static bool may_lend(struct reopen_operation *self)
+{
+    if (self->lending == LENT_NOT)
+        self->lending = cfs_pool_can(self->operation.pool, CFS_SFTP_LSETSTAT) ? LENT_BY_LINK : LENT_BY_PATH;
+    else if (self->lending == LENT_BY_LINK) /* a server that offers it need not be able to */
+        self->lending = LENT_BY_PATH;
+    else
+        return false;
+    return true;
+}
+
+static void on_opened(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
+{
+    struct reopen_operation *self = of(operation);
+    struct cfs_step *step = &operation->step[1];
+    if (!self->reopening->file) {
+        self->has_handle = !reply->error;
+        self->handle = reply->error ? self->handle : *reply->handle;
+        cfs_operation_finish(operation, -ECANCELED);
+    } else if (reply->status == SSH_FX_PERMISSION_DENIED && may_lend(self)) {
+        struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_mode);
+        (void)!cfs_step_sent(step, cfs_sftp_lstat(cfs_operation_client(operation), armed, operation->path));
+    } else if (reply->error) {
+        be_stale(operation, strerror(-reply->error));
+    } else {
+        self->handle = *reply->handle;
+        self->has_handle = true;
+        struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_attributes);
+        (void)!cfs_step_sent(step, cfs_sftp_fstat(cfs_operation_client(operation), armed, &self->handle));
+    }
+}
+
+static void start(struct cfs_operation *operation)
+{
+    if (of(operation)->reopening->file)
+        send_open(operation);
+    else
+        cfs_operation_finish(operation, -ECANCELED);
 }
 
 static void dispose(struct cfs_operation *operation)

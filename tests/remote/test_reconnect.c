@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* As long as there is a file "hold", no server starts. */
@@ -17,6 +18,25 @@
 #define THROUGH_CAT                                                                                                    \
     HELD "echo $$ >>\"$1/pids\"; sh -c 'echo $$ >>\"$0/behind\"; exec \"$1\"' \"$1\" \"$2\" | "                        \
          "sh -c 'echo $$ >>\"$0/cats\"; exec cat' \"$1\"; exit"
+
+/* As somebody whom modes concern. */
+#define AS_ORDINARY_USER                                                                                               \
+    HELD "as=; [ $(id -u) != 0 ] || as='setpriv --reuid 65534 --regid 65534 --clear-groups'; cd \"$1/work\"; "
+/* The server ends when it has changed a mode, if there is a file "cut". */
+#define CUT_AFTER_MODE                                                                                                 \
+    AS_ORDINARY_USER "echo $$ >>\"$1/pids\"; python3 \"$1/filter\" \"$1\" | "                                          \
+                     "sh -c 'echo $$ >>\"$0/behind\"; exec $1 \"$2\"' \"$1\" \"$as\" \"$2\"; exit"
+static const char filter[] =
+    "import os, sys\n"
+    "open(sys.argv[1] + '/cats', 'a').write('%d\\n' % os.getpid())\n"
+    "while True:\n"
+    "    head = sys.stdin.buffer.read(4)\n"
+    "    body = sys.stdin.buffer.read(int.from_bytes(head, 'big'))\n"
+    "    if not body: break\n"
+    "    os.write(1, head + body)\n"
+    "    if (body[0] == 9 or b'lsetstat@' in body[:30]) and os.path.exists(sys.argv[1] + '/cut'):\n"
+    "        os.unlink(sys.argv[1] + '/cut')\n"
+    "        break\n";
 
 static void open_pool(struct pool_fixture *fixture, const char *before, uint32_t timeout_ms)
 {
@@ -260,6 +280,67 @@ static void a_log_that_has_grown_is_read_on(void **state)
     assert_int_equal(sync_close(&fixture->driver, file), 0);
 }
 
+/* --- modes that forbid to open it again --- */
+
+/* What root serves is served as somebody else, who must reach it. */
+static void let_others_in(struct pool_fixture *fixture)
+{
+    if (system("command -v python3 >/dev/null && command -v setpriv >/dev/null") != 0)
+        skip();
+    if (geteuid() == 0) {
+        assert_int_equal(chmod(fixture->folder, 0711), 0);
+        assert_int_equal(chown(fixture->work, 65534, 65534), 0);
+    }
+}
+
+static mode_t mode_of(struct pool_fixture *fixture, const char *name)
+{
+    struct stat status = {0};
+    char *path CFS_AUTO_FREE = scratch_path(fixture->work, name);
+    assert_int_equal(stat(path, &status), 0);
+    return status.st_mode & 07777;
+}
+
+static struct cfs_remote_file *open_protected(struct pool_fixture *fixture)
+{
+    struct cfs_remote_file *file = NULL;
+    assert_int_equal(sync_open(&fixture->driver, "f", O_WRONLY | O_CREAT | O_EXCL, 0444, &file), 0);
+    assert_int_equal(sync_write(&fixture->driver, file, 0, "abc", 3), 0);
+    return file;
+}
+
+static void a_file_that_its_mode_protects_is_written_on(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    let_others_in(fixture);
+    open_pool(fixture, AS_ORDINARY_USER "echo $$ >>\"$1/pids\"; exec $as \"$2\"", 0);
+    struct cfs_remote_file *file = open_protected(fixture);
+    kill_servers(fixture);
+    assert_int_equal(sync_write(&fixture->driver, file, 3, "def", 3), 0);
+    assert_int_equal(mode_of(fixture, "f"), 0444);
+    assert_int_equal(sync_close(&fixture->driver, file), 0);
+    check_content(fixture, "f", "abcdef");
+}
+
+static void a_mode_that_was_lent_comes_back(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    char *to_cut CFS_AUTO_FREE = scratch_path(fixture->folder, "cut");
+    char *script CFS_AUTO_FREE = scratch_path(fixture->folder, "filter");
+    let_others_in(fixture);
+    scratch_write_text(script, filter, 0600);
+    open_pool(fixture, CUT_AFTER_MODE, 0);
+    struct cfs_remote_file *file = open_protected(fixture);
+    cut(fixture);
+    scratch_write_text(to_cut, "", 0600);
+    mend(fixture);
+    assert_int_equal(sync_write(&fixture->driver, file, 3, "def", 3), 0);
+    assert_int_not_equal(access(to_cut, F_OK), 0);
+    test_wait_until(mode_of(fixture, "f") == 0444);
+    assert_int_equal(sync_close(&fixture->driver, file), 0);
+    check_content(fixture, "f", "abcdef");
+}
+
 /* Two writes of the same bytes, and a truncation, wait side by side. */
 static void what_overlaps_keeps_its_order(void **state)
 {
@@ -500,6 +581,42 @@ static void a_rename_that_was_done_is_followed(void **state)
     check_content(fixture, "to", "abc");
 }
 
+/* Nobody has heard that they are open; the server's umask is 077. */
+static void what_was_made_has_its_mode(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    struct sync_call calls[3];
+    char *old CFS_AUTO_FREE = scratch_path(fixture->work, "old");
+    char *emptied CFS_AUTO_FREE = scratch_path(fixture->work, "emptied");
+    const struct timespec hour_ago[] = {{.tv_sec = time(NULL) - 3600}, {.tv_sec = time(NULL) - 3600}};
+    open_pool(fixture, "umask 077; " THROUGH_CAT, 0);
+    struct cfs_remote *remote = fixture->driver.remote;
+    scratch_write_text(old, "", 0600);
+    assert_int_equal(utimensat(AT_FDCWD, old, hour_ago, 0), 0);
+    scratch_write_text(emptied, "abc", 0600);
+    assert_int_equal(sync_mkdir(&fixture->driver, "clock", 0755), 0);
+    test_wait_until(signal_all(fixture, "cats", SIGSTOP) == 2);
+    for (int i = 0; i < 3; i++) {
+        sync_init(&calls[i]);
+        sync_begin(&calls[i]);
+    }
+    remote->operations->open(remote, &calls[0].call, "old", O_RDWR | O_CREAT, 0664);
+    remote->operations->open(remote, &calls[1].call, "emptied", O_RDWR | O_CREAT | O_TRUNC, 0664);
+    remote->operations->open(remote, &calls[2].call, "made", O_RDWR | O_CREAT, 0664);
+    for (int i = 0; i < 3; i++)
+        sync_submitted(&calls[i]);
+    test_wait_until(is_there(fixture, "made"));
+    kill_servers(fixture);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sync_wait(&fixture->driver, &calls[i]), 0);
+        assert_int_equal(sync_close(&fixture->driver, calls[i].call.result.file), 0);
+        sync_fini(&calls[i]);
+    }
+    assert_int_equal(mode_of(fixture, "made"), 0664);
+    assert_int_equal(mode_of(fixture, "old"), 0600);
+    assert_int_equal(mode_of(fixture, "emptied"), 0600);
+}
+
 static void a_failure_of_somebody_elses_doing_is_told(void **state)
 {
     struct pool_fixture *fixture = *state;
@@ -561,6 +678,8 @@ int main(void)
         CHECK(what_was_acknowledged_and_is_gone_is_told),
         CHECK(a_file_without_a_name_is_stale),
         CHECK(a_log_that_has_grown_is_read_on),
+        CHECK(a_file_that_its_mode_protects_is_written_on),
+        CHECK(a_mode_that_was_lent_comes_back),
         CHECK(what_overlaps_keeps_its_order),
         CHECK(calls_wait_for_the_connection),
         CHECK(they_do_not_wait_for_ever),
@@ -570,6 +689,7 @@ int main(void)
         CHECK(a_listing_goes_on_where_it_was),
         CHECK(what_was_done_is_done_once),
         CHECK(a_rename_that_was_done_is_followed),
+        CHECK(what_was_made_has_its_mode),
         CHECK(a_failure_of_somebody_elses_doing_is_told),
         CHECK(small_files_are_put_once),
     };
