@@ -10,6 +10,9 @@ struct cfs_clock {
     int64_t (*monotonic_ms)(const struct cfs_clock *clock);
     /* The time of day. Any thread. */
     struct timespec (*wall)(const struct cfs_clock *clock);
+    /* Monotonic, in milliseconds, and stands still while the machine sleeps (CLOCK_MONOTONIC): for what is waited for.
+     * Any thread. NULL: this clock's machine never sleeps. */
+    int64_t (*awake_ms)(const struct cfs_clock *clock);
 };
 
 /* The machine's clock. */
@@ -18,6 +21,18 @@ extern const struct cfs_clock cfs_system_clock;
 static inline int64_t cfs_clock_ms(const struct cfs_clock *clock)
 {
     return clock->monotonic_ms(clock);
+}
+
+static inline int64_t cfs_clock_awake_ms(const struct cfs_clock *clock)
+{
+    return clock->awake_ms ? clock->awake_ms(clock) : clock->monotonic_ms(clock);
+}
+
+/* For how long the machine has slept, in all. */
+static inline int64_t cfs_clock_slept_ms(const struct cfs_clock *clock)
+{
+    int64_t awake_ms = cfs_clock_awake_ms(clock); /* first: a sleep between the two must not be missed */
+    return cfs_clock_ms(clock) - awake_ms;
 }
 
 #endif

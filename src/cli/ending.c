@@ -40,12 +40,12 @@ static void *look(void *context)
 {
     struct cfs_ending *ending = context;
     uint64_t least = UINT64_MAX;
-    int64_t since_ms = cfs_clock_ms(&cfs_system_clock);
+    int64_t since_ms = cfs_clock_awake_ms(&cfs_system_clock);
     pthread_mutex_lock(&ending->lock);
     while (!ending->over) {
         pthread_mutex_unlock(&ending->lock);
         uint64_t now = left(ending);
-        int64_t now_ms = cfs_clock_ms(&cfs_system_clock);
+        int64_t now_ms = cfs_clock_awake_ms(&cfs_system_clock);
         if (now < least) {
             least = now;
             since_ms = now_ms;

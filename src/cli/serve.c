@@ -78,6 +78,7 @@ static int open_remote(struct mount *mount, struct cfs_error *error)
         .op_timeout_ms = profile->op_timeout_ms,
         .reconnects = true,
         .reconnect_timeout_ms = profile->reconnect_timeout_ms,
+        .heartbeat_ms = profile->heartbeat_ms,
         .remote_dir = profile->remote_dir,
     };
     struct cfs_transport *transport;

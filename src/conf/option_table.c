@@ -176,6 +176,11 @@ const struct cfs_option cfs_options[] = {
      RANGE(0, 24 * HOUR), .default_text = "2m", .placeholder = "TIME",
      .help = "How long programs wait when the connection is lost, until it is there again; then they get errors, and go "
              "on when it comes. 0 is without end."},
+    {"heartbeat", CFS_OPTIONS_LIMITS, CFS_OPTION_DURATION, CFS_OPTION_ANYWHERE, FIELD(heartbeat_ms),
+     RANGE(0, 1 * HOUR), .default_text = "15s", .placeholder = "TIME",
+     .help = "When the server has said nothing for so long it is asked for a sign of life, a hundred bytes, so that a "
+             "connection that is dead is noticed, and made again, before a program has to wait for it; so is a sleep of "
+             "this machine. It keeps the connection in the tables of routers, too. 0: nobody asks."},
     /* logging */
     {"log_level", CFS_OPTIONS_LOGGING, CFS_OPTION_CHOICE, CFS_OPTION_ANYWHERE, FIELD(log_level),
      WORDS({"error", CFS_LOG_ERROR}, {"warning", CFS_LOG_WARNING}, {"info", CFS_LOG_INFO}, {"debug", CFS_LOG_DEBUG}),

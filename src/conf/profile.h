@@ -47,6 +47,7 @@ struct cfs_profile {
     uint32_t watchdog_timeout_ms;  /* a thread that does not go on; 0: nobody looks */
     uint32_t drain_timeout_ms;     /* the end of the mount, while nothing gets to the server; 0: without end */
     uint32_t reconnect_timeout_ms; /* how long calls wait for a lost connection; 0: without end */
+    uint32_t heartbeat_ms;         /* of silence, before the server is asked for a sign of life; 0: never */
 
     /* login */
     cfs_words identity_files; /* absolute; empty: the usual names in ~/.ssh, where they exist */

@@ -228,6 +228,7 @@ static void json_counters(struct cfs_json *json, const struct facts *facts)
 {
     cfs_json_open_object(json, "counters");
     cfs_json_number(json, "sftp_requests", facts->pool.requests);
+    cfs_json_number(json, "heartbeats", facts->pool.heartbeats);
     cfs_json_number(json, "bytes_received", facts->pool.bytes_received);
     cfs_json_number(json, "bytes_sent", facts->pool.bytes_sent);
     cfs_json_number(json, "operations", facts->fs.requests);

@@ -10,6 +10,8 @@ src_remote_libremote_a_SOURCES = \
 	src/remote/extension_names.c \
 	src/remote/file.c \
 	src/remote/gate.c \
+	src/remote/heartbeat.c \
+	src/remote/heartbeat_priv.h \
 	src/remote/hold.c \
 	src/remote/lane.c \
 	src/remote/link.c \

@@ -147,7 +147,9 @@ static void on_deadline(struct cfs_timer *timer)
 {
     struct cfs_operation *operation = cfs_container_of(timer, struct cfs_operation, deadline);
     struct cfs_pool *pool = operation->pool;
-    int64_t now = cfs_loop_now_ms(pool->loop), since = operation->waiting_since_ms;
+    (void)cfs_heartbeat_notice_sleep(pool);
+    int64_t now = cfs_loop_now_ms(pool->loop), woke = pool->heartbeat.woke_ms;
+    int64_t since = operation->waiting_since_ms > woke ? operation->waiting_since_ms : woke;
     int64_t last_sign = operation->lane->last_reply_ms > since ? operation->lane->last_reply_ms : since;
     int64_t left = last_sign + pool->op_timeout_ms - now;
     if (operation->lane->state == CFS_LANE_STARTING)

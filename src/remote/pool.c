@@ -54,6 +54,7 @@ static void settle(struct cfs_pool *pool)
     pthread_cond_broadcast(&pool->changed);
     pthread_mutex_unlock(&pool->lock);
     cfs_root_begin(pool);
+    cfs_reconnect_ready(pool);
 }
 
 void cfs_pool_lane_settled(struct cfs_lane *lane)
@@ -237,6 +238,7 @@ static struct cfs_pool *pool_new(struct cfs_transport *transport, const struct c
     pool->again.is_wanted = options->reconnects;
     pool->again.limit_ms = options->reconnect_timeout_ms;
     pool->again.since_ms = cfs_clock_ms(&cfs_system_clock);
+    cfs_heartbeat_init(pool, options->heartbeat_ms);
     pool->lost_callback = options->lost;
     pool->context = options->context;
     pool->lanes_wanted = clamp_lanes(options->lanes);

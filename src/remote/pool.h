@@ -16,6 +16,7 @@ struct cfs_pool_options {
     const char *remote_dir;        /* as in the profile: "", "~/x", "/abs", "rel" (to the login folder) */
     bool reconnects;               /* a lost connection is made again: see enum cfs_pool_state */
     uint32_t reconnect_timeout_ms; /* for so long calls wait for it; 0: without end */
+    uint32_t heartbeat_ms;         /* of silence, before the server is asked for a sign of life; 0: never */
     /* Called once when the connection is lost for good, on a thread of the pool's. (With `reconnects`: never.) */
     void (*lost)(const char *reason, void *context);
     void *context;
@@ -63,6 +64,7 @@ struct cfs_pool_status {
     int64_t oldest_ms;     /* age of the oldest call in flight, 0 if none */
     int64_t round_trip_ms; /* smoothed; -1 unknown */
     uint64_t requests, bytes_sent, bytes_received;
+    uint64_t heartbeats; /* questions for a sign of life, which do not count as requests */
     uint64_t open_files;
     uint32_t extensions; /* enum cfs_sftp_extension */
     char last_error[256];

@@ -8,6 +8,7 @@
 
 #include "base/list.h"
 #include "base/loop.h"
+#include "remote/heartbeat_priv.h"
 #include "remote/link.h"
 #include "remote/operation_priv.h"
 #include "remote/pool.h"
@@ -56,6 +57,7 @@ struct cfs_reconnector {
     uint32_t limit_ms; /* const: for so long calls wait; 0: without end */
     /* the loop's thread */
     struct cfs_timer retry, limit;
+    int64_t limit_slept_ms; /* cfs_clock_slept_ms when that was started */
     uint32_t delay_ms;     /* until the next attempt */
     bool is_underway;      /* the transport connects */
     bool has_root;         /* the work folder was found again */
@@ -127,6 +129,7 @@ struct cfs_pool {
     const char *given_up; /* why; NULL: it was not */
     bool lost;            /* session 0 has ended, and there is no other */
     struct cfs_reconnector again;
+    struct cfs_heartbeat heartbeat;
     struct cfs_error error; /* why it could not be opened */
     char last_error[256];
     int64_t round_trip_ms;                            /* smoothed; -1 unknown */

@@ -64,6 +64,7 @@ bool cfs_reconnect_is_awaited(const struct cfs_pool *pool)
 void cfs_reconnect_ready(struct cfs_pool *pool)
 {
     set_state(pool, CFS_POOL_CONNECTED);
+    cfs_heartbeat_begin(pool);
 }
 
 void cfs_reconnect_note(struct cfs_pool *pool, const char *reason)
@@ -139,7 +140,10 @@ static void try_now(struct cfs_pool *pool)
 
 static void on_retry(struct cfs_timer *timer)
 {
-    try_now(cfs_container_of(timer, struct cfs_pool, again.retry));
+    struct cfs_pool *pool = cfs_container_of(timer, struct cfs_pool, again.retry);
+    if (cfs_heartbeat_notice_sleep(pool))
+        pool->again.delay_ms = LEAST_DELAY_MS; /* much may have changed */
+    try_now(pool);
 }
 
 /* Between one and one and a half times the delay. */
@@ -166,9 +170,21 @@ static void go_offline(struct cfs_pool *pool)
     cfs_park_release(pool);
 }
 
+static void start_limit(struct cfs_pool *pool, int64_t delay_ms)
+{
+    pool->again.limit_slept_ms = cfs_clock_slept_ms(&cfs_system_clock);
+    cfs_loop_start_timer(pool->loop, &pool->again.limit, delay_ms);
+}
+
+/* Nobody waits while the machine sleeps. */
 static void on_limit(struct cfs_timer *timer)
 {
-    go_offline(cfs_container_of(timer, struct cfs_pool, again.limit));
+    struct cfs_pool *pool = cfs_container_of(timer, struct cfs_pool, again.limit);
+    int64_t slept_ms = cfs_clock_slept_ms(&cfs_system_clock) - pool->again.limit_slept_ms;
+    if (slept_ms > 0)
+        start_limit(pool, slept_ms < pool->again.limit_ms ? slept_ms : pool->again.limit_ms);
+    else
+        go_offline(pool);
 }
 
 /* What overlaps on a file is sent again one by one. */
@@ -198,7 +214,7 @@ void cfs_reconnect_begin(struct cfs_pool *pool)
         set_state(pool, CFS_POOL_RECONNECTING);
         pool->again.limit.expired = on_limit;
         if (pool->again.limit_ms)
-            cfs_loop_start_timer(pool->loop, &pool->again.limit, pool->again.limit_ms);
+            start_limit(pool, pool->again.limit_ms);
     }
     if (!pool->again.is_underway && !pool->again.retry.active)
         try_later(pool);
@@ -233,10 +249,10 @@ void cfs_reconnect_settled(struct cfs_pool *pool)
     cfs_loop_stop_timer(pool->loop, &pool->again.limit);
     cfs_loop_stop_timer(pool->loop, &pool->again.retry);
     cfs_log_warning("pool", "the connection is there again, after %lld s", (long long)(time(NULL) - pool->lost_s));
-    set_state(pool, CFS_POOL_CONNECTED);
     pthread_mutex_lock(&pool->lock);
     pool->again.times++;
     pthread_mutex_unlock(&pool->lock);
+    cfs_reconnect_ready(pool);
     cfs_park_release(pool);
 }
 
@@ -244,6 +260,7 @@ void cfs_reconnect_end(struct cfs_pool *pool)
 {
     cfs_loop_stop_timer(pool->loop, &pool->again.retry);
     cfs_loop_stop_timer(pool->loop, &pool->again.limit);
+    cfs_heartbeat_end(pool);
     set_state(pool, CFS_POOL_CLOSED);
     cfs_park_release(pool);
 }

@@ -39,6 +39,8 @@ void cfs_pool_status(struct cfs_remote *remote, struct cfs_pool_status *ret_stat
     status.bytes_sent = pool->past_sent;
     status.bytes_received = pool->past_received;
     add_lanes(pool, &status);
+    status.heartbeats = pool->heartbeat.count;
+    status.requests -= status.heartbeats;
     status.open_files = pool->open_files;
     memcpy(status.last_error, pool->last_error, sizeof(status.last_error));
     pthread_mutex_unlock(&pool->lock);

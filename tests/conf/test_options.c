@@ -76,6 +76,7 @@ static const struct row {
     {"drain_timeout", "2m", "90s", "90s", "2d", "must be " TIME("0", "1d")},
     {"watchdog_timeout", "1m", "5s", "5s", "2h", "must be " TIME("0", "1h")},
     {"reconnect_timeout", "2m", "60s", "1m", "2d", "must be " TIME("0", "1d")},
+    {"heartbeat", "15s", "30", "30s", "2h", "must be " TIME("0", "1h")},
     {"log_level", "warning", "debug", "debug", "verbose", "must be error, warning, info or debug"},
     {"log_file", "", "~/log", "/home/me/log", "log", "must be an absolute path or begin with ~/"},
 };

@@ -40,6 +40,7 @@ MOUNT_TESTS += \
 # Ordinary users, mount(8), servers that do not answer and servers that lie.
 MOUNT_TESTS += \
 	tests/mount/deadlines.sh \
+	tests/mount/heartbeat.sh \
 	tests/mount/hostile.sh \
 	tests/mount/mount8.sh \
 	tests/mount/reconnect.sh \
