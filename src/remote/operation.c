@@ -422,6 +422,28 @@ void cfs_operation_lost(struct cfs_operation *operation)
         cfs_operation_finish(operation, -ENOTCONN);
 }
 
+/* What consists of one request, which was not done: the server has said so. (A put may have been done in part.) */
+static bool may_try_again(const struct cfs_operation *operation)
+{
+    return !operation->tried_again && operation->replay != CFS_REPLAY_NEVER && !operation->is_ours &&
+           operation->lane->client && !operation->lane->doomed;
+}
+
+bool cfs_operation_tries_again(struct cfs_operation *operation)
+{
+    if (!may_try_again(operation))
+        return false;
+    operation->tried_again = true;
+    cfs_operation_give_up_steps(operation);
+    if (operation->reset)
+        operation->reset(operation);
+    free(CFS_TAKE(operation->probes));
+    operation->result = (struct cfs_remote_result){0};
+    cfs_operation_made_progress(operation);
+    operation->start(operation);
+    return true;
+}
+
 /* From here on the call is the caller's. */
 static struct cfs_remote_call *detach(struct cfs_operation *operation)
 {

@@ -116,6 +116,7 @@ struct cfs_operation {
     const char *target;           /* symlink: its own */
     bool follows_lanes;           /* goes by whichever data lane there is when it is started again */
     bool repeated;                /* requests of it may have been sent by a connection that was lost */
+    bool tried_again;             /* it has failed, and nothing explained that */
     unsigned times_lost;          /* how often they were */
     int64_t first_s;              /* when the first of them was, by our clock: seconds since 1970 */
     struct cfs_replay_look *look; /* replay.c */
@@ -221,6 +222,10 @@ CFS_CHECKED bool cfs_replay_looks(struct cfs_operation *operation, uint32_t stat
 /* FOUND is our login's, and was made or changed in the seconds in which OPERATION's request may have been worked off.
  */
 bool cfs_replay_is_of_that_time(const struct cfs_operation *operation, const struct cfs_remote_attributes *found);
+
+/* It has failed, and what explains that was not found: what was in the way, a full disk, may have gone before we
+ * looked. Whether it has been started once more. */
+CFS_CHECKED bool cfs_operation_tries_again(struct cfs_operation *operation);
 
 /* probe.c: answers `operation` with a diagnosed error after looking. */
 void cfs_probe_start(struct cfs_operation *operation, const struct cfs_diagnose_question *question, unsigned probes);

@@ -20,7 +20,9 @@ struct cfs_probes {
 static void conclude(struct cfs_operation *operation)
 {
     struct cfs_probes *probes = operation->probes;
-    cfs_operation_finish(operation, cfs_diagnose(&probes->question, &probes->evidence));
+    int error = cfs_diagnose(&probes->question, &probes->evidence);
+    if (error != -EDQUOT || !cfs_operation_tries_again(operation)) /* -EDQUOT: no more than the likeliest reason */
+        cfs_operation_finish(operation, error);
 }
 
 static struct cfs_diagnose_node *node_of(struct cfs_diagnose_evidence *evidence, enum cfs_probe kind)

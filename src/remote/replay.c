@@ -3,12 +3,14 @@
  * Such an operation is sent again. If it succeeds it had not been done before (or somebody has undone it, which nobody
  * could tell). If it fails, the failure may be its own doing: MKDIR fails because the folder is there. So the server is
  * asked what it has, before the failure is told: a folder, an empty file that are ours and of just that time; a link
- * with that target; a source that is gone and a target that is there; a name that is gone. Then it was done, and the
- * operation goes on from there.
+ * with that target; a source that is gone and a target that is there; a name that is gone from a folder that is there
+ * (one that is gone, too, may be away for a while, with all that is in it). Then it was done, and the operation goes on
+ * from there.
  *
  * What is not certain: an empty file or a folder that somebody else has made, under our login, at the same name and in
  * the seconds around our request, is taken for ours. */
 #include "remote/operation_priv.h"
+#include "remote/paths.h"
 #include "remote/pool_priv.h"
 #include "sftp/protocol.h"
 #include <errno.h>
@@ -60,7 +62,7 @@ static bool was_done(const struct cfs_operation *operation)
                                   : found->size == 0 && cfs_replay_is_of_that_time(operation, found);
     case CFS_DIAGNOSE_RMDIR:
     case CFS_DIAGNOSE_UNLINK:
-        return is_gone;
+        return is_gone && look->other_exists; /* the folder that it was in */
     case CFS_DIAGNOSE_SYMLINK:
         return look->path_exists && look->same_target;
     case CFS_DIAGNOSE_LINK:
@@ -133,9 +135,11 @@ bool cfs_replay_looks(struct cfs_operation *operation, uint32_t status)
     if (!operation->look)
         return false;
     operation->look->status = status;
+    bool is_removal = operation->kind == CFS_DIAGNOSE_UNLINK || operation->kind == CFS_DIAGNOSE_RMDIR;
+    char *parent CFS_AUTO_FREE = is_removal ? cfs_path_parent(operation->path) : NULL;
+    const char *other = is_removal ? parent : operation->other;
     if (ask(operation, &operation->look->path, cfs_sftp_lstat, operation->path) &&
-        (!operation->other || ask(operation, &operation->look->other, cfs_sftp_lstat, operation->other)) &&
-        operation->target)
+        (!other || ask(operation, &operation->look->other, cfs_sftp_lstat, other)) && operation->target)
         (void)!ask(operation, &operation->look->link, cfs_sftp_readlink, operation->path);
     return true;
 }

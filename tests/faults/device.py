@@ -161,9 +161,13 @@ class Device(Place):
         os.mkdir(self.work)
 
     def bring_folder_back(self):
+        """With what was written to the other one, which had its name: it was acknowledged."""
+        other = self.work + ".other"
         if os.path.exists(self.work):
-            os.rename(self.work, self.work + ".other")
+            os.rename(self.work, other)
         os.rename(self.work + ".away", self.work)
+        if os.path.exists(other):
+            run_quietly(["cp", "-a", "--no-clobber", other + "/.", self.work])
 
     # --- the local clock: that of the program behind the mount ---
 

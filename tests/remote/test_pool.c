@@ -348,6 +348,40 @@ static void no_room_for_names_is_enospc(void **state)
     assert_int_equal(sync_open(&fixture->driver, "f", O_WRONLY | O_CREAT | O_EXCL, 0644, &file), -ENOSPC);
 }
 
+/* Requests until the pool is open, and until it has made a few things, when the FAILING-th fails (0: none). */
+static void make_things(struct pool_fixture *fixture, unsigned failing, uint64_t *ret_before, uint64_t *ret_after)
+{
+    const char *build = getenv("top_builddir");
+    struct cfs_remote_file *file = NULL;
+    char *filter CFS_AUTO_FREE = NULL;
+    assert_true(asprintf(&filter, "set -- \"$1\" '%s/tests/lib/old_sftp_server'\nexec \"$2\" -f %u\n",
+                         build ? build : ".", failing) > 0);
+    open_pool(fixture, failing ? filter : "", 1, TEST_LIMIT_MS);
+    *ret_before = pool_fixture_status(fixture).requests;
+    assert_int_equal(sync_mkdir(&fixture->driver, "folder", 0755), 0);
+    assert_int_equal(sync_symlink(&fixture->driver, "x", "link"), 0);
+    assert_int_equal(sync_open(&fixture->driver, "f", O_WRONLY | O_CREAT | O_EXCL, 0644, &file), 0);
+    assert_int_equal(sync_write(&fixture->driver, file, 0, "abc", 3), 0);
+    *ret_after = pool_fixture_status(fixture).requests;
+    assert_int_equal(sync_close(&fixture->driver, file), 0);
+}
+
+/* A request fails, whichever it is, and nothing explains that: what was in the way is not there any more. */
+static void what_has_passed_is_not_told(void **state)
+{
+    uint64_t before, after, before_again, after_again;
+    unsigned repeated = 0;
+    make_things(*state, 0, &before, &after);
+    for (unsigned i = (unsigned)before + 1; i <= after; i++) {
+        struct pool_fixture *fixture;
+        assert_int_equal(pool_fixture_make((void **)&fixture), 0);
+        make_things(fixture, i, &before_again, &after_again);
+        repeated += after_again - before_again > after - before;
+        assert_int_equal(pool_fixture_remove((void **)&fixture), 0);
+    }
+    assert_true(repeated >= 4);
+}
+
 static void a_read_only_disk_is_erofs(void **state)
 {
     struct pool_fixture *fixture = *state;
@@ -441,6 +475,7 @@ int main(void)
         CHECK(a_full_disk_is_enospc),
         CHECK(a_copy_onto_a_full_disk_does_not_succeed),
         CHECK(no_room_for_names_is_enospc),
+        CHECK(what_has_passed_is_not_told),
         CHECK(a_read_only_disk_is_erofs),
         CHECK(another_file_system_is_exdev),
     };

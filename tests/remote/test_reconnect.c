@@ -640,6 +640,30 @@ static void a_failure_of_somebody_elses_doing_is_told(void **state)
     sync_fini(&calls[1]);
 }
 
+/* Its folder is away, perhaps for a while. */
+static void what_is_away_was_not_removed(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    struct sync_call call;
+    char *folder CFS_AUTO_FREE = scratch_path(fixture->work, "folder");
+    char *away CFS_AUTO_FREE = scratch_path(fixture->work, "away");
+    char *file CFS_AUTO_FREE = scratch_path(folder, "file");
+    open_pool(fixture, THROUGH_CAT, 0);
+    struct cfs_remote *remote = fixture->driver.remote;
+    assert_int_equal(mkdir(folder, 0700), 0);
+    scratch_write_text(file, "", 0600);
+    test_wait_until(signal_all(fixture, "cats", SIGSTOP) == 2);
+    sync_init(&call);
+    sync_begin(&call);
+    remote->operations->unlink(remote, &call.call, "folder/file");
+    sync_submitted(&call);
+    test_wait_until(access(file, F_OK) < 0);
+    assert_int_equal(rename(folder, away), 0);
+    kill_servers(fixture);
+    assert_int_equal(sync_wait(&fixture->driver, &call), -ENOENT);
+    sync_fini(&call);
+}
+
 static void small_files_are_put_once(void **state)
 {
     struct pool_fixture *fixture = *state;
@@ -691,6 +715,7 @@ int main(void)
         CHECK(a_rename_that_was_done_is_followed),
         CHECK(what_was_made_has_its_mode),
         CHECK(a_failure_of_somebody_elses_doing_is_told),
+        CHECK(what_is_away_was_not_removed),
         CHECK(small_files_are_put_once),
     };
     if (!find_sftp_server()) {
