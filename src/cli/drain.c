@@ -32,15 +32,20 @@ void cfs_drain_describe(uint64_t bytes, uint64_t changes, uint64_t rate, char *t
                  cfs_text_format_size(rate, speed, sizeof(speed)), bytes / rate + (bytes % rate != 0));
 }
 
-/* 0, or -errno: nobody is there who answers. */
-static int ask(struct drain *drain, uint64_t *ret_bytes, uint64_t *ret_changes)
+int cfs_drain_ask(int ask_fd, struct cfs_drain_left *ret_left)
 {
+    struct cfs_drain_left left = {0};
+    char word[8] = "";
     struct cfs_buffer answer CFS_AUTO_BUFFER;
     cfs_buffer_init(&answer);
-    int error = cfs_control_ask(drain->ask_fd, "progress", &answer);
+    int error = cfs_control_ask(ask_fd, "progress", &answer);
     if (error)
         return error;
-    return sscanf((const char *)answer.bytes, "left %" SCNu64 " %" SCNu64, ret_bytes, ret_changes) == 2 ? 0 : -EPROTO;
+    if (sscanf((const char *)answer.bytes, "left %" SCNu64 " %" SCNu64 " %7s", &left.bytes, &left.changes, word) < 2)
+        return -EPROTO;
+    left.is_ending = strcmp(word, "ending") == 0;
+    *ret_left = left;
+    return 0;
 }
 
 static void measure(struct drain *drain, uint64_t bytes)
@@ -56,18 +61,18 @@ static void measure(struct drain *drain, uint64_t bytes)
 
 static void show(struct drain *drain)
 {
-    uint64_t bytes, changes;
+    struct cfs_drain_left left;
     char text[160];
     if (drain->ask_fd < 0 || drain->show == CFS_DRAIN_SILENT)
         return;
-    if (ask(drain, &bytes, &changes)) {
+    if (cfs_drain_ask(drain->ask_fd, &left)) {
         drain->ask_fd = -1;
         return;
     }
-    measure(drain, bytes);
-    if (bytes == 0 && changes == 0)
+    measure(drain, left.bytes);
+    if (left.bytes == 0 && left.changes == 0)
         return;
-    cfs_drain_describe(bytes, changes, drain->rate, text, sizeof(text));
+    cfs_drain_describe(left.bytes, left.changes, drain->rate, text, sizeof(text));
     fprintf(stderr, drain->show == CFS_DRAIN_REDRAW ? "\r\033[K%s" : "%s\n", text);
     drain->drawn = true;
 }

@@ -3,6 +3,7 @@
 #define CFS_CLI_DRAIN_H
 
 #include "base/cleanup.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,6 +12,13 @@ enum cfs_drain_show {
     CFS_DRAIN_REDRAW, /* one line of a terminal, again and again */
     CFS_DRAIN_LINES,  /* a line a second */
 };
+
+struct cfs_drain_left {
+    uint64_t bytes, changes;
+    bool is_ending; /* the mount is gone; false also if its process is of another version */
+};
+/* What the mount at the other end of ASK_FD has left to be written. -errno: nobody is there who answers. */
+CFS_CHECKED int cfs_drain_ask(int ask_fd, struct cfs_drain_left *ret_left);
 
 /* END_FD and ASK_FD (-1: none) are connections to the control socket of the mount. Returns 0 when the process has
  * something to say or has ended, -ETIMEDOUT after TIMEOUT_MS (-1: never), or -errno. What is shown goes to stderr. */

@@ -50,7 +50,9 @@ static void *look(void *context)
             least = now;
             since_ms = now_ms;
         }
-        if (now_ms - since_ms >= ending->timeout_ms)
+        if (atomic_load(ending->is_insisted))
+            cfs_pool_give_up(ending->pool, "the mount has ended, and a second signal does not let it wait");
+        if (ending->timeout_ms > 0 && now_ms - since_ms >= ending->timeout_ms)
             cfs_pool_give_up(ending->pool, "the mount has ended, and the server takes nothing any more");
         pthread_mutex_lock(&ending->lock);
         if (!ending->over)
@@ -60,16 +62,17 @@ static void *look(void *context)
     return NULL;
 }
 
-void cfs_ending_start(struct cfs_ending *ending, struct cfs_remote *pool, struct cfs_remote *cache, uint32_t timeout_ms)
+void cfs_ending_start(struct cfs_ending *ending, struct cfs_remote *pool, struct cfs_remote *cache, uint32_t timeout_ms,
+                      const atomic_bool *is_insisted)
 {
-    *ending = (struct cfs_ending){.pool = pool, .cache = cache, .timeout_ms = timeout_ms};
+    *ending = (struct cfs_ending){.pool = pool, .cache = cache, .timeout_ms = timeout_ms, .is_insisted = is_insisted};
     pthread_condattr_t monotonic;
     pthread_mutex_init(&ending->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&ending->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (!pool || timeout_ms == 0)
+    if (!pool)
         return;
     int error = cfs_thread_start(look, ending, &ending->thread);
     ending->runs = error == 0;

@@ -22,6 +22,8 @@ src_cli_libcli_a_SOURCES = \
 	src/cli/mounted.c \
 	src/cli/mountpoint.c \
 	src/cli/mountpoint.h \
+	src/cli/predecessor.c \
+	src/cli/predecessor.h \
 	src/cli/run.c \
 	src/cli/run.h \
 	src/cli/serve.c \

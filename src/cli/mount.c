@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/daemon.h"
 #include "cli/mountpoint.h"
+#include "cli/predecessor.h"
 #include "cli/serve.h"
 #include <errno.h>
 #include <getopt.h>
@@ -29,7 +30,8 @@ int cfs_mount(const struct cfs_mount_request *request, struct cfs_error *error)
         .source = request->source,
         .options = request->options,
     };
-    if (cfs_profile_load(&wanted, &profile, error) || cfs_mountpoint_prepare(request->mountpoint, &mountpoint, error))
+    if (cfs_profile_load(&wanted, &profile, error) || cfs_mountpoint_prepare(request->mountpoint, &mountpoint, error) ||
+        cfs_predecessor_wait(mountpoint, profile->drain_timeout_ms, error))
         return cfs_failure_exit_code(error->failure);
     if (request->debug)
         profile->log_level = CFS_LOG_DEBUG;

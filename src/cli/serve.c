@@ -5,10 +5,12 @@
 #include "base/log.h"
 #include "cache/cache.h"
 #include "cli/daemon.h"
+#include "cli/drain.h"
 #include "cli/ending.h"
 #include "cli/guard.h"
 #include "cli/losses.h"
 #include "cli/mountpoint.h"
+#include "cli/predecessor.h"
 #include "cli/terminal.h"
 #include "ctl/control.h"
 #include "fuse/session.h"
@@ -21,6 +23,8 @@
 
 /* Metadata, and two for data: on one login, which is one process of sshd, more lanes gain nothing. */
 enum { DEFAULT_LANES = 3, MOST_CACHE = 1 << 30 };
+/* So long after the first signal, at least, another one insists. */
+enum { INSISTS_MS = 500 };
 
 struct mount {
     const struct cfs_profile *profile;
@@ -41,11 +45,25 @@ struct mount {
 
 /* The session that a signal stops; NULL while connecting: then a signal ends the process, nothing being mounted yet. */
 static struct cfs_fuse_session *_Atomic stoppable;
+/* When SIGINT or SIGTERM came first, and whether somebody has insisted since. */
+static _Atomic int64_t first_told_ms;
+static atomic_bool is_insisted;
+
+/* Programs like timeout(1) send a signal twice at once, to us and to our group: that is one. SIGHUP never insists: it
+ * comes along when a terminal or a session of systemd ends. */
+static void count(int number)
+{
+    int64_t never = 0, now_ms = cfs_clock_ms(&cfs_system_clock);
+    if (number == SIGHUP || atomic_compare_exchange_strong(&first_told_ms, &never, now_ms))
+        return;
+    if (now_ms - atomic_load(&first_told_ms) >= INSISTS_MS)
+        atomic_store(&is_insisted, true);
+}
 
 static void stop(int number)
 {
     struct cfs_fuse_session *session = atomic_load(&stoppable);
-    (void)number;
+    count(number);
     if (session)
         cfs_fuse_session_stop(session);
 }
@@ -59,12 +77,10 @@ static void catch_signals(struct cfs_fuse_session *session)
     sigaction(SIGHUP, &action, NULL);
 }
 
-static void release_signals(void)
+/* The session is about to go. A second signal still shortens the wait for the server. */
+static void release_session(void)
 {
-    signal(SIGTERM, SIG_IGN);
-    signal(SIGINT, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-    atomic_store(&stoppable, NULL);
+    catch_signals(NULL);
 }
 
 /* --- the way there --- */
@@ -173,11 +189,12 @@ static int open_fs(struct mount *mount, struct cfs_error *error)
     return cfs_fuse_session_mount(mount->session, mount->fs, mount->mountpoint, error);
 }
 
-/* Logging in may have taken minutes: somebody else may have mounted there in the meantime. */
-static int check_again(const char *mountpoint, struct cfs_error *error)
+/* Logging in may have taken minutes: somebody else may have mounted there in the meantime, and unmounted. */
+static int check_again(const struct cfs_profile *profile, const char *mountpoint, struct cfs_error *error)
 {
     char *path CFS_AUTO_FREE = NULL;
-    return cfs_mountpoint_prepare(mountpoint, &path, error);
+    int result = cfs_mountpoint_prepare(mountpoint, &path, error);
+    return result ? result : cfs_predecessor_wait(mountpoint, profile->drain_timeout_ms, error);
 }
 
 static size_t waiting(void *context, int64_t *ret_oldest_ms)
@@ -277,12 +294,26 @@ static int tell_losses(struct mount *mount, struct cfs_error *ret_error)
     return -EIO;
 }
 
+static void tell_what_is_left(struct mount *mount)
+{
+    char text[160];
+    struct cfs_cache_status cache = {.calls = 0};
+    if (mount->cache)
+        cfs_cache_status(mount->cache, &cache);
+    if (cache.dirty_bytes + cache.changes == 0)
+        return;
+    cfs_drain_describe(cache.dirty_bytes, cache.changes, 0, text, sizeof(text));
+    cfs_log_info("mount", "%s%s", text,
+                 atomic_load(&first_told_ms) ? "; another SIGINT (Ctrl-C) or SIGTERM gives it up" : "");
+}
+
 /* Waits for the server, for as long as it takes something. */
 static void drain(struct mount *mount)
 {
     struct cfs_ending ending;
     struct cfs_cache_failures failures;
-    cfs_ending_start(&ending, mount->remote, mount->cache, mount->profile->drain_timeout_ms);
+    tell_what_is_left(mount);
+    cfs_ending_start(&ending, mount->remote, mount->cache, mount->profile->drain_timeout_ms, &is_insisted);
     cfs_fuse_session_free(mount->session);
     cfs_fs_free(mount->fs);
     if (mount->cache)
@@ -302,7 +333,7 @@ static int close_all(struct mount *mount, struct cfs_error *error)
     drain(mount);
     cfs_control_server_stop(mount->control);
     int result = tell_losses(mount, error);
-    cfs_ending_start(&ending, mount->remote, NULL, mount->profile->drain_timeout_ms);
+    cfs_ending_start(&ending, mount->remote, NULL, mount->profile->drain_timeout_ms, &is_insisted);
     cfs_cache_free(mount->cache);
     cfs_ending_stop(&ending);
     cfs_pool_free(mount->remote);
@@ -320,12 +351,12 @@ int cfs_serve(const struct cfs_profile *profile, const char *mountpoint, bool ba
     cfs_losses_init(&mount.losses);
     result = open_remote(&mount, error);
     if (!result)
-        result = check_again(mountpoint, error);
+        result = check_again(profile, mountpoint, error);
     if (!result)
         result = open_fs(&mount, error);
     if (!result)
         result = serve_until_end(&mount, background, error);
-    release_signals();
+    release_session();
     int unfinished = close_all(&mount, result ? NULL : error);
     cfs_losses_fini(&mount.losses);
     cfs_ssh_library_fini();

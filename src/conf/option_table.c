@@ -166,7 +166,8 @@ const struct cfs_option cfs_options[] = {
     {"drain_timeout", CFS_OPTIONS_LIMITS, CFS_OPTION_DURATION, CFS_OPTION_ANYWHERE, FIELD(drain_timeout_ms),
      RANGE(0, 24 * HOUR), .default_text = "2m", .placeholder = "TIME",
      .help = "How long a mount that was told to end (umount, fusermount3 -u, SIGTERM) waits for a server that takes "
-             "nothing of what is left to be written. Then it is given up, and told to be lost. 0 waits without end."},
+             "nothing of what is left to be written. Then it is given up, and told to be lost. A new mount on the same "
+             "mount point waits as long for the last one to write something. 0 waits without end."},
     {"watchdog_timeout", CFS_OPTIONS_LIMITS, CFS_OPTION_DURATION, CFS_OPTION_ANYWHERE, FIELD(watchdog_timeout_ms),
      RANGE(0, 1 * HOUR), .default_text = "1m", .placeholder = "TIME",
      .help = "When a thread of the process has stood still for so long over one piece of work, the log is told what "

@@ -180,7 +180,8 @@ void cfs_ctl_progress(const struct cfs_ctl_source *source, struct cfs_buffer *ou
     char text[64];
     if (source->cache)
         cfs_cache_status(source->cache, &cache);
-    snprintf(text, sizeof(text), "left %" PRIu64 " %" PRIu64 "\n", cache.dirty_bytes, cache.changes);
+    snprintf(text, sizeof(text), "left %" PRIu64 " %" PRIu64 " %s\n", cache.dirty_bytes, cache.changes,
+             source->fs ? "serving" : "ending");
     cfs_buffer_add(out, text, strlen(text));
 }
 

@@ -44,7 +44,8 @@ void cfs_ctl_status_json(const struct cfs_ctl_source *source, struct cfs_buffer 
 
 /* Takes a sample of what goes into the rates. */
 void cfs_ctl_measure(const struct cfs_ctl_source *source, struct cfs_rates *rates);
-/* What is left to be written, for `clusterfs umount`: "left BYTES CHANGES" and a newline. */
+/* What is left to be written, for `clusterfs umount`: "left BYTES CHANGES serving", or "ending" when programs use the
+ * mount no more, and a newline. */
 void cfs_ctl_progress(const struct cfs_ctl_source *source, struct cfs_buffer *out);
 
 #endif

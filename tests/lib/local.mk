@@ -28,6 +28,7 @@ tests_lib_libtest_a_SOURCES = \
 	tests/lib/test.h
 
 EXTRA_DIST += \
+	tests/lib/behind.sh \
 	tests/lib/device.sh \
 	tests/lib/evil_sftp_server.py \
 	tests/lib/files.sh \

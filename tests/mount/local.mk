@@ -23,6 +23,7 @@ EXTRA_DIST += \
 	tests/mount/semantics_server.py
 MOUNT_TESTS += \
 	tests/mount/again.sh \
+	tests/mount/draining.sh \
 	tests/mount/ending.sh \
 	tests/mount/umount.sh \
 	tests/mount/watchdog.sh

@@ -4,60 +4,8 @@
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/functions.sh"
 . "$top_srcdir/tests/lib/device.sh"
 . "$top_srcdir/tests/lib/mount.sh"
+. "$top_srcdir/tests/lib/behind.sh"
 requires python3 mountpoint
-
-is_unmounted()
-{
-    ! mountpoint -q "$mnt"
-}
-
-# Those whose connection has gone stand still for ever, below nobody.
-stopped=
-end_stopped()
-{
-    local pid
-    for pid in $stopped; do
-        if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = sftp-server ]; then
-            kill -KILL "$pid"
-        fi
-    done
-    stopped=
-}
-
-at_exit()
-{
-    end_stopped
-}
-
-# Files whose programs have been told that all is done, while the server stands still.
-leave_behind()
-{
-    mount_device durability=fsync,op_timeout=2m,channels=1,"$1" # other channels may come after the servers were stopped
-    mkdir "$mnt/new" || fail mkdir
-    printf 'first\n' >"$mnt/new/first" || fail "the first file"
-    wait_until test -s "$remote/new/first"
-    stopped=$(sftp_servers)
-    stop_server
-    for file in one two three; do
-        head -c 100000 /dev/zero >"$mnt/new/$file" || fail "writing $file"
-    done
-}
-
-gone_and_clean()
-{
-    wait_gone "$mount_pid"
-    is_unmounted || fail "it is still mounted"
-    expect_equal "the control sockets that are left" "" "$(find "$XDG_RUNTIME_DIR" -name '*.sock')"
-    end_stopped
-    rm -rf "$remote/new"
-}
-
-all_arrived()
-{
-    for file in one two three; do
-        expect_equal "size of $file" 100000 "$(stat -c %s "$remote/new/$file")"
-    done
-}
 
 tells_how_much_is_left()
 {
