@@ -21,6 +21,7 @@ enum {
     USUAL_PATIENCE_MS = 5 * 1000,
     SHORT_PATIENCE_MS = 3 * 1000,
     LONG_PATIENCE_MS = 60 * 1000,
+    SILENCE_MS = 1000,
     SLEEP_LEAST_MS = 1000, /* the two clocks are read one after the other */
 };
 
@@ -74,15 +75,20 @@ static uint32_t patience(struct cfs_pool *pool, uint32_t usual_ms)
 static void ask(struct cfs_pool *pool, uint32_t patience_ms)
 {
     struct cfs_heartbeat *heartbeat = &pool->heartbeat;
-    if (!heartbeat->is_asked && cfs_lane_is_up(&pool->lanes[0])) {
+    bool was_asked = heartbeat->is_asked;
+    if (!was_asked && cfs_lane_is_up(&pool->lanes[0])) {
         heartbeat->request = (struct cfs_sftp_request){.done = on_answer};
         heartbeat->is_asked = cfs_sftp_realpath(pool->lanes[0].client, &heartbeat->request, "/") == 0;
         pthread_mutex_lock(&pool->lock);
         heartbeat->count += heartbeat->is_asked;
         pthread_mutex_unlock(&pool->lock);
     }
-    heartbeat->patience_ms = patience(pool, patience_ms);
-    start_timer(pool, heartbeat->patience_ms);
+    patience_ms = patience(pool, patience_ms);
+    /* One change of the network after another must not put the end off. */
+    if (was_asked && heartbeat->timer.active && heartbeat->timer.at_ms <= cfs_clock_ms(&cfs_system_clock) + patience_ms)
+        return;
+    heartbeat->patience_ms = patience_ms;
+    start_timer(pool, patience_ms);
 }
 
 /* No answer has come in time. */
@@ -127,6 +133,12 @@ void cfs_heartbeat_ask_now(struct cfs_pool *pool)
 {
     if (can_judge(pool) && cfs_reconnect_is_connected(pool))
         ask(pool, SHORT_PATIENCE_MS);
+}
+
+void cfs_heartbeat_ask_if_silent(struct cfs_pool *pool)
+{
+    if (cfs_loop_now_ms(pool->loop) - last_sign_ms(pool) >= SILENCE_MS)
+        cfs_heartbeat_ask_now(pool);
 }
 
 void cfs_heartbeat_begin(struct cfs_pool *pool)

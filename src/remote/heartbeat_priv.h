@@ -28,6 +28,8 @@ void cfs_heartbeat_begin(struct cfs_pool *pool);
 void cfs_heartbeat_end(struct cfs_pool *pool);
 /* Something has happened after which the connection may be dead: asks at once, and waits a short time. */
 void cfs_heartbeat_ask_now(struct cfs_pool *pool);
+/* The same, unless something has come just now. */
+void cfs_heartbeat_ask_if_silent(struct cfs_pool *pool);
 /* Whether the machine has slept since this was called last: then the connection is asked. Whoever compares times of
  * waiting calls it first: a timer that has expired in a sleep is called before anybody has heard of that. */
 bool cfs_heartbeat_notice_sleep(struct cfs_pool *pool);

@@ -17,11 +17,15 @@ src_remote_libremote_a_SOURCES = \
 	src/remote/link.c \
 	src/remote/link.h \
 	src/remote/loan.c \
+	src/remote/login.c \
+	src/remote/login_priv.h \
 	src/remote/look.c \
 	src/remote/look.h \
 	src/remote/mark.c \
 	src/remote/names.c \
 	src/remote/names.h \
+	src/remote/network.c \
+	src/remote/network_priv.h \
 	src/remote/operation.c \
 	src/remote/operation_priv.h \
 	src/remote/ops_copy.c \

@@ -55,6 +55,8 @@ static void settle(struct cfs_pool *pool)
     pthread_mutex_unlock(&pool->lock);
     cfs_root_begin(pool);
     cfs_reconnect_ready(pool);
+    if (pool->again.is_wanted)
+        cfs_network_begin(pool);
 }
 
 void cfs_pool_lane_settled(struct cfs_lane *lane)
@@ -237,6 +239,7 @@ static struct cfs_pool *pool_new(struct cfs_transport *transport, const struct c
     pool->op_timeout_ms = options->op_timeout_ms ? options->op_timeout_ms : 1;
     pool->again.is_wanted = options->reconnects;
     pool->again.limit_ms = options->reconnect_timeout_ms;
+    pool->again.login_hint = options->login_hint;
     pool->again.since_ms = cfs_clock_ms(&cfs_system_clock);
     cfs_heartbeat_init(pool, options->heartbeat_ms);
     pool->lost_callback = options->lost;

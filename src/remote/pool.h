@@ -17,6 +17,7 @@ struct cfs_pool_options {
     bool reconnects;               /* a lost connection is made again: see enum cfs_pool_state */
     uint32_t reconnect_timeout_ms; /* for so long calls wait for it; 0: without end */
     uint32_t heartbeat_ms;         /* of silence, before the server is asked for a sign of life; 0: never */
+    const char *login_hint;        /* what to do where the server refuses the login: a sentence for the log; NULL */
     /* Called once when the connection is lost for good, on a thread of the pool's. (With `reconnects`: never.) */
     void (*lost)(const char *reason, void *context);
     void *context;
@@ -49,8 +50,13 @@ enum cfs_pool_state {
 /* In a word or two. */
 const char *cfs_pool_state_name(enum cfs_pool_state state);
 
-/* Tries to connect at once, also where the login was refused. Any thread. */
-void cfs_pool_connect_now(struct cfs_remote *remote);
+/* Makes the connection now if it is lost, also where the login was refused; PROMPTER (NULL: nobody) is asked for what
+ * that needs, on another thread, during the call. Blocks until the connection is there, or the attempt has failed: 0
+ * (also if nothing was lost), or -errno and a sentence. -EBUSY: somebody else does so. Not on a thread of the pool's;
+ * must have returned before cfs_pool_free. */
+CFS_CHECKED int cfs_pool_login(struct cfs_remote *remote, struct cfs_prompter *prompter, struct cfs_error *error);
+/* Such a call is to end soon. Any thread. */
+void cfs_pool_login_cancel(struct cfs_remote *remote);
 
 /* For status and check. Any thread. */
 struct cfs_pool_status {

@@ -10,6 +10,8 @@
 #include "base/loop.h"
 #include "remote/heartbeat_priv.h"
 #include "remote/link.h"
+#include "remote/login_priv.h"
+#include "remote/network_priv.h"
 #include "remote/operation_priv.h"
 #include "remote/pool.h"
 #include "remote/remote.h"
@@ -53,14 +55,19 @@ struct cfs_put_learned {
 
 /* The state of the connection, and what makes it again: reconnect.c. */
 struct cfs_reconnector {
-    bool is_wanted;    /* const: a lost connection is made again */
-    uint32_t limit_ms; /* const: for so long calls wait; 0: without end */
+    bool is_wanted;         /* const: a lost connection is made again */
+    uint32_t limit_ms;      /* const: for so long calls wait; 0: without end */
+    const char *login_hint; /* const: a sentence, or NULL */
     /* the loop's thread */
     struct cfs_timer retry, limit;
     int64_t limit_slept_ms; /* cfs_clock_slept_ms when that was started */
-    uint32_t delay_ms;     /* until the next attempt */
-    bool is_underway;      /* the transport connects */
-    bool has_root;         /* the work folder was found again */
+    uint32_t delay_ms;      /* until the next attempt */
+    bool is_underway;       /* the transport connects */
+    bool is_hurried;        /* that was told to end, for another attempt */
+    int64_t begun_ms;       /* when that was begun */
+    enum cfs_pool_state
+        stopped;   /* no attempts were made in that state, but for the one that somebody wanted; CONNECTED: none */
+    bool has_root; /* the work folder was found again */
     bool limit_has_passed; /* calls do not wait */
     /* pool->lock */
     enum cfs_pool_state state;
@@ -98,7 +105,7 @@ struct cfs_pool {
     uint32_t idle_ms;
     struct cfs_timer idle_timer; /* while there are further sessions */
     int64_t session_lost_ms;     /* when one was lost; 0: none was */
-    struct cfs_task start_task, reap_task, close_task, connect_task, give_up_task;
+    struct cfs_task start_task, reap_task, close_task, give_up_task;
     bool reap_posted, started_once, closing;
     bool umask_known;
     struct cfs_put_learned put;
@@ -130,6 +137,10 @@ struct cfs_pool {
     bool lost;            /* session 0 has ended, and there is no other */
     struct cfs_reconnector again;
     struct cfs_heartbeat heartbeat;
+    struct cfs_network network;
+    struct cfs_pool_login *login_wanted; /* by whom, until he was told; NULL: by nobody */
+    struct cfs_pool_login *login;        /* the same, for the loop's thread, without the lock */
+    struct cfs_task login_task, login_cancel_task;
     struct cfs_error error; /* why it could not be opened */
     char last_error[256];
     int64_t round_trip_ms;                            /* smoothed; -1 unknown */
@@ -373,6 +384,12 @@ void cfs_reconnect_begin(struct cfs_pool *pool);
 void cfs_reconnect_settled(struct cfs_pool *pool);
 /* REASON: what was tried has failed. */
 void cfs_reconnect_note(struct cfs_pool *pool, const char *reason);
+/* The next attempt is to be at once: the one under way ends, if it is older than a moment. */
+void cfs_reconnect_hurry(struct cfs_pool *pool);
+/* Somebody wants an attempt now, in whatever state, and may be asked for what it needs (pool->login). */
+void cfs_reconnect_log_in(struct cfs_pool *pool);
+/* Ends the attempt under way, soon. */
+void cfs_reconnect_interrupt(struct cfs_pool *pool);
 /* Whether calls wait for the connection (or it is there). */
 bool cfs_reconnect_is_awaited(const struct cfs_pool *pool);
 /* As the contract says. */

@@ -9,7 +9,7 @@
  * that waits (park.c) goes on. Further sessions come again when large files move. An attempt that fails is followed by
  * another one after a pause, which doubles from 0.2 to 30 s, with some chance in it: many clients of a server that was
  * restarted must not come all at once. It is the shortest again when a connection has lasted for a while.
- * (cfs_pool_connect_now: at once.)
+ * When the network has changed, or somebody asks for it (login.c), the next one is at once.
  *
  * What is not repeated: a login that was refused, since sites lock accounts after a few of them; and a server that
  * shows another host key. Calls wait as long as for any other loss in the first case, since somebody may help, and not
@@ -23,7 +23,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-enum { LEAST_DELAY_MS = 200, MOST_DELAY_MS = 30 * 1000, LASTING_MS = 10 * 1000 };
+enum { LEAST_DELAY_MS = 200, MOST_DELAY_MS = 30 * 1000, LASTING_MS = 10 * 1000, YOUNG_MS = 2000 };
 
 static enum cfs_pool_state state_of(const struct cfs_pool *pool)
 {
@@ -88,7 +88,9 @@ static void try_later(struct cfs_pool *pool);
 
 static void stop_trying(struct cfs_pool *pool, enum cfs_pool_state state, const struct cfs_error *error)
 {
-    cfs_log_error("pool", "the connection is not made again by itself: %s", error->text);
+    const char *hint = state == CFS_POOL_NEEDS_LOGIN ? pool->again.login_hint : NULL;
+    cfs_log_error("pool", "the connection is not made again by itself: %s%s%s", error->text, hint ? " " : "",
+                  hint ? hint : "");
     set_state(pool, state);
     cfs_park_release(pool);
 }
@@ -104,25 +106,48 @@ static void start_lanes(struct cfs_pool *pool)
     cfs_pool_start_lanes(pool);
 }
 
-static void on_connected(void *context, int result, const struct cfs_error *error)
+/* What the failure of an attempt means for the next one. */
+static void go_on_after(struct cfs_pool *pool, const struct cfs_error *error)
 {
-    struct cfs_pool *pool = context;
-    pool->again.is_underway = false;
-    if (has_stopped(pool))
-        return;
-    if (result == 0) {
-        start_lanes(pool);
-        return;
-    }
-    cfs_reconnect_note(pool, error->text);
+    enum cfs_pool_state stopped = pool->again.stopped;
+    bool is_hurried = pool->again.is_hurried;
+    pool->again.stopped = CFS_POOL_CONNECTED;
+    pool->again.is_hurried = false;
     if (error->failure == CFS_FAILURE_LOGIN || error->failure == CFS_FAILURE_KEY_FILE) {
         stop_trying(pool, CFS_POOL_NEEDS_LOGIN, error);
     } else if (error->failure == CFS_FAILURE_HOST_KEY) {
         stop_trying(pool, CFS_POOL_REFUSED, error);
+    } else if (stopped != CFS_POOL_CONNECTED && !is_hurried) {
+        stop_trying(pool, stopped, error); /* by itself it would be without whoever has wanted it */
     } else {
         cfs_log_info("pool", "the connection could not be made again: %s", error->text);
+        if (is_hurried)
+            pool->again.delay_ms = LEAST_DELAY_MS;
         try_later(pool);
     }
+}
+
+static void on_connected(void *context, int result, const struct cfs_error *error)
+{
+    struct cfs_pool *pool = context;
+    pool->again.is_underway = false;
+    if (has_stopped(pool)) {
+        cfs_login_gone(pool);
+        return;
+    }
+    if (result == 0) {
+        pool->again.stopped = CFS_POOL_CONNECTED;
+        pool->again.is_hurried = false;
+        start_lanes(pool);
+        return;
+    }
+    cfs_reconnect_note(pool, error->text);
+    if (cfs_login_waits(pool)) { /* what was under way was not its own */
+        cfs_reconnect_log_in(pool);
+        return;
+    }
+    go_on_after(pool, error);
+    cfs_login_done(pool, result, error);
 }
 
 static void try_now(struct cfs_pool *pool)
@@ -133,9 +158,16 @@ static void try_now(struct cfs_pool *pool)
     pthread_mutex_lock(&pool->lock);
     pool->again.attempts++;
     pthread_mutex_unlock(&pool->lock);
-    pool->again.is_underway = pool->transport->operations->reconnect(pool->transport, on_connected, pool) == 0;
-    if (!pool->again.is_underway)
+    pool->again.begun_ms = cfs_loop_now_ms(pool->loop);
+    pool->again.is_hurried = false;
+    int result = pool->transport->operations->reconnect(pool->transport, cfs_login_prompter(pool), on_connected, pool);
+    pool->again.is_underway = result == 0;
+    if (result < 0) {
+        struct cfs_error error = {0};
         try_later(pool);
+        (void)cfs_error_set(&error, -result, CFS_FAILURE_SYSTEM, "Cannot start a thread: %s.", strerror(-result));
+        cfs_login_done(pool, result, &error);
+    }
 }
 
 static void on_retry(struct cfs_timer *timer)
@@ -216,8 +248,14 @@ void cfs_reconnect_begin(struct cfs_pool *pool)
         if (pool->again.limit_ms)
             start_limit(pool, pool->again.limit_ms);
     }
-    if (!pool->again.is_underway && !pool->again.retry.active)
+    if (pool->again.is_underway)
+        return;
+    if (!pool->again.retry.active)
         try_later(pool);
+    if (cfs_login_waits(pool))
+        cfs_reconnect_log_in(pool);
+    else
+        cfs_login_lost(pool);
 }
 
 /* --- there again --- */
@@ -253,6 +291,7 @@ void cfs_reconnect_settled(struct cfs_pool *pool)
     pool->again.times++;
     pthread_mutex_unlock(&pool->lock);
     cfs_reconnect_ready(pool);
+    cfs_login_done(pool, 0, NULL);
     cfs_park_release(pool);
 }
 
@@ -261,29 +300,57 @@ void cfs_reconnect_end(struct cfs_pool *pool)
     cfs_loop_stop_timer(pool->loop, &pool->again.retry);
     cfs_loop_stop_timer(pool->loop, &pool->again.limit);
     cfs_heartbeat_end(pool);
+    cfs_network_end(pool);
     set_state(pool, CFS_POOL_CLOSED);
+    if (pool->again.is_underway)
+        cfs_reconnect_interrupt(pool);
+    else
+        cfs_login_gone(pool);
     cfs_park_release(pool);
 }
 
 /* --- from outside --- */
 
-static void on_connect_now(struct cfs_task *task)
+void cfs_reconnect_interrupt(struct cfs_pool *pool)
 {
-    struct cfs_pool *pool = cfs_container_of(task, struct cfs_pool, connect_task);
-    if (!pool->again.is_wanted)
-        return;
-    if (state_of(pool) == CFS_POOL_NEEDS_LOGIN || state_of(pool) == CFS_POOL_REFUSED)
-        set_state(pool, pool->again.limit_has_passed ? CFS_POOL_OFFLINE : CFS_POOL_RECONNECTING);
-    try_now(pool);
+    if (pool->again.is_underway && pool->transport->operations->interrupt)
+        pool->transport->operations->interrupt(pool->transport);
 }
 
-void cfs_pool_connect_now(struct cfs_remote *remote)
+void cfs_reconnect_hurry(struct cfs_pool *pool)
 {
-    struct cfs_pool *pool = cfs_pool_of(remote);
-    pthread_mutex_lock(&pool->lock);
-    pool->connect_task.run = on_connect_now;
-    (void)!cfs_loop_post(pool->loop, &pool->connect_task);
-    pthread_mutex_unlock(&pool->lock);
+    int64_t age_ms = cfs_loop_now_ms(pool->loop) - pool->again.begun_ms;
+    if (has_stopped(pool) || state_of(pool) == CFS_POOL_CONNECTED || !pool->lost || cfs_login_is_under_way(pool))
+        return;
+    pool->again.is_hurried = pool->again.is_underway;
+    if (!pool->again.is_underway) {
+        pool->again.delay_ms = age_ms < YOUNG_MS ? (uint32_t)(YOUNG_MS - age_ms) : LEAST_DELAY_MS;
+        try_later(pool);
+    } else if (age_ms >= YOUNG_MS) {
+        cfs_log_info("pool", "the network has changed: the attempt to connect is begun anew");
+        cfs_reconnect_interrupt(pool);
+    }
+}
+
+void cfs_reconnect_log_in(struct cfs_pool *pool)
+{
+    enum cfs_pool_state state = state_of(pool);
+    if (!pool->again.is_wanted || pool->closing || state == CFS_POOL_CLOSED) {
+        cfs_login_gone(pool);
+    } else if (state == CFS_POOL_CONNECTED && !pool->lost) {
+        cfs_login_done(pool, 0, NULL);
+    } else if (pool->again.is_underway) {
+        cfs_reconnect_interrupt(pool);
+    } else if (state == CFS_POOL_CONNECTED || !pool->lost) {
+        return; /* it was lost just now, or its lanes are coming: that has an end, which is told */
+    } else {
+        if (state == CFS_POOL_NEEDS_LOGIN || state == CFS_POOL_REFUSED) {
+            pool->again.stopped = state;
+            set_state(pool, pool->again.limit_has_passed ? CFS_POOL_OFFLINE : CFS_POOL_RECONNECTING);
+        }
+        cfs_login_begin(pool);
+        try_now(pool);
+    }
 }
 
 const char *cfs_pool_state_name(enum cfs_pool_state state)

@@ -31,9 +31,14 @@ struct cfs_transport_operations {
      * -errno: `added` will not be called. */
     int (*add_session)(struct cfs_transport *transport, cfs_transport_added *added, void *context);
     /* Begins to make session 0 again, which was lost and whose streams were closed: the name is looked up again, the
-     * host key is checked as at first, and nobody is asked for anything. On the loop's thread, one at a time.
-     * `reconnected` is called later, on that thread, unless the transport is freed before. -errno: it will not be. */
-    int (*reconnect)(struct cfs_transport *transport, cfs_transport_reconnected *reconnected, void *context);
+     * host key is checked as at first, and no new one accepted. PROMPTER, which may be NULL, is asked what is needed,
+     * on another thread, and must live until `reconnected`. On the loop's thread, one at a time. `reconnected` is
+     * called later, on that thread, unless the transport is freed before. -errno: it will not be. */
+    int (*reconnect)(struct cfs_transport *transport, struct cfs_prompter *prompter,
+                     cfs_transport_reconnected *reconnected, void *context);
+    /* The attempt under way is to end soon: it fails with CFS_FAILURE_CANCELLED, if it can still fail. On the loop's
+     * thread. NULL: it does so soon anyway. */
+    void (*interrupt)(struct cfs_transport *transport);
     /* The session is lost, or of no use: what it has sent and has not arrived does not arrive any more. Its streams
      * fail soon, if they have not. On the loop's thread. NULL: nothing can be on its way. */
     void (*abort_session)(struct cfs_transport *transport, unsigned session);

@@ -86,8 +86,10 @@ static void on_again(struct cfs_task *task)
     self->reconnected(self->again_context, 0, &none);
 }
 
-static int reconnect(struct cfs_transport *transport, cfs_transport_reconnected *reconnected, void *context)
+static int reconnect(struct cfs_transport *transport, struct cfs_prompter *prompter,
+                     cfs_transport_reconnected *reconnected, void *context)
 {
+    (void)prompter; /* nothing is asked */
     struct command_transport *self = of(transport);
     self->again_task.run = on_again;
     self->reconnected = reconnected;

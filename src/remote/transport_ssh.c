@@ -47,6 +47,8 @@ struct again {
     struct cfs_task task;
     pthread_t thread;
     bool has_thread; /* to be joined */
+    int cancel_fd;   /* an eventfd: ends it */
+    struct cfs_prompter *prompter;
     cfs_transport_reconnected *reconnected;
     void *context;
     /* transport->lock */
@@ -330,7 +332,8 @@ static void *connect_again(void *context)
     struct ssh_transport *self = cfs_container_of(again, struct ssh_transport, again);
     struct cfs_ssh_session *session = NULL;
     struct cfs_error error = {0};
-    int result = cfs_ssh_connect_again(self->current, self->profile, self->cancel_fd, &session, &error);
+    int result =
+        cfs_ssh_connect_again(self->current, self->profile, again->prompter, again->cancel_fd, &session, &error);
     pthread_mutex_lock(&self->lock);
     again->session = session;
     again->result = result;
@@ -340,18 +343,27 @@ static void *connect_again(void *context)
     return NULL;
 }
 
-static int reconnect(struct cfs_transport *transport, cfs_transport_reconnected *reconnected, void *context)
+static int reconnect(struct cfs_transport *transport, struct cfs_prompter *prompter,
+                     cfs_transport_reconnected *reconnected, void *context)
 {
     struct ssh_transport *self = of(transport);
     struct again *again = &self->again;
+    eventfd_t before;
     if (again->has_thread)
         pthread_join(again->thread, NULL);
+    (void)!eventfd_read(again->cancel_fd, &before);
+    again->prompter = prompter;
     again->task.run = on_again;
     again->reconnected = reconnected;
     again->context = context;
     int error = cfs_thread_start(connect_again, again, &again->thread);
     again->has_thread = error == 0;
     return error;
+}
+
+static void interrupt(struct cfs_transport *transport)
+{
+    (void)!eventfd_write(of(transport)->again.cancel_fd, 1);
 }
 
 /* --- streams --- */
@@ -390,6 +402,8 @@ static void free_parts(struct ssh_transport *self)
 {
     if (self->cancel_fd >= 0)
         close(self->cancel_fd);
+    if (self->again.cancel_fd >= 0)
+        close(self->again.cancel_fd);
     pthread_cond_destroy(&self->settled);
     pthread_mutex_destroy(&self->lock);
     free(self);
@@ -400,6 +414,7 @@ static void free_transport(struct cfs_transport *transport)
     struct ssh_transport *self = of(transport);
     struct cfs_ssh_session *added[CFS_SESSIONS_MAX], *coming[CFS_SESSIONS_MAX];
     (void)!eventfd_write(self->cancel_fd, 1);
+    (void)!eventfd_write(self->again.cancel_fd, 1);
     for (unsigned i = 0; i < CFS_SESSIONS_MAX; i++)
         join(&self->logins[i]);
     if (self->again.has_thread)
@@ -429,6 +444,7 @@ static const struct cfs_transport_operations operations = {
     .loop = loop_of,
     .add_session = add_session,
     .reconnect = reconnect,
+    .interrupt = interrupt,
     .is_cut = is_cut,
     .abort_session = abort_session,
     .drop_session = drop_session,
@@ -460,6 +476,7 @@ static struct ssh_transport *new_transport(const struct cfs_profile *profile)
     pthread_cond_init(&self->settled, &monotonic);
     pthread_condattr_destroy(&monotonic);
     self->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    self->again.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return self;
 }
 
@@ -471,7 +488,7 @@ int cfs_transport_ssh_open(const struct cfs_profile *profile, struct cfs_prompte
         return cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "Out of memory.");
     /* The end of a session shows in its streams: no `lost` is needed. */
     const struct cfs_ssh_callbacks callbacks = {.dialed = begin_early, .context = self};
-    int result = self->cancel_fd < 0
+    int result = self->cancel_fd < 0 || self->again.cancel_fd < 0
                      ? cfs_error_set(error, errno, CFS_FAILURE_SYSTEM, "Too many open files.")
                      : cfs_ssh_connect(profile, prompter, cancel_fd, &callbacks, &self->sessions[0], error);
     self->current = self->sessions[0];

@@ -259,8 +259,9 @@ static bool shows_key_of(const struct cfs_ssh_session *host, const struct cfs_ss
     return fingerprint && strcmp(fingerprint, host->facts.host_key_fingerprint) == 0;
 }
 
-int cfs_ssh_connect_again(struct cfs_ssh_session *host, const struct cfs_profile *profile, int cancel_fd,
-                          struct cfs_ssh_session **ret_session, struct cfs_error *error)
+int cfs_ssh_connect_again(struct cfs_ssh_session *host, const struct cfs_profile *profile,
+                          struct cfs_prompter *prompter, int cancel_fd, struct cfs_ssh_session **ret_session,
+                          struct cfs_error *error)
 {
     struct cfs_ssh_dialed *dialed = NULL;
     struct cfs_profile strict = *profile;
@@ -271,7 +272,7 @@ int cfs_ssh_connect_again(struct cfs_ssh_session *host, const struct cfs_profile
         strict.host_key_fingerprint = host->facts.host_key_fingerprint;
     else
         strict.host_key_policy = CFS_HOST_KEY_STRICT;
-    return log_in(host, &strict, NULL, cancel_fd, NULL, dialed, ret_session, error);
+    return log_in(host, &strict, prompter, cancel_fd, NULL, dialed, ret_session, error);
 }
 
 /* The thread stops itself: everything in the session is the thread's. */

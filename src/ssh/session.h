@@ -59,10 +59,11 @@ CFS_CHECKED int cfs_ssh_log_in_beside(struct cfs_ssh_session *host, const struct
 void cfs_ssh_dialed_free(struct cfs_ssh_dialed *dialed);
 CFS_DEFINE_CLEANUP(struct cfs_ssh_dialed, cfs_ssh_dialed_free)
 
-/* HOST was lost: logs in to the profile's host again, whose name is looked up anew, on HOST's loop and thread. Nobody
- * is asked anything, and no new host key is accepted: the one that HOST had, or a known one. Blocks as above, on any
- * thread but HOST's. Must be freed before HOST. */
-CFS_CHECKED int cfs_ssh_connect_again(struct cfs_ssh_session *host, const struct cfs_profile *profile, int cancel_fd,
+/* HOST was lost: logs in to the profile's host again, whose name is looked up anew, on HOST's loop and thread.
+ * PROMPTER, which may be NULL, is asked what the login needs; no new host key is accepted: the one that HOST had, or a
+ * known one. Blocks as above, on any thread but HOST's. Must be freed before HOST. */
+CFS_CHECKED int cfs_ssh_connect_again(struct cfs_ssh_session *host, const struct cfs_profile *profile,
+                                      struct cfs_prompter *prompter, int cancel_fd,
                                       struct cfs_ssh_session **ret_session, struct cfs_error *error);
 
 /* Disconnects, stops and joins the thread (or, of one beside another, waits until its work there has ended); streams

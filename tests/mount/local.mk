@@ -44,6 +44,7 @@ MOUNT_TESTS += \
 	tests/mount/heartbeat.sh \
 	tests/mount/hostile.sh \
 	tests/mount/mount8.sh \
+	tests/mount/network.sh \
 	tests/mount/reconnect.sh \
 	tests/mount/ordinary-user.sh \
 	tests/mount/three-kills.sh

@@ -13,3 +13,4 @@ UNIT_TESTS += tests/remote/test_stripes
 UNIT_TESTS += tests/remote/test_put
 UNIT_TESTS += tests/remote/test_reconnect
 UNIT_TESTS += tests/remote/test_heartbeat
+UNIT_TESTS += tests/remote/test_login

@@ -1,0 +1,202 @@
+/* Somebody logs in for a pool that has lost its connection: he is asked, is told what came of it, and nothing is tried
+ * without him that was refused before. What an attempt comes to is the test's choice. */
+#include "lib/fake_prompter.h"
+#include "lib/find_sftp_server.h"
+#include "lib/pool_fixture.h"
+#include "lib/test.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What becomes of the next attempts. */
+enum outcome { SUCCEEDS, IS_REFUSED, FAILS, HANGS };
+
+static _Atomic(enum outcome) outcome;
+static atomic_uint attempts;
+static struct cfs_prompter *_Atomic asked; /* by the last attempt */
+
+/* The attempt under way; the loop's thread. */
+static struct cfs_task task;
+static cfs_transport_reconnected *reconnected;
+static void *reconnected_context;
+static enum cfs_failure failure;
+static bool hangs;
+
+static int (*really_reconnect)(struct cfs_transport *transport, struct cfs_prompter *prompter,
+                               cfs_transport_reconnected *reconnected, void *context);
+
+static void tell(struct cfs_task *done)
+{
+    struct cfs_error error = {0};
+    assert_non_null(done);
+    int result = cfs_error_set(&error, EACCES, failure, "It is the test's wish.");
+    reconnected(reconnected_context, result, &error);
+}
+
+static void end_attempt(struct cfs_transport *transport, enum cfs_failure with)
+{
+    failure = with;
+    task.run = tell;
+    assert_int_equal(cfs_loop_post(transport->operations->loop(transport), &task), 0);
+}
+
+static int reconnect(struct cfs_transport *transport, struct cfs_prompter *prompter, cfs_transport_reconnected *told,
+                     void *context)
+{
+    enum outcome now = atomic_load(&outcome);
+    atomic_store(&asked, prompter);
+    reconnected = told;
+    reconnected_context = context;
+    atomic_fetch_add(&attempts, 1);
+    if (now == SUCCEEDS)
+        return really_reconnect(transport, prompter, told, context);
+    hangs = now == HANGS;
+    if (!hangs)
+        end_attempt(transport, now == IS_REFUSED ? CFS_FAILURE_LOGIN : CFS_FAILURE_CONNECT);
+    return 0;
+}
+
+static void interrupt(struct cfs_transport *transport)
+{
+    if (hangs)
+        end_attempt(transport, CFS_FAILURE_CANCELLED);
+    hangs = false;
+}
+
+static void kill_servers(struct pool_fixture *fixture)
+{
+    pid_t pids[POOL_FIXTURE_SERVERS];
+    size_t count = pool_fixture_servers(fixture, pids);
+    for (size_t i = 0; i < count; i++) {
+        if (pool_fixture_is_below_us(pids[i]))
+            kill(pids[i], SIGKILL);
+    }
+}
+
+/* A pool that has lost its connection, and to whose attempts to make it again THAT happens. */
+static void lose(struct pool_fixture *fixture, enum outcome that)
+{
+    static struct cfs_transport_operations operations;
+    struct cfs_transport *transport = pool_fixture_transport(fixture, "");
+    const struct cfs_pool_options options = {.lanes = 2, .op_timeout_ms = TEST_LIMIT_MS, .reconnects = true};
+    operations = *transport->operations;
+    really_reconnect = operations.reconnect;
+    operations.reconnect = reconnect;
+    operations.interrupt = interrupt;
+    transport->operations = &operations;
+    atomic_store(&outcome, that);
+    atomic_store(&attempts, 0);
+    assert_int_equal(pool_fixture_open(fixture, transport, options), 0);
+    test_wait_until(pool_fixture_status(fixture).lanes == 2);
+    kill_servers(fixture);
+    test_wait_until(atomic_load(&attempts) > 0);
+    if (that == IS_REFUSED)
+        test_wait_until(pool_fixture_status(fixture).state == CFS_POOL_NEEDS_LOGIN);
+}
+
+static int log_in(struct pool_fixture *fixture, struct cfs_prompter *prompter)
+{
+    struct cfs_error error = {0};
+    int result = cfs_pool_login(fixture->driver.remote, prompter, &error);
+    assert_true(result == 0 || error.text[0] != '\0');
+    return result;
+}
+
+static void who_logs_in_is_asked(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    struct fake_prompter fake;
+    fake_prompter_init(&fake);
+    lose(fixture, IS_REFUSED);
+    assert_null(atomic_load(&asked));
+    atomic_store(&outcome, SUCCEEDS);
+    assert_int_equal(log_in(fixture, &fake.prompter), 0);
+    assert_ptr_equal(atomic_load(&asked), &fake.prompter);
+    assert_int_equal(sync_lstat(&fixture->driver, "", NULL), 0);
+    assert_int_equal(log_in(fixture, NULL), 0); /* nothing is lost */
+    assert_int_equal(atomic_load(&attempts), 2);
+}
+
+static void what_was_refused_is_not_tried_without_him(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    lose(fixture, IS_REFUSED);
+    assert_int_equal(log_in(fixture, NULL), -EACCES);
+    assert_int_equal(pool_fixture_status(fixture).state, CFS_POOL_NEEDS_LOGIN);
+    atomic_store(&outcome, FAILS);
+    assert_int_equal(log_in(fixture, NULL), -EACCES);
+    assert_int_equal(pool_fixture_status(fixture).state, CFS_POOL_NEEDS_LOGIN);
+    assert_int_equal(atomic_load(&attempts), 3);
+}
+
+struct other_thread {
+    pthread_t thread;
+    struct pool_fixture *fixture;
+    struct fake_prompter fake;
+    int result;
+};
+
+static void *log_in_there(void *context)
+{
+    struct other_thread *other = context;
+    other->result = cfs_pool_login(other->fixture->driver.remote, &other->fake.prompter, NULL);
+    return NULL;
+}
+
+static void begin_there(struct other_thread *other, struct pool_fixture *fixture)
+{
+    *other = (struct other_thread){.fixture = fixture};
+    fake_prompter_init(&other->fake);
+    assert_int_equal(pthread_create(&other->thread, NULL, log_in_there, other), 0);
+    test_wait_until(atomic_load(&asked) == &other->fake.prompter);
+}
+
+static int end_there(struct other_thread *other)
+{
+    assert_int_equal(pthread_join(other->thread, NULL), 0);
+    return other->result;
+}
+
+/* The attempt under way, of which nobody can be asked, would never end. */
+static void it_does_not_wait_for_another_attempt(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    struct other_thread other;
+    lose(fixture, HANGS);
+    begin_there(&other, fixture);
+    assert_int_equal(atomic_load(&attempts), 2);
+    assert_int_equal(log_in(fixture, NULL), -EBUSY);
+    atomic_store(&outcome, SUCCEEDS);
+    cfs_pool_login_cancel(fixture->driver.remote);
+    assert_int_equal(end_there(&other), -EACCES);
+    test_wait_until(pool_fixture_status(fixture).connected); /* by itself: nothing was refused */
+}
+
+static void it_ends_with_the_mount(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    struct other_thread other;
+    lose(fixture, HANGS);
+    begin_there(&other, fixture);
+    cfs_pool_give_up(fixture->driver.remote, "the test says so");
+    assert_int_equal(end_there(&other), -ENOTCONN);
+    assert_int_equal(log_in(fixture, NULL), -ENOTCONN);
+}
+
+#define CHECK(function) cmocka_unit_test_setup_teardown(function, pool_fixture_make, pool_fixture_remove)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CHECK(who_logs_in_is_asked),
+        CHECK(what_was_refused_is_not_tried_without_him),
+        CHECK(it_does_not_wait_for_another_attempt),
+        CHECK(it_ends_with_the_mount),
+    };
+    if (!find_sftp_server()) {
+        printf("skipped: there is no sftp-server here\n");
+        return 77;
+    }
+    cmocka_set_test_filter(getenv("CLUSTERFS_TEST_FILTER"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
