@@ -262,6 +262,7 @@ static int serve_until_end(struct mount *mount, bool background, struct cfs_erro
     start_log(mount->profile, background);
     cfs_log_info("mount", "%s is mounted on %s", mount->profile->source, mount->mountpoint);
     cfs_daemon_ready();
+    cfs_pool_learn_space(mount->remote);
     cfs_guard_start(&mount->guard, mount->profile->watchdog_timeout_ms, mount->mountpoint, mount->session, mount->fs);
     int result = cfs_fuse_session_run(mount->session);
     if (result) {

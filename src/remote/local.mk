@@ -36,6 +36,7 @@ src_remote_libremote_a_SOURCES = \
 	src/remote/ops_path.c \
 	src/remote/ops_put.c \
 	src/remote/ops_rename.c \
+	src/remote/ops_statfs.c \
 	src/remote/park.c \
 	src/remote/paths.c \
 	src/remote/paths.h \

@@ -152,6 +152,8 @@ static void on_deadline(struct cfs_timer *timer)
     int64_t since = operation->waiting_since_ms > woke ? operation->waiting_since_ms : woke;
     int64_t last_sign = operation->lane->last_reply_ms > since ? operation->lane->last_reply_ms : since;
     int64_t left = last_sign + pool->op_timeout_ms - now;
+    if (cfs_statfs_ends_from_memory(operation))
+        return;
     if (operation->lane->state == CFS_LANE_STARTING)
         cfs_operation_made_progress(operation); /* it was not sent yet; who waits for the lane has a limit of its own */
     else if (left > 0 && now - since < (int64_t)CFS_DEADLINES * pool->op_timeout_ms)
@@ -408,7 +410,7 @@ void cfs_operations_try(struct cfs_gate *gate)
 void cfs_operation_lost(struct cfs_operation *operation)
 {
     cfs_operation_give_up_steps(operation);
-    if (operation->state == CFS_OPERATION_FINISHED)
+    if (operation->state == CFS_OPERATION_FINISHED || cfs_statfs_ends_from_memory(operation))
         return;
     if (operation->reset)
         operation->reset(operation);

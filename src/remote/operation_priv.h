@@ -227,6 +227,9 @@ bool cfs_replay_is_of_that_time(const struct cfs_operation *operation, const str
  * looked. Whether it has been started once more. */
 CFS_CHECKED bool cfs_operation_tries_again(struct cfs_operation *operation);
 
+/* ops_statfs.c. The loop's thread. True: OPERATION is a statfs, and has been finished with what the server told last. */
+CFS_CHECKED bool cfs_statfs_ends_from_memory(struct cfs_operation *operation);
+
 /* probe.c: answers `operation` with a diagnosed error after looking. */
 void cfs_probe_start(struct cfs_operation *operation, const struct cfs_diagnose_question *question, unsigned probes);
 

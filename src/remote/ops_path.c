@@ -367,33 +367,3 @@ void cfs_pool_link(struct cfs_remote *remote, struct cfs_remote_call *call, cons
         cfs_operation_set_other(&self->operation, to);
     submit(self);
 }
-
-/* --- statfs --- */
-
-static void on_statvfs(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
-{
-    const struct cfs_sftp_statvfs *told = reply->statvfs;
-    if (told)
-        operation->result.statfs = (struct cfs_remote_statfs){
-            .block_size = told->bsize,
-            .fragment_size = told->frsize,
-            .blocks = told->blocks,
-            .blocks_free = told->bfree,
-            .blocks_available = told->bavail,
-            .files = told->files,
-            .files_free = told->ffree,
-            .name_max = told->namemax,
-            .read_only = told->flag & 1,
-        };
-    if (told) {
-        operation->pool->last_statfs = operation->result.statfs;
-        operation->pool->statfs_known = true;
-    }
-    cfs_operation_finish_reply(operation, reply);
-}
-START_WITH_PATH(start_statfs, cfs_sftp_statvfs, on_statvfs)
-
-void cfs_pool_statfs(struct cfs_remote *remote, struct cfs_remote_call *call)
-{
-    submit(new_operation(remote, call, CFS_DIAGNOSE_STATFS, start_statfs, ""));
-}

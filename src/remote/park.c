@@ -22,17 +22,6 @@ bool cfs_park(struct cfs_operation *operation)
     return true;
 }
 
-/* What it told last; programs that only want to draw a window (df, a file manager) need not wait. */
-static bool ends_from_memory(struct cfs_operation *operation)
-{
-    const struct cfs_pool *pool = operation->pool;
-    if (operation->kind != CFS_DIAGNOSE_STATFS || !pool->statfs_known)
-        return false;
-    operation->result.statfs = pool->last_statfs;
-    cfs_operation_finish(operation, 0);
-    return true;
-}
-
 static struct cfs_remote_file *file_at(struct cfs_ticket *ticket)
 {
     return cfs_container_of(ticket->gate, struct cfs_remote_file, gate);
@@ -64,7 +53,7 @@ bool cfs_park_keeps(struct cfs_operation *operation)
     if (operation->kind == CFS_DIAGNOSE_CLOSE) /* the server has closed it with the connection */
         return false;
     if (!cfs_reconnect_is_connected(pool)) {
-        if (ends_from_memory(operation) || cfs_park(operation))
+        if (cfs_statfs_ends_from_memory(operation) || cfs_park(operation))
             return true;
         cfs_operation_finish(operation, -ENOTCONN);
         return true;

@@ -36,6 +36,10 @@ void cfs_pool_free(struct cfs_remote *remote);
 /* Gives the connection up, for good: what is in flight, and all that comes, ends with -ENOTCONN, without a word of the
  * server's. REASON (static) is logged. Any thread; does not wait. */
 void cfs_pool_give_up(struct cfs_remote *remote, const char *reason);
+/* Asks the server for its free space, without waiting for the answer, so that statfs has one when the connection is
+ * lost. Any thread. */
+void cfs_pool_learn_space(struct cfs_remote *remote);
+
 /* Of the connection. Calls wait while it is RECONNECTING (statfs gives what it gave last); as NEEDS_LOGIN, too. After
  * reconnect_timeout the pool is OFFLINE: calls end with -ENOTCONN at once. In all states but CLOSED and REFUSED it goes
  * on trying; NEEDS_LOGIN only when it is told to. */

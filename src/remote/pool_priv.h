@@ -131,6 +131,7 @@ struct cfs_pool {
     struct cfs_remote_call *starved;     /* calls that found no memory, linked by `implementation` */
     struct cfs_task starved_task;
     bool starved_posted;
+    bool statfs_asked; /* by the pool itself */
     bool settled; /* usable, or failed: see `error` */
     bool closed;
     const char *given_up; /* why; NULL: it was not */

@@ -45,6 +45,7 @@ MOUNT_TESTS += \
 	tests/mount/hostile.sh \
 	tests/mount/mount8.sh \
 	tests/mount/network.sh \
+	tests/mount/no-network.sh \
 	tests/mount/reconnect.sh \
 	tests/mount/ordinary-user.sh \
 	tests/mount/three-kills.sh
