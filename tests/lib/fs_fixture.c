@@ -63,6 +63,8 @@ void fs_fixture_start(struct fs_fixture *fixture)
         .profile = &fixture->profile,
         .clock = memory_remote_clock(fixture->memory),
         .notifier = {.node_changed = node_changed, .entry_changed = entry_changed, .context = fixture},
+        .lost = fixture->lost,
+        .context = fixture->lost_context,
     };
     struct cfs_remote *remote =
         fixture->is_cached ? put_cache_in_between(fixture) : memory_remote_as_remote(fixture->memory);

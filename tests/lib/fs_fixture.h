@@ -16,6 +16,8 @@ struct fs_fixture {
     struct cfs_profile profile;
     bool is_cached; /* the cache stands in between, with these options (clock, loop, number and changed are set) */
     struct cfs_cache_options cache_options;
+    void (*lost)(void *context, const char *path, int error); /* as in cfs_fs_options */
+    void *lost_context;
     struct cfs_loop *loop; /* of the cache, turned with the remote; or NULL */
     struct cfs_remote *cache;
     unsigned idle;
