@@ -33,24 +33,6 @@ struct cfs_remote_file *cfs_file_new(struct cfs_lane *lane, const struct cfs_sft
     return file;
 }
 
-void cfs_file_free(struct cfs_remote_file *file)
-{
-    struct cfs_pool *pool = file->pool;
-    cfs_file_forget_reopening(file);
-    cfs_loan_forget_file(file);
-    cfs_stripes_discard(file);
-    cfs_hold_end(file);
-    pthread_mutex_lock(&pool->lock);
-    cfs_list_remove(&file->link);
-    pool->open_files--;
-    file->lane->open_files--;
-    if (pool->last_reader == file)
-        pool->last_reader = NULL;
-    pthread_mutex_unlock(&pool->lock);
-    free(file->path);
-    free(file);
-}
-
 char *cfs_file_path(struct cfs_remote_file *file)
 {
     pthread_mutex_lock(&file->pool->lock);
@@ -81,6 +63,26 @@ void cfs_files_removed(struct cfs_pool *pool, const char *path)
 void cfs_files_changed(struct cfs_pool *pool, const char *path)
 {
     mark(pool, path, false);
+}
+
+void cfs_file_free(struct cfs_remote_file *file)
+{
+    struct cfs_pool *pool = file->pool;
+    if (file->is_written && !file->is_gone)
+        cfs_files_changed(pool, file->path); /* other handles of it do not know of that */
+    cfs_file_forget_reopening(file);
+    cfs_loan_forget_file(file);
+    cfs_stripes_discard(file);
+    cfs_hold_end(file);
+    pthread_mutex_lock(&pool->lock);
+    cfs_list_remove(&file->link);
+    pool->open_files--;
+    file->lane->open_files--;
+    if (pool->last_reader == file)
+        pool->last_reader = NULL;
+    pthread_mutex_unlock(&pool->lock);
+    free(file->path);
+    free(file);
 }
 
 void cfs_files_renamed(struct cfs_pool *pool, const char *from, const char *to)

@@ -49,6 +49,8 @@ src_remote_libremote_a_SOURCES = \
 	src/remote/reopen.c \
 	src/remote/replay.c \
 	src/remote/root.c \
+	src/remote/server_clock.c \
+	src/remote/server_clock.h \
 	src/remote/sessions.c \
 	src/remote/spread.c \
 	src/remote/status.c \

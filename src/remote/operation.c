@@ -197,8 +197,8 @@ static bool is_without_lane(const struct cfs_operation *operation)
 static void run(struct cfs_operation *operation)
 {
     operation->state = CFS_OPERATION_RUNNING;
-    if (operation->first_s == 0)
-        operation->first_s = time(NULL);
+    if (operation->first_ms == 0)
+        operation->first_ms = cfs_clock_ms(&cfs_system_clock);
     if (operation->early_error) {
         cfs_operation_finish(operation, operation->early_error);
     } else if (is_without_lane(operation)) {
@@ -424,11 +424,12 @@ void cfs_operation_lost(struct cfs_operation *operation)
         cfs_operation_finish(operation, -ENOTCONN);
 }
 
-/* What consists of one request, which was not done: the server has said so. (A put may have been done in part.) */
+/* What consists of one request, which was not done: the server has said so. (A put may have been done in part.) Where a
+ * lost connection is final, writes do not keep their bytes. */
 static bool may_try_again(const struct cfs_operation *operation)
 {
-    return !operation->tried_again && operation->replay != CFS_REPLAY_NEVER && !operation->is_ours &&
-           operation->lane->client && !operation->lane->doomed;
+    return !operation->tried_again && operation->pool->again.is_wanted && operation->replay != CFS_REPLAY_NEVER &&
+           !operation->is_ours && operation->lane->client && !operation->lane->doomed;
 }
 
 bool cfs_operation_tries_again(struct cfs_operation *operation)

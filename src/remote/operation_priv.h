@@ -118,7 +118,7 @@ struct cfs_operation {
     bool repeated;                /* requests of it may have been sent by a connection that was lost */
     bool tried_again;             /* it has failed, and nothing explained that */
     unsigned times_lost;          /* how often they were */
-    int64_t first_s;              /* when the first of them was, by our clock: seconds since 1970 */
+    int64_t first_ms;             /* when it was started first, by cfs_clock_ms */
     struct cfs_replay_look *look; /* replay.c */
     /* operation.c's own */
     enum cfs_operation_state state;
@@ -219,6 +219,8 @@ void cfs_park_release(struct cfs_pool *pool);
 /* replay.c: OPERATION was sent again and has failed with STATUS. True: it is looked whether it had been done before,
  * and it goes on from there; or ends by cfs_operation_diagnose. */
 CFS_CHECKED bool cfs_replay_looks(struct cfs_operation *operation, uint32_t status);
+/* Something was made for it on the server, at MTIME by the clock there. */
+void cfs_operation_learn_clock(struct cfs_operation *operation, int64_t mtime);
 /* FOUND is our login's, and was made or changed in the seconds in which OPERATION's request may have been worked off.
  */
 bool cfs_replay_is_of_that_time(const struct cfs_operation *operation, const struct cfs_remote_attributes *found);

@@ -80,7 +80,7 @@ static bool was_made_before(const struct open_operation *self)
     const unsigned told = CFS_REMOTE_MODE | CFS_REMOTE_SIZE | CFS_REMOTE_OWNER | CFS_REMOTE_TIMES;
     if (!operation->repeated || self->was_absent || (found->valid & told) != told)
         return false;
-    if (self->flags & O_TRUNC ? !self->seen_absent : !operation->pool->skew_known)
+    if (self->flags & O_TRUNC ? !self->seen_absent : !operation->pool->server_clock.is_known)
         return false;
     return S_ISREG(found->mode) && found->size == 0 && !(found->mode & 0777 & ~self->mode) &&
            cfs_replay_is_of_that_time(operation, found);
@@ -97,7 +97,7 @@ static void conclude(struct cfs_operation *operation)
         return;
     }
     if (self->was_absent && !operation->repeated && self->attributes.valid & CFS_REMOTE_TIMES)
-        cfs_pool_learn_clock(operation->pool, self->attributes.mtime);
+        cfs_operation_learn_clock(operation, self->attributes.mtime);
     self->was_absent |= was_made_before(self);
     /* The attributes of a link are not those of the file that was opened. */
     if (has_mode && !S_ISREG(self->attributes.mode))

@@ -236,7 +236,7 @@ static void conclude_mkdir(struct cfs_operation *operation)
     struct cfs_remote_attributes *made = &operation->result.attributes;
     bool knows = (made->valid & CFS_REMOTE_MODE) && S_ISDIR(made->mode);
     if (!operation->repeated && made->valid & CFS_REMOTE_TIMES)
-        cfs_pool_learn_clock(operation->pool, made->mtime);
+        cfs_operation_learn_clock(operation, made->mtime);
     if (!knows || (made->mode & 0777) == (self->mode & 0777)) {
         cfs_operation_finish(operation, 0);
         return;

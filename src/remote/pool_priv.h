@@ -15,6 +15,7 @@
 #include "remote/operation_priv.h"
 #include "remote/pool.h"
 #include "remote/remote.h"
+#include "remote/server_clock.h"
 #include "sftp/client.h"
 #include <pthread.h>
 
@@ -111,9 +112,8 @@ struct cfs_pool {
     struct cfs_put_learned put;
     bool put_lane_asked;    /* for, by this connection */
     struct cfs_list parked; /* operations that wait for the connection, in their order */
-    bool skew_known;        /* by how many seconds the server's clock is ahead of ours */
-    int64_t skew_s;
-    int64_t lost_s; /* when the connection was lost, by our clock: seconds since 1970 */
+    struct cfs_server_clock server_clock;
+    int64_t lost_ms; /* when the connection was lost, by cfs_clock_ms */
     struct cfs_remote_statfs last_statfs;
     bool statfs_known;
 
@@ -132,7 +132,7 @@ struct cfs_pool {
     struct cfs_task starved_task;
     bool starved_posted;
     bool statfs_asked; /* by the pool itself */
-    bool settled; /* usable, or failed: see `error` */
+    bool settled;      /* usable, or failed: see `error` */
     bool closed;
     const char *given_up; /* why; NULL: it was not */
     bool lost;            /* session 0 has ended, and there is no other */
@@ -371,9 +371,6 @@ void cfs_pool_lane_lost(struct cfs_lane *lane, int error, const char *reason);
 void cfs_pool_start_lanes(struct cfs_pool *pool);
 /* The connection is of no use. */
 void cfs_pool_drop_connection(struct cfs_pool *pool, const char *reason);
-
-/* replay.c: something was changed on the server just now, at NOW_THERE by its clock. The loop's thread. */
-void cfs_pool_learn_clock(struct cfs_pool *pool, int64_t now_there);
 
 /* --- reconnect.c: on the loop's thread --- */
 

@@ -234,7 +234,7 @@ void cfs_reconnect_begin(struct cfs_pool *pool)
     if (!pool->again.is_wanted || has_stopped(pool))
         return;
     if (state_of(pool) == CFS_POOL_CONNECTED) {
-        pool->lost_s = time(NULL);
+        pool->lost_ms = cfs_clock_ms(&cfs_system_clock);
         pthread_mutex_lock(&pool->lock);
         pool->again.attempts = 0;
         snprintf(pool->again.why, sizeof(pool->again.why), "%s", pool->last_error);
@@ -286,7 +286,8 @@ void cfs_reconnect_settled(struct cfs_pool *pool)
         return;
     cfs_loop_stop_timer(pool->loop, &pool->again.limit);
     cfs_loop_stop_timer(pool->loop, &pool->again.retry);
-    cfs_log_warning("pool", "the connection is there again, after %lld s", (long long)(time(NULL) - pool->lost_s));
+    cfs_log_warning("pool", "the connection is there again, after %lld s",
+                    (long long)(cfs_clock_ms(&cfs_system_clock) - pool->lost_ms) / 1000);
     pthread_mutex_lock(&pool->lock);
     pool->again.times++;
     pthread_mutex_unlock(&pool->lock);

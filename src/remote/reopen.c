@@ -28,9 +28,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
-
-enum { CLOCKS_MAY_DIFFER_S = 2 };
 
 struct cfs_reopening {
     struct cfs_remote_call call;
@@ -123,9 +120,8 @@ static const char *time_differs(const struct cfs_remote_file *file, int64_t mtim
     const struct cfs_pool *pool = file->pool;
     if (!file->is_written)
         return mtime < file->known.attributes.mtime ? "it is older" : NULL;
-    return pool->skew_known && mtime > pool->lost_s + pool->skew_s + CLOCKS_MAY_DIFFER_S
-               ? "somebody else has changed it"
-               : NULL;
+    return cfs_server_clock_may_be_before(&pool->server_clock, mtime, pool->lost_ms) ? NULL
+                                                                                     : "somebody else has changed it";
 }
 
 /* NULL: it is taken for the same file. */

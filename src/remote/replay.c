@@ -16,9 +16,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
-
-enum { CLOCKS_MAY_DIFFER_S = 2 };
 
 struct cfs_replay_look {
     uint32_t status; /* with which it has failed */
@@ -29,10 +26,9 @@ struct cfs_replay_look {
     struct cfs_remote_attributes path_attributes, other_attributes;
 };
 
-void cfs_pool_learn_clock(struct cfs_pool *pool, int64_t now_there)
+void cfs_operation_learn_clock(struct cfs_operation *operation, int64_t mtime)
 {
-    pool->skew_s = now_there - time(NULL);
-    pool->skew_known = true;
+    cfs_server_clock_learn(&operation->pool->server_clock, mtime, operation->first_ms, cfs_clock_ms(&cfs_system_clock));
 }
 
 /* Made by us in the seconds in which our request may have been worked off. */
@@ -41,10 +37,9 @@ bool cfs_replay_is_of_that_time(const struct cfs_operation *operation, const str
     const struct cfs_pool *pool = operation->pool;
     if (pool->facts.login_known && found->valid & CFS_REMOTE_OWNER && found->uid != pool->facts.login_uid)
         return false;
-    if (!(found->valid & CFS_REMOTE_TIMES) || !pool->skew_known)
-        return true;
-    int64_t mtime = found->mtime - pool->skew_s;
-    return mtime >= operation->first_s - CLOCKS_MAY_DIFFER_S && mtime <= pool->lost_s + CLOCKS_MAY_DIFFER_S;
+    return !(found->valid & CFS_REMOTE_TIMES) ||
+           (cfs_server_clock_may_be_after(&pool->server_clock, found->mtime, operation->first_ms) &&
+            cfs_server_clock_may_be_before(&pool->server_clock, found->mtime, pool->lost_ms));
 }
 
 static bool was_done(const struct cfs_operation *operation)

@@ -8,6 +8,7 @@ UNIT_TESTS += tests/remote/test_over_ssh
 UNIT_TESTS += tests/remote/test_paths
 UNIT_TESTS += tests/remote/test_pool
 UNIT_TESTS += tests/remote/test_pool_conformance
+UNIT_TESTS += tests/remote/test_server_clock
 UNIT_TESTS += tests/remote/test_sessions
 UNIT_TESTS += tests/remote/test_stripes
 UNIT_TESTS += tests/remote/test_put

@@ -356,7 +356,10 @@ static void make_things(struct pool_fixture *fixture, unsigned failing, uint64_t
     char *filter CFS_AUTO_FREE = NULL;
     assert_true(asprintf(&filter, "set -- \"$1\" '%s/tests/lib/old_sftp_server'\nexec \"$2\" -f %u\n",
                          build ? build : ".", failing) > 0);
-    open_pool(fixture, failing ? filter : "", 1, TEST_LIMIT_MS);
+    const struct cfs_pool_options options = {
+        .lanes = 1, .sessions = 1, .op_timeout_ms = TEST_LIMIT_MS, .reconnects = true};
+    struct cfs_transport *transport = pool_fixture_transport(fixture, failing ? filter : "");
+    assert_int_equal(pool_fixture_open(fixture, transport, options), 0);
     *ret_before = pool_fixture_status(fixture).requests;
     assert_int_equal(sync_mkdir(&fixture->driver, "folder", 0755), 0);
     assert_int_equal(sync_symlink(&fixture->driver, "x", "link"), 0);
