@@ -11,6 +11,7 @@ const struct cfs_command *const cfs_commands[] = {
     &cfs_command_mount,
     &cfs_command_umount,
     &cfs_command_status,
+    &cfs_command_login,
     &cfs_command_config,
     &cfs_command_version,
     &cfs_command_help,

@@ -14,6 +14,9 @@ src_cli_libcli_a_SOURCES = \
 	src/cli/ending.h \
 	src/cli/guard.c \
 	src/cli/guard.h \
+	src/cli/login.c \
+	src/cli/login_desk.c \
+	src/cli/login_desk.h \
 	src/cli/losses.c \
 	src/cli/losses.h \
 	src/cli/mount.c \

@@ -8,6 +8,7 @@
 #include "cli/drain.h"
 #include "cli/ending.h"
 #include "cli/guard.h"
+#include "cli/login_desk.h"
 #include "cli/losses.h"
 #include "cli/mountpoint.h"
 #include "cli/predecessor.h"
@@ -36,6 +37,8 @@ struct mount {
     struct cfs_fs *told; /* the fs, while it may be told of changes; the lock's */
     struct cfs_fuse_session *session;
     struct cfs_control_server *control;
+    struct cfs_login_desk desk;
+    char login_hint[4200];
     struct cfs_losses losses;
     struct cfs_guard guard;
     atomic_bool leaving; /* the session is about to go */
@@ -95,6 +98,7 @@ static int open_remote(struct mount *mount, struct cfs_error *error)
         .reconnects = true,
         .reconnect_timeout_ms = profile->reconnect_timeout_ms,
         .heartbeat_ms = profile->heartbeat_ms,
+        .login_hint = mount->login_hint,
         .remote_dir = profile->remote_dir,
     };
     struct cfs_transport *transport;
@@ -222,6 +226,12 @@ static void give_up(void *context)
     cfs_pool_give_up(mount->remote, "the mount was told to end by force");
 }
 
+static void login(void *context, int fd, bool can_ask)
+{
+    struct mount *mount = context;
+    cfs_login_desk_take(&mount->desk, fd, can_ask);
+}
+
 /* A mount without a control socket works; only `status` and a waiting `umount` miss it. */
 static void open_control(struct mount *mount)
 {
@@ -234,10 +244,12 @@ static void open_control(struct mount *mount)
         .waiting = waiting,
         .oldest = oldest,
         .give_up = give_up,
+        .login = login,
         .context = mount,
         .since_ms = cfs_clock_ms(&cfs_system_clock),
     };
     char *path CFS_AUTO_FREE = NULL;
+    mount->desk = (struct cfs_login_desk){.remote = mount->remote, .lock = PTHREAD_MUTEX_INITIALIZER};
     int result = cfs_control_path(mount->mountpoint, geteuid(), true, &path);
     if (!result)
         result = cfs_control_serve(path, &source, &mount->control);
@@ -333,6 +345,7 @@ static int close_all(struct mount *mount, struct cfs_error *error)
     tell(mount, NULL);
     drain(mount);
     cfs_control_server_stop(mount->control);
+    cfs_login_desk_close(&mount->desk);
     int result = tell_losses(mount, error);
     cfs_ending_start(&ending, mount->remote, NULL, mount->profile->drain_timeout_ms, &is_insisted);
     cfs_cache_free(mount->cache);
@@ -350,6 +363,7 @@ int cfs_serve(const struct cfs_profile *profile, const char *mountpoint, bool ba
     if (result)
         return cfs_error_set(error, -result, CFS_FAILURE_SYSTEM, "The SSH library cannot be initialised.");
     cfs_losses_init(&mount.losses);
+    snprintf(mount.login_hint, sizeof(mount.login_hint), "Log in with: clusterfs login %.4096s", mountpoint);
     result = open_remote(&mount, error);
     if (!result)
         result = check_again(profile, mountpoint, error);

@@ -1,6 +1,7 @@
 /* The control socket of a mount: a Unix socket, mode 0600, in a folder of the user's own. A client sends one line,
  * "status", "status json", "status line", "progress" or "give up", and reads the answer up to an empty line; the
- * connection then stays open, and its end tells that the mount has ended. */
+ * connection then stays open, and its end tells that the mount has ended. After "login" or "login ask" (there is a
+ * person to be asked) the connection is a dialog (dialog.h), and serves nothing else. */
 #ifndef CFS_CTL_CONTROL_H
 #define CFS_CTL_CONTROL_H
 

@@ -6,6 +6,8 @@ src_ctl_libctl_a_SOURCES = \
 	src/ctl/address.c \
 	src/ctl/client.c \
 	src/ctl/control.h \
+	src/ctl/dialog.c \
+	src/ctl/dialog.h \
 	src/ctl/json.c \
 	src/ctl/json.h \
 	src/ctl/rates.c \

@@ -88,11 +88,38 @@ static int answer(struct client *client)
     return sent == (ssize_t)out.length ? 0 : -EPIPE;
 }
 
+/* Who may reach the socket may ask what it tells; a password is taken from the mount's own user, and root. */
+static bool is_owner(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == geteuid() || peer.uid == 0);
+}
+
+/* True: the connection is another's from now on, and the client is gone. */
+static bool hand_over(struct client *client)
+{
+    struct cfs_control_server *server = client->server;
+    bool can_ask = strcmp(client->request, "login ask") == 0;
+    int fd = client->watch.fd;
+    if ((!can_ask && strcmp(client->request, "login") != 0) || !server->source.login || !is_owner(fd))
+        return false;
+    cfs_loop_unwatch(server->loop, &client->watch);
+    cfs_list_remove(&client->link);
+    server->client_count--;
+    free(client);
+    server->source.login(server->source.context, fd, can_ask);
+    return true;
+}
+
+/* 0; 1: the client is gone; -errno: it is to be dropped. */
 static int take_requests(struct client *client)
 {
     char *newline;
     while ((newline = memchr(client->request, '\n', client->length))) {
         *newline = '\0';
+        if (hand_over(client))
+            return 1;
         int error = answer(client);
         if (error)
             return error;
@@ -113,7 +140,7 @@ static void client_ready(struct cfs_watch *watch, uint32_t events)
         return;
     if (length > 0) {
         client->length += (size_t)length;
-        if (take_requests(client) == 0)
+        if (take_requests(client) >= 0)
             return;
     }
     drop(client);

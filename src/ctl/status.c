@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { MOUNTPOINT_SHOWN = 300, STATE_SIZE = 400 };
+
 struct facts {
     struct cfs_pool_status pool;
     struct cfs_fs_status fs;
@@ -40,7 +42,7 @@ static void line(struct cfs_buffer *out, const char *label, const char *format, 
 
 static void line(struct cfs_buffer *out, const char *label, const char *format, ...)
 {
-    char text[1024];
+    char text[1280];
     int start = snprintf(text, sizeof(text), "  %-14s", label);
     va_list arguments;
     va_start(arguments, format);
@@ -97,9 +99,13 @@ static const char *state_text(const struct cfs_ctl_source *source, const struct 
         snprintf(text, size, "reconnecting for %lld s, %u attempts; programs wait", since, pool->attempts);
         return text;
     case CFS_POOL_NEEDS_LOGIN:
-        return "the server refuses the login: unmount, and mount again";
+        snprintf(text, size, "the server refuses the login; log in with: clusterfs login %.*s", MOUNTPOINT_SHOWN,
+                 source->mountpoint);
+        return text;
     case CFS_POOL_REFUSED:
-        return "the server shows another host key: unmount, and see what mount says";
+        snprintf(text, size, "the server shows another host key; to try again: clusterfs login %.*s", MOUNTPOINT_SHOWN,
+                 source->mountpoint);
+        return text;
     case CFS_POOL_OFFLINE:
         snprintf(text, size, "offline for %lld s, reconnecting, %u attempts; programs get errors", since,
                  pool->attempts);
@@ -135,7 +141,7 @@ static const char *rate_text(uint64_t rate, char *text, size_t size)
 void cfs_ctl_status_text(const struct cfs_ctl_source *source, struct cfs_buffer *out)
 {
     struct facts facts;
-    char first[16], second[16], third[16], fourth[16], state[128];
+    char first[16], second[16], third[16], fourth[16], state[STATE_SIZE];
     collect(source, &facts);
     const struct cfs_pool_status *pool = &facts.pool;
     const struct cfs_profile *profile = source->profile;
@@ -244,7 +250,7 @@ static void json_counters(struct cfs_json *json, const struct facts *facts)
 void cfs_ctl_status_line(const struct cfs_ctl_source *source, struct cfs_buffer *out)
 {
     struct facts facts;
-    char read[16], written[16], dirty[16], state[128], text[512];
+    char read[16], written[16], dirty[16], state[STATE_SIZE], text[STATE_SIZE + 384];
     collect(source, &facts);
     title(out, source->mountpoint);
     if (out->failed)

@@ -32,6 +32,9 @@ struct cfs_ctl_source {
     const struct cfs_rates *rates; /* NULL: not measured */
     /* The mount is to end now, without waiting for the server. Must not block. NULL: cannot be asked for. */
     void (*give_up)(void *context);
+    /* Somebody, of the mount's own user or root, wants to log in, by the connection FD, which is taken (dialog.h). Must
+     * not block. NULL: cannot be done. */
+    void (*login)(void *context, int fd, bool can_ask);
     void *context;
     int64_t since_ms; /* monotonic: when the mount was ready */
 };

@@ -77,7 +77,7 @@ struct cfs_pool_status {
     uint64_t heartbeats; /* questions for a sign of life, which do not count as requests */
     uint64_t open_files;
     uint32_t extensions; /* enum cfs_sftp_extension */
-    char last_error[256];
+    char last_error[1024];
     struct cfs_ssh_facts ssh;
 };
 void cfs_pool_status(struct cfs_remote *remote, struct cfs_pool_status *ret_status);

@@ -75,7 +75,7 @@ struct cfs_reconnector {
     int64_t since_ms;  /* cfs_system_clock: in this state */
     unsigned attempts; /* since the connection was lost */
     unsigned times;    /* that it was made again */
-    char why[256];     /* that the last attempt failed, or the connection was lost; a sentence */
+    char why[1024];    /* that the last attempt failed, or the connection was lost; a sentence */
 };
 
 struct cfs_pool {
@@ -143,7 +143,7 @@ struct cfs_pool {
     struct cfs_pool_login *login;        /* the same, for the loop's thread, without the lock */
     struct cfs_task login_task, login_cancel_task;
     struct cfs_error error; /* why it could not be opened */
-    char last_error[256];
+    char last_error[1024];
     int64_t round_trip_ms;                            /* smoothed; -1 unknown */
     uint64_t past_requests, past_sent, past_received; /* of clients that are gone */
 };

@@ -5,3 +5,4 @@ UNIT_TESTS += \
 	tests/ctl/test_json \
 	tests/ctl/test_rates \
 	tests/ctl/test_server
+UNIT_TESTS += tests/ctl/test_dialog

@@ -35,6 +35,7 @@ MOUNT_TESTS += \
 	tests/mount/early-login.sh \
 	tests/mount/errors.sh \
 	tests/mount/lifecycle.sh \
+	tests/mount/login.sh \
 	tests/mount/logins.sh \
 	tests/mount/options.sh
 
