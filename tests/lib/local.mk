@@ -17,6 +17,8 @@ tests_lib_libtest_a_SOURCES = \
 	tests/lib/memory_tree.c \
 	tests/lib/memory_trace.c \
 	tests/lib/memory_tree.h \
+	tests/lib/lost_pool.c \
+	tests/lib/lost_pool.h \
 	tests/lib/pool_fixture.c \
 	tests/lib/pool_fixture.h \
 	tests/lib/scratch.c \

@@ -7,6 +7,7 @@
 #include "lib/test.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 int pool_fixture_make(void **state)
@@ -86,6 +87,42 @@ size_t pool_fixture_servers(struct pool_fixture *fixture, pid_t pids[POOL_FIXTUR
     }
     fclose(file);
     return count;
+}
+
+void pool_fixture_check_content(struct pool_fixture *fixture, const char *name, const char *expected)
+{
+    char buffer[256] = "";
+    char *path CFS_AUTO_FREE = scratch_path(fixture->work, name);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t length = fread(buffer, 1, sizeof(buffer) - 1, file);
+    fclose(file);
+    assert_int_equal(length, strlen(expected));
+    assert_string_equal(buffer, expected);
+}
+
+void pool_fixture_make_file(struct pool_fixture *fixture, const char *name, const char *content)
+{
+    char *path CFS_AUTO_FREE = scratch_path(fixture->work, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(content, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+bool pool_fixture_has(struct pool_fixture *fixture, const char *name)
+{
+    struct stat status;
+    char *path CFS_AUTO_FREE = scratch_path(fixture->work, name);
+    return lstat(path, &status) == 0;
+}
+
+mode_t pool_fixture_mode(struct pool_fixture *fixture, const char *name)
+{
+    struct stat status = {0};
+    char *path CFS_AUTO_FREE = scratch_path(fixture->work, name);
+    assert_int_equal(stat(path, &status), 0);
+    return status.st_mode & 07777;
 }
 
 bool pool_fixture_is_below_us(pid_t pid)

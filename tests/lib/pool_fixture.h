@@ -30,6 +30,13 @@ struct cfs_remote_file *pool_fixture_file(struct pool_fixture *fixture, const ch
 /* The process ids of all servers that were started, in that order; how many they are. */
 size_t pool_fixture_servers(struct pool_fixture *fixture, pid_t pids[POOL_FIXTURE_SERVERS]);
 
+/* In the work folder, seen past the pool: makes a file with CONTENT, or ends the test. */
+void pool_fixture_make_file(struct pool_fixture *fixture, const char *name, const char *content);
+/* Ends the test if the file's content is another one. */
+void pool_fixture_check_content(struct pool_fixture *fixture, const char *name, const char *expected);
+bool pool_fixture_has(struct pool_fixture *fixture, const char *name);
+mode_t pool_fixture_mode(struct pool_fixture *fixture, const char *name);
+
 /* PID is a process of ours, or a few below: the number of one that has ended may be another process's by now. */
 bool pool_fixture_is_below_us(pid_t pid);
 

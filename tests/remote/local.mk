@@ -13,5 +13,7 @@ UNIT_TESTS += tests/remote/test_sessions
 UNIT_TESTS += tests/remote/test_stripes
 UNIT_TESTS += tests/remote/test_put
 UNIT_TESTS += tests/remote/test_reconnect
+UNIT_TESTS += tests/remote/test_reopen
+UNIT_TESTS += tests/remote/test_replay
 UNIT_TESTS += tests/remote/test_heartbeat
 UNIT_TESTS += tests/remote/test_login
