@@ -306,6 +306,7 @@ void cfs_ahead_begin(struct cfs_ahead *ahead, const char *path)
     struct opening *opening = cfs_cache_call_new(cache, NULL, sizeof(*opening), NULL);
     if (opening) {
         opening->ahead = ahead;
+        opening->call.lower.when_lost = CFS_REMOTE_FAIL;
         cfs_cache_call_submit(&opening->call, opened, open, path, O_RDONLY, 0);
     } else {
         pthread_mutex_lock(&cache->names_lock);

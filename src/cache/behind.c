@@ -9,6 +9,17 @@ static const struct cfs_remote_facts *facts(struct cfs_remote *remote)
     return lower->operations->facts(lower);
 }
 
+bool cfs_behind_is_lost(const struct cfs_behind *behind)
+{
+    struct cfs_remote *lower = behind->core.lower;
+    return lower->operations->is_lost && lower->operations->is_lost(lower);
+}
+
+static bool is_lost(struct cfs_remote *remote)
+{
+    return cfs_behind_is_lost(cfs_behind_of(remote));
+}
+
 CFS_CACHE_PASS(statfs, (struct cfs_remote * remote, struct cfs_remote_call *upper))
 CFS_CACHE_PASS(id_names,
                (struct cfs_remote * remote, struct cfs_remote_call *upper, const uint32_t *uids, size_t uid_count,
@@ -21,6 +32,7 @@ CFS_CACHE_PASS(close_listing,
 
 static const struct cfs_remote_operations operations = {
     .facts = facts,
+    .is_lost = is_lost,
     .cancel = cfs_cache_cancel,
     .lstat = cfs_behind_lstat,
     .setattr = cfs_behind_setattr,

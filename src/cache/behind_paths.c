@@ -530,6 +530,13 @@ static void look(struct cfs_behind *behind, struct cfs_remote_call *upper, const
 static void wait_to_look(struct cfs_behind *behind, struct cfs_remote_call *upper, enum cfs_job_kind kind,
                          const char *path)
 {
+    if (upper->when_lost == CFS_REMOTE_FAIL && cfs_behind_is_lost(behind)) {
+        /* What it waits for waits itself. */
+        struct cfs_cache_call *call = cfs_cache_call_new(&behind->core, upper, sizeof(*call), NULL);
+        if (call)
+            cfs_cache_call_finish_later(call, -ENOTCONN);
+        return;
+    }
     struct cfs_job *job = cfs_job_new(behind, upper, kind, path, NULL);
     if (job)
         cfs_job_enter(job, NULL);

@@ -189,11 +189,14 @@ void cfs_jobs_start(struct cfs_behind *behind);
 struct cfs_job *cfs_jobs_to_join(const struct cfs_behind *behind, const struct cfs_job *job, const struct cfs_own *own);
 /* `done` of a job's call. Takes the lock. */
 void cfs_job_done(struct cfs_remote_call *call);
+/* It waits for a connection as who waits for it does. */
+void cfs_job_takes_patience(struct cfs_job *job);
 /* Hands a job to the remote below: cfs_job_hand_down(job, lstat, path). */
 #define cfs_job_hand_down(job, operation, ...)                                                                         \
     do {                                                                                                               \
         struct cfs_remote *cfs_lower = (job)->behind->core.lower;                                                      \
         (job)->call.done = cfs_job_done;                                                                               \
+        cfs_job_takes_patience(job);                                                                                   \
         cfs_lower->operations->operation(cfs_lower, &(job)->call, ##__VA_ARGS__);                                      \
     } while (0)
 
@@ -205,6 +208,11 @@ struct cfs_job_actions {
     void (*settle)(struct cfs_job *job, int error);
 };
 const struct cfs_job_actions *cfs_job_actions_of(enum cfs_job_kind kind); /* behind.c has the table */
+
+/* --- behind.c --- */
+
+/* There is no connection. Also under the lock. */
+bool cfs_behind_is_lost(const struct cfs_behind *behind);
 
 /* --- failures.c --- */
 

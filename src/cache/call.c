@@ -90,6 +90,8 @@ void cfs_cache_call_init(struct cfs_cache_call *call, struct cfs_cache *cache, s
     *call = (struct cfs_cache_call){.cache = cache, .upper = upper, .release = release};
     call->stripe = stripe_of(cache, upper ? (const void *)upper : call);
     if (upper) {
+        call->lower.when_lost = upper->when_lost;
+        call->lower.known = upper->known;
         upper->error = 0;
         memset(&upper->result, 0, sizeof(upper->result));
         upper->implementation = call;

@@ -23,7 +23,7 @@ struct cfs_cache;
 struct cfs_cache_call {
     struct cfs_cache *cache;
     struct cfs_remote_call *upper; /* whom to answer; NULL: the cache's own call */
-    struct cfs_remote_call lower;  /* handed to the remote below; its outcome in `finished` */
+    struct cfs_remote_call lower;  /* handed to the remote below; its outcome in `finished`. As patient as `upper` */
 
     /* Under the call's lock (its stripe). */
     bool cancelled;

@@ -182,6 +182,11 @@ void cfs_content_check(struct cfs_content_file *file)
     struct cfs_content *content = file->content;
     if (content->suspect_below == 0 || content->checking)
         return;
+    if (content->told_old) { /* what no comparison can prove goes, as with an open that asks */
+        content->told_old = false;
+        cfs_blocks_drop(&content->contents->blocks, &content->owner, content->tainted_from, UINT64_MAX);
+        content->tainted_from = UINT64_MAX;
+    }
     struct check *check = content->owner.count > 0 ? calloc(1, sizeof(*check)) : NULL;
     if (!check) {
         cfs_content_forget(content);

@@ -155,6 +155,14 @@ static void closed_in_vain(struct cfs_cache_call *base)
     cfs_cache_call_finish(base, -ENOMEM);
 }
 
+void cfs_content_file_attach(struct cfs_content_file *file, struct cfs_content *content)
+{
+    file->content = content;
+    file->errors_told = content->errors;
+    content->readable += can_read(file->flags);
+    cfs_list_push_back(&content->files, &file->of_content);
+}
+
 /* PROVEN: the witness has told that what it has open is the same file. */
 static void finish_open(struct cfs_content_call *opening, const struct cfs_remote_attributes *attributes, bool proven)
 {
@@ -165,10 +173,8 @@ static void finish_open(struct cfs_content_call *opening, const struct cfs_remot
     struct cfs_content *content = cfs_content_opened(contents, opening->path, file->flags, attributes, opening->started,
                                                      proven ? opening->file->content : NULL);
     if (content) {
-        file->content = content;
-        file->errors_told = content->errors;
-        content->readable += can_read(file->flags);
-        cfs_list_push_back(&content->files, &file->of_content);
+        cfs_content_file_attach(file, content);
+        file->seen = *attributes;
         base->upper->result.attributes = *attributes;
         cfs_content_correct(content, &base->upper->result.attributes, opening->started, false);
         base->upper->result.file = (struct cfs_remote_file *)(void *)CFS_TAKE(opening->opening);
@@ -221,12 +227,27 @@ static void looked_at_opened(struct cfs_cache_call *base)
     opened(cfs_content_call_of(base), &attributes);
 }
 
+static void open_below(struct cfs_cache_call *base);
+
+static void open_without_connection(struct cfs_content_call *opening)
+{
+    if (cfs_content_open_from_memory(opening))
+        return;
+    opening->call.lower.when_lost = CFS_REMOTE_WAIT;
+    open_below(&opening->call);
+}
+
 static void open_done(struct cfs_cache_call *base)
 {
     struct cfs_content_call *opening = cfs_content_call_of(base);
     struct cfs_contents *contents = cfs_contents_of_call(base);
     struct cfs_remote_attributes attributes = base->lower.result.attributes;
     unsigned needed = CFS_REMOTE_SIZE | CFS_REMOTE_TIMES | CFS_REMOTE_MODE;
+    if (base->lower.error == -ENOTCONN && base->lower.when_lost == CFS_REMOTE_FAIL &&
+        base->upper->when_lost == CFS_REMOTE_TELL_OLD) {
+        open_without_connection(opening);
+        return;
+    }
     if (base->lower.error < 0) {
         if (opening->has_barrier) {
             pthread_mutex_lock(&contents->lock);
@@ -293,6 +314,8 @@ void cfs_contents_open(struct cfs_remote *remote, struct cfs_remote_call *upper,
     if (content)
         cfs_content_get(content);
     opening->content = content;
+    if (cfs_content_may_open_old(opening))
+        opening->call.lower.when_lost = CFS_REMOTE_FAIL;
     pthread_mutex_unlock(&contents->lock);
     if (content)
         cfs_content_call_enter(opening, CFS_TURN_BARRIER, open_granted);
@@ -348,15 +371,28 @@ void cfs_contents_write(struct cfs_remote *remote, struct cfs_remote_call *upper
 
 /* --- attributes --- */
 
+static void ask_file(struct cfs_content_call *call);
+
 static void fstat_done(struct cfs_cache_call *base)
 {
     struct cfs_content_call *call = cfs_content_call_of(base);
     struct cfs_contents *contents = cfs_contents_of_call(base);
+    bool is_lost = base->lower.error == -ENOTCONN && base->lower.when_lost == CFS_REMOTE_FAIL &&
+                   base->upper->when_lost == CFS_REMOTE_TELL_OLD;
     pthread_mutex_lock(&contents->lock);
-    if (base->lower.error == 0)
+    if (base->lower.error == 0) {
         cfs_content_correct(call->content, &base->lower.result.attributes, call->started, true);
+        call->file->seen = base->lower.result.attributes;
+    }
+    bool is_told = is_lost && cfs_content_file_tell_old(call->file, &base->upper->result);
     pthread_mutex_unlock(&contents->lock);
-    cfs_cache_call_pass(base);
+    base->lower.when_lost = CFS_REMOTE_WAIT;
+    if (is_told)
+        cfs_cache_call_finish(base, 0);
+    else if (is_lost)
+        ask_file(call);
+    else
+        cfs_cache_call_pass(base);
 }
 
 static void ask_file(struct cfs_content_call *call)
@@ -371,8 +407,11 @@ static void ask_file(struct cfs_content_call *call)
 void cfs_contents_fstat(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)
 {
     struct cfs_content_call *call = cfs_content_call_new(remote, upper, cfs_content_file_of(file));
-    if (call)
-        ask_file(call);
+    if (!call)
+        return;
+    if (upper->when_lost == CFS_REMOTE_TELL_OLD)
+        call->call.lower.when_lost = CFS_REMOTE_FAIL;
+    ask_file(call);
 }
 
 /* Behind our own bytes nobody else's can be seen before they are on the server. */

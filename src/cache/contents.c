@@ -8,6 +8,11 @@ static const struct cfs_remote_facts *facts(struct cfs_remote *remote)
     return lower->operations->facts(lower);
 }
 
+static bool is_lost(struct cfs_remote *remote)
+{
+    return cfs_contents_is_lost(cfs_contents_of(remote));
+}
+
 CFS_CACHE_PASS(readlink, (struct cfs_remote * remote, struct cfs_remote_call *upper, const char *path), path)
 CFS_CACHE_PASS(mkdir, (struct cfs_remote * remote, struct cfs_remote_call *upper, const char *path, mode_t mode), path,
                mode)
@@ -25,6 +30,7 @@ CFS_CACHE_PASS(id_names,
 
 static const struct cfs_remote_operations operations = {
     .facts = facts,
+    .is_lost = is_lost,
     .cancel = cfs_cache_cancel,
     .lstat = cfs_contents_lstat,
     .setattr = cfs_contents_setattr,

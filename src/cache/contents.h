@@ -10,7 +10,10 @@
  * where a check can miss what somebody else changed in place within the same second (content_check.c). A write
  * completes when it was copied; fsync, flush and close complete when the server has acknowledged every byte, with the
  * first error that occurred since the file was told one. Reads see what was written. Attributes of a file with such
- * bytes tell the size that it will have. */
+ * bytes tell the size that it will have.
+ *
+ * Without a connection, who is content with what is old (CFS_REMOTE_TELL_OLD) opens for reading what is kept of a file,
+ * and reads what is kept (content_old.c). */
 #ifndef CFS_CACHE_CONTENTS_H
 #define CFS_CACHE_CONTENTS_H
 
@@ -33,6 +36,9 @@ void cfs_contents_fetch_ahead(struct cfs_remote *contents, struct cfs_remote_fil
 /* How many bytes of such files should be on their way or unused at most: a share of the cache and of what the link
  * carries. Any thread. */
 uint64_t cfs_contents_ahead_budget(struct cfs_remote *contents);
+
+/* ATTRIBUTES of PATH are old (CFS_REMOTE_TELL_OLD): what was written here shows in them. Any thread. */
+void cfs_contents_correct_old(struct cfs_remote *contents, const char *path, struct cfs_remote_attributes *attributes);
 
 /* Fills what it knows: clean and dirty bytes, hits and misses, prefetches; adds to `calls`. Any thread. */
 void cfs_contents_status(struct cfs_remote *contents, struct cfs_cache_status *status);

@@ -68,6 +68,7 @@ struct cfs_content {
     uint64_t suspect_below; /* what is kept before is compared before it is used; 0: nothing */
     uint64_t suspicions;    /* how often that was raised */
     bool checking;
+    bool told_old;       /* to who opened it without a connection, and nothing was compared since */
     uint64_t changed_at; /* the stamp of the last own change */
     uint64_t entered_at; /* stamp: when it got its path */
 
@@ -100,8 +101,9 @@ struct cfs_content_file {
     unsigned uses; /* calls on the way, ours and others' */
     uint64_t errors_told;
     struct cfs_trackers trackers;
-    struct cfs_content_call *closing; /* `close`, when it waits for `uses` */
-    struct cfs_content_call *close;   /* so that it cannot fail */
+    struct cfs_remote_attributes seen; /* told last by the handle, or at its opening */
+    struct cfs_content_call *closing;  /* `close`, when it waits for `uses` */
+    struct cfs_content_call *close;    /* so that it cannot fail */
 };
 
 enum cfs_turn_kind {
@@ -224,6 +226,19 @@ void cfs_content_ask_version(struct cfs_content *content, struct cfs_content_fil
 /* We have set the times; nothing of ours is on the way. */
 void cfs_content_times_set(struct cfs_content *content, int64_t mtime);
 
+/* --- content_old.c --- */
+
+/* There is no connection. */
+bool cfs_contents_is_lost(const struct cfs_contents *contents);
+/* CALL is told what is old, since there is none. */
+bool cfs_content_call_is_told_old(const struct cfs_content_call *call);
+/* fstat from memory; false: too little is known. */
+bool cfs_content_file_tell_old(const struct cfs_content_file *file, struct cfs_remote_result *ret_result);
+/* OPENING, an open with a path, may be answered from memory. */
+bool cfs_content_may_open_old(struct cfs_content_call *opening);
+/* Answers it so; false: it cannot be any more. Without the lock. */
+bool cfs_content_open_from_memory(struct cfs_content_call *opening);
+
 /* --- content_check.c --- */
 
 /* What is kept at OFFSET must be compared before it is used. */
@@ -290,6 +305,8 @@ struct cfs_content_call *cfs_content_call_new(struct cfs_remote *remote, struct 
 void cfs_content_call_enter(struct cfs_content_call *call, enum cfs_turn_kind kind, void (*granted)(struct cfs_turn *));
 /* The same for a change of the attributes that CALL has: mode and owner are no matter to what is being read. */
 void cfs_content_call_enter_to_set(struct cfs_content_call *call);
+/* FILE is a new one of CONTENT, to which it has a reference. */
+void cfs_content_file_attach(struct cfs_content_file *file, struct cfs_content *content);
 /* Gives FILE back a use. */
 void cfs_content_file_put(struct cfs_content_file *file);
 /* A granted: goes on with the call's `then` on the loop. */

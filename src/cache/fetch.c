@@ -124,7 +124,7 @@ static void release_call(struct cfs_cache_call *call)
     pthread_mutex_unlock(&cache->names_lock);
 }
 
-struct cfs_fetch *cfs_fetch_new(struct cfs_cache *cache, struct cfs_name *folder, bool ahead)
+struct cfs_fetch *cfs_fetch_new(struct cfs_cache *cache, struct cfs_name *folder, bool ahead, bool old)
 {
     struct cfs_fetch *fetch = new_fetch(cache, folder);
     if (!fetch)
@@ -132,6 +132,7 @@ struct cfs_fetch *cfs_fetch_new(struct cfs_cache *cache, struct cfs_name *folder
     cfs_cache_call_init(&fetch->call, cache, NULL, release_call);
     fetch->learns = true;
     fetch->ahead = ahead;
+    fetch->call.lower.when_lost = old ? CFS_REMOTE_FAIL : CFS_REMOTE_WAIT;
     cfs_list_push_back(&cache->fetches, &fetch->link);
     return fetch;
 }
@@ -150,20 +151,33 @@ static bool describe(const struct cfs_names *names, const struct cfs_name *name,
     return *stale <= STALE_LIMIT;
 }
 
-/* The entries; the caller frees. NULL: no. */
-static struct cfs_remote_entry *describe_all(const struct cfs_names *names, struct cfs_name *folder, size_t *ret_count)
+/* As it was known last. */
+static bool describe_old(const struct cfs_name *name, struct cfs_remote_entry *ret_entry)
+{
+    *ret_entry = (struct cfs_remote_entry){
+        .name = name->text, .name_length = strlen(name->text), .attributes = name->attributes};
+    return name->presence == CFS_NAME_PRESENT;
+}
+
+/* The entries; the caller frees. OLD: as they were known last, if they all were. NULL: no. */
+static struct cfs_remote_entry *describe_all(const struct cfs_names *names, struct cfs_name *folder, bool old,
+                                             size_t *ret_count)
 {
     const struct cfs_list *link;
     size_t count = 0, filled = 0;
     unsigned stale = 0;
     cfs_list_each (link, &folder->children)
         count++;
-    struct cfs_remote_entry *entries = count <= MEMORY_LIMIT ? calloc(count + 1, sizeof(*entries)) : NULL;
+    struct cfs_remote_entry *entries = old || count <= MEMORY_LIMIT ? calloc(count + 1, sizeof(*entries)) : NULL;
     if (!entries)
         return NULL;
     cfs_list_each (link, &folder->children) {
         const struct cfs_name *name = cfs_container_of(link, const struct cfs_name, sibling);
         bool is_absent = name->presence != CFS_NAME_PRESENT && name->changing == 0;
+        if (old)
+            filled += describe_old(name, &entries[filled]);
+        if (old)
+            continue;
         if (is_absent)
             continue;
         if (!describe(names, name, &entries[filled++], &stale)) {
@@ -175,24 +189,42 @@ static struct cfs_remote_entry *describe_all(const struct cfs_names *names, stru
     return entries;
 }
 
+static int add_all(struct cfs_fetch *fetch, const struct cfs_remote_entry *entries, size_t count)
+{
+    int error = 0;
+    for (size_t next = 0, part; error == 0 && next < count; next += part) {
+        part = count - next < 100 ? count - next : 100;
+        error = add_batch(fetch, entries + next, part);
+    }
+    return error;
+}
+
 struct cfs_fetch *cfs_fetch_from_memory(struct cfs_cache *cache, struct cfs_name *folder)
 {
     size_t count;
     if (!cfs_name_is_listed(&cache->names, folder))
         return NULL;
-    struct cfs_remote_entry *entries CFS_AUTO_FREE = describe_all(&cache->names, folder, &count);
+    struct cfs_remote_entry *entries CFS_AUTO_FREE = describe_all(&cache->names, folder, false, &count);
     struct cfs_fetch *fetch = entries ? new_fetch(cache, folder) : NULL;
     if (!fetch)
         return NULL;
     fetch->state = CFS_FETCH_ENDED;
-    for (size_t next = 0, part; next < count; next += part) {
-        part = count - next < 100 ? count - next : 100;
-        if (add_batch(fetch, entries + next, part) < 0) {
-            cfs_fetch_put(fetch);
-            return NULL;
-        }
+    if (add_all(fetch, entries, count) < 0) {
+        cfs_fetch_put(fetch);
+        return NULL;
     }
     return fetch;
+}
+
+/* There is no connection: what was known last. False: too little. */
+static bool fill_with_old(struct cfs_fetch *fetch)
+{
+    size_t count;
+    if (!cfs_name_was_listed(fetch->folder))
+        return false;
+    struct cfs_remote_entry *entries CFS_AUTO_FREE = describe_all(&fetch->cache->names, fetch->folder, true, &count);
+    fetch->learns = false;
+    return entries && add_all(fetch, entries, count) == 0;
 }
 
 /* --- answering --- */
@@ -355,6 +387,7 @@ static void proceed_and_unlock(struct cfs_fetch *fetch)
     struct cfs_remote_listing *listing = fetch->listing;
     fetch->asked_ms = cfs_clock_ms(cache->clock);
     fetch->references++;
+    fetch->call.lower.when_lost = CFS_REMOTE_WAIT; /* what was begun is not told from memory */
     cfs_cache_hold(cache);
     pthread_mutex_unlock(&cache->names_lock);
     finish_all(&ready);
@@ -404,11 +437,38 @@ static void batch_read(struct cfs_cache_call *call)
     cfs_cache_release(cache);
 }
 
+static void opened(struct cfs_cache_call *call);
+
+/* Somebody reads it, who waits for the connection then. Lets the lock go. False: he cannot, and it is still held. */
+static bool wait_and_unlock(struct cfs_fetch *fetch)
+{
+    struct cfs_cache *cache = fetch->cache;
+    bool waits = !cfs_list_empty(&fetch->readers) && !fetch->folder->detached;
+    char *path CFS_AUTO_FREE = waits ? cfs_name_path(fetch->folder) : NULL;
+    if (!path)
+        return false;
+    fetch->call.lower.when_lost = CFS_REMOTE_WAIT;
+    fetch->stamp = cfs_names_stamp(&cache->names);
+    fetch->begun_ms = fetch->asked_ms = cfs_clock_ms(cache->clock);
+    pthread_mutex_unlock(&cache->names_lock);
+    cfs_cache_call_submit(&fetch->call, opened, open_listing, path);
+    return true;
+}
+
 static void opened(struct cfs_cache_call *call)
 {
     struct cfs_fetch *fetch = cfs_container_of(call, struct cfs_fetch, call);
     struct cfs_cache *cache = call->cache;
     pthread_mutex_lock(&cache->names_lock);
+    if (call->lower.error == -ENOTCONN && call->lower.when_lost == CFS_REMOTE_FAIL) {
+        if (fill_with_old(fetch))
+            call->lower.error = 0;
+        else if (wait_and_unlock(fetch))
+            return;
+        end(fetch, call->lower.error);
+        proceed_and_unlock(fetch);
+        return;
+    }
     fetch->listing = call->lower.error == 0 ? call->lower.result.listing : NULL;
     if (call->lower.error < 0)
         end(fetch, call->lower.error);

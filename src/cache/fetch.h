@@ -3,7 +3,8 @@
  * A fetch opens a listing of the remote below, reads it to its end, as far ahead of its readers as its budget allows,
  * and closes it: all as one call of the cache's own. Each reader has a position of its own. What was read stays until
  * all readers are gone, or until there is so much that it goes when all readers have passed it. A listing from memory
- * is a fetch that has ended before it began.
+ * is a fetch that has ended before it began. So does one end that has found no connection, if its readers are content
+ * with what was known last (OLD).
  *
  * States: opening -> reading <-> paused -> ended. All under names_lock; the functions that say so let it go. */
 #ifndef CFS_CACHE_FETCH_H
@@ -25,7 +26,7 @@ struct cfs_fetch {
     uint64_t stamp;
     int64_t begun_ms, asked_ms; /* asked_ms: of the batch in flight */
     bool learns;                /* all that was read so far has been entered into the names */
-    bool ahead;                 /* of the walk: goes on without readers */
+    bool ahead;                 /* of the walk: goes on without readers, but not without a connection */
     struct cfs_list batches;
     uint64_t first, count; /* entries that are here: from `first` to before `count` */
     struct cfs_list readers;
@@ -57,7 +58,7 @@ struct cfs_fetch *cfs_fetch_find(struct cfs_cache *cache, const struct cfs_name 
 /* A listing from memory, with a reference; NULL if too little is known, or without memory. */
 CFS_CHECKED struct cfs_fetch *cfs_fetch_from_memory(struct cfs_cache *cache, struct cfs_name *folder);
 /* A new one, to be begun. NULL without memory. */
-CFS_CHECKED struct cfs_fetch *cfs_fetch_new(struct cfs_cache *cache, struct cfs_name *folder, bool ahead);
+CFS_CHECKED struct cfs_fetch *cfs_fetch_new(struct cfs_cache *cache, struct cfs_name *folder, bool ahead, bool old);
 /* Hands it down. Without the lock. */
 void cfs_fetch_begin(struct cfs_fetch *fetch, const char *path);
 void cfs_fetch_put(struct cfs_fetch *fetch);

@@ -92,6 +92,7 @@ struct opening {
     struct cfs_cached_file *file; /* until it is the file system's */
     struct cfs_change change;     /* with O_CREAT or O_TRUNC */
     bool vouched;                 /* O_CREAT, of a name that is known to be absent */
+    struct cfs_remote_attributes known;
     uint64_t stamp;
     int64_t asked_ms;
     struct cfs_ahead_waiter waiter; /* for reading: for a file opened ahead */
@@ -138,6 +139,8 @@ static void enter_attributes(struct opening *opening, bool is_ours)
     const struct cfs_remote_attributes *attributes = &opening->call.lower.result.attributes;
     struct cfs_cached_file *file = opening->file;
     struct cfs_name *name = file->name;
+    if (opening->call.lower.result.is_old)
+        return;
     if (attributes->valid && cfs_name_is_current(names, name, opening->stamp)) {
         cfs_cached_file_learn(file, attributes, opening->stamp, opening->asked_ms);
         if (is_ours)
@@ -185,6 +188,7 @@ static void opened(struct cfs_cache_call *call)
     struct cfs_cache *cache = call->cache;
     int error = call->lower.error;
     call->upper->result.attributes = call->lower.result.attributes;
+    call->upper->result.is_old = call->lower.result.is_old;
     if (file->name) {
         pthread_mutex_lock(&cache->names_lock);
         enter_open(opening, error);
@@ -273,6 +277,18 @@ static bool open_from_ahead(struct opening *opening, const char *path)
 
 /* --- asking for an open --- */
 
+/* For the contents, which keep nothing of empty files. */
+static void note_empty(struct opening *opening, const char *path)
+{
+    struct cfs_name *name = NULL;
+    if (opening->call.upper->when_lost != CFS_REMOTE_TELL_OLD || opening->file->flags & (O_CREAT | O_TRUNC) ||
+        cfs_names_look_old(&opening->call.cache->names, path, &name) != CFS_NAMES_PRESENT)
+        return;
+    opening->known = name->attributes;
+    if (S_ISREG(opening->known.mode) && opening->known.valid & CFS_REMOTE_SIZE && opening->known.size == 0)
+        opening->call.lower.known = &opening->known;
+}
+
 /* Enters the name, and begins what the open changes. */
 static int begin_open(struct opening *opening, const char *path)
 {
@@ -281,6 +297,7 @@ static int begin_open(struct opening *opening, const char *path)
     int error = 0;
     pthread_mutex_lock(&cache->names_lock);
     opening->vouched = file->flags & O_CREAT && cfs_names_vouch(&cache->names, path, NULL);
+    note_empty(opening, path);
     file->name = cfs_names_enter(&cache->names, path);
     if (!file->name)
         error = -ENOMEM;

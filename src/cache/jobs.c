@@ -339,6 +339,13 @@ void cfs_job_done(struct cfs_remote_call *call)
     cfs_cache_release(core);
 }
 
+void cfs_job_takes_patience(struct cfs_job *job)
+{
+    const struct cfs_remote_call *upper = job->waiting ? job->waiting->call.upper : NULL;
+    job->call.when_lost = upper ? upper->when_lost : CFS_REMOTE_WAIT;
+    job->call.known = upper ? upper->known : NULL;
+}
+
 /* --- the plug --- */
 
 /* A program that waits for the server between two changes of a file - rsync opens it - comes back within a round trip.

@@ -80,8 +80,9 @@ static void answer_or_wait(struct cfs_reader_call *reading)
 
 /* --- open --- */
 
-/* The fetch that READER is to read from: *ret_is_new: it must be begun. NULL without memory. */
-static struct cfs_fetch *fetch_for(struct cfs_cache *cache, struct cfs_name *folder, bool *ret_is_new)
+/* The fetch that READER is to read from; OLD: what is known will do for him. *ret_is_new: it must be begun. NULL
+ * without memory. */
+static struct cfs_fetch *fetch_for(struct cfs_cache *cache, struct cfs_name *folder, bool old, bool *ret_is_new)
 {
     *ret_is_new = false;
     struct cfs_fetch *fetch = cfs_fetch_from_memory(cache, folder);
@@ -91,7 +92,7 @@ static struct cfs_fetch *fetch_for(struct cfs_cache *cache, struct cfs_name *fol
     fetch = cfs_fetch_find(cache, folder);
     if (!fetch) {
         cache->name_misses++;
-        fetch = cfs_fetch_new(cache, folder, false);
+        fetch = cfs_fetch_new(cache, folder, false, old);
         *ret_is_new = fetch != NULL;
     }
     if (fetch)
@@ -99,14 +100,15 @@ static struct cfs_fetch *fetch_for(struct cfs_cache *cache, struct cfs_name *fol
     return fetch;
 }
 
-static int set_up_reader(struct cfs_reader *reader, struct cfs_cache *cache, const char *path, bool *ret_is_new)
+static int set_up_reader(struct cfs_reader *reader, struct cfs_cache *cache, const char *path, bool old,
+                         bool *ret_is_new)
 {
     struct cfs_name *folder = cfs_names_enter(&cache->names, path);
     if (!folder)
         return -ENOMEM;
     cfs_walk_opened(cache, folder);
     cfs_neighbours_listed(cache, folder);
-    reader->fetch = fetch_for(cache, folder, ret_is_new);
+    reader->fetch = fetch_for(cache, folder, old, ret_is_new);
     cfs_name_put(&cache->names, folder);
     if (!reader->fetch)
         return -ENOMEM;
@@ -135,7 +137,7 @@ void cfs_cache_open_listing(struct cfs_remote *remote, struct cfs_remote_call *u
     bool is_new = false;
     cfs_cache_call_lock(&opening->call);
     pthread_mutex_lock(&cache->names_lock);
-    opening->error = set_up_reader(reader, cache, path, &is_new);
+    opening->error = set_up_reader(reader, cache, path, upper->when_lost == CFS_REMOTE_TELL_OLD, &is_new);
     if (opening->error < 0) {
         pthread_mutex_unlock(&cache->names_lock);
         cfs_cache_call_unlock(&opening->call);

@@ -30,6 +30,7 @@ src_cache_libcache_a_SOURCES = \
 	src/cache/content_copy.c \
 	src/cache/content_files.c \
 	src/cache/content_listings.c \
+	src/cache/content_old.c \
 	src/cache/content_paths.c \
 	src/cache/content_put.c \
 	src/cache/content_version.c \

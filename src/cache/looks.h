@@ -1,8 +1,9 @@
 /* Looks in flight: one call below for all who ask the same at the same time.
  *
- * A look is a call of the cache's own; those who asked wait in it, each may be cancelled, the look goes on. One joins a
- * look only if what it will bring is as good as what a look of its own would: no own change since it was handed down,
- * and not longer ago than what was learned might be told. */
+ * A look is a call of the cache's own; those who asked wait in it, each may be cancelled, the look goes on. Those for
+ * whom something old will do, where something is known, wait in one that ends when there is no connection, and are told
+ * that. One joins a look only if what it will bring is as good as what a look of its own would: no own change since it
+ * was handed down, and not longer ago than what was learned might be told. */
 #ifndef CFS_CACHE_LOOKS_H
 #define CFS_CACHE_LOOKS_H
 

@@ -156,6 +156,13 @@ enum cfs_names_answer {
 /* RET_KEEP_MS: for how long the answer may be told. */
 enum cfs_names_answer cfs_names_look(struct cfs_names *names, const char *path, struct cfs_name **ret_name,
                                      uint32_t *ret_keep_ms);
+/* The same where the remote cannot be asked: what was known last, however old, and although it may be changing. A name
+ * that is just being moved is asked for. */
+enum cfs_names_answer cfs_names_look_old(struct cfs_names *names, const char *path, struct cfs_name **ret_name);
+/* What was the target of a link, likewise; NULL: not known. */
+const char *cfs_name_old_target(const struct cfs_name *name);
+/* Whether all that was in FOLDER is known. */
+bool cfs_name_was_listed(const struct cfs_name *folder);
 /* Whether by all that is known FROM can be made (TO is NULL): it is absent; or renamed to TO: it is there, and TO is
  * absent or no folder. */
 bool cfs_names_vouch(struct cfs_names *names, const char *from, const char *to);

@@ -160,6 +160,48 @@ enum cfs_names_answer cfs_names_look(struct cfs_names *names, const char *path, 
     return answer;
 }
 
+/* Its place, or one above. */
+static bool is_moving(const struct cfs_name *name)
+{
+    for (; name && !name->is_root; name = name->parent) {
+        if (name->moving > 0)
+            return true;
+    }
+    return false;
+}
+
+enum cfs_names_answer cfs_names_look_old(struct cfs_names *names, const char *path, struct cfs_name **ret_name)
+{
+    struct cfs_name *name = names->root;
+    while (*path) {
+        size_t length = strcspn(path, "/");
+        struct cfs_name *child = cfs_name_child(names, name, path, length);
+        bool is_unknown = !child || (child->presence == CFS_NAME_UNKNOWN && child->changing == 0);
+        if (child && child->moving > 0)
+            return CFS_NAMES_ASK;
+        if (is_unknown ? name->complete : child->presence == CFS_NAME_ABSENT)
+            return CFS_NAMES_ABSENT;
+        if (!child)
+            return CFS_NAMES_ASK;
+        name = child;
+        path += length + (path[length] == '/');
+    }
+    if (name->presence != CFS_NAME_PRESENT || !(name->attributes.valid & CFS_REMOTE_MODE))
+        return CFS_NAMES_ASK;
+    *ret_name = name;
+    return CFS_NAMES_PRESENT;
+}
+
+const char *cfs_name_old_target(const struct cfs_name *name)
+{
+    return is_moving(name) ? NULL : name->target;
+}
+
+bool cfs_name_was_listed(const struct cfs_name *folder)
+{
+    return folder->complete && !is_moving(folder);
+}
+
 bool cfs_names_vouch(struct cfs_names *names, const char *from, const char *to)
 {
     struct cfs_name *name;

@@ -425,7 +425,8 @@ void cfs_neighbours_on(struct cfs_cache *cache)
 {
     struct plan plans[BATCH] = {{NULL, NULL, NULL}};
     size_t count = 0;
-    if (!cache->neighbours.enabled)
+    struct cfs_remote *lower = cache->lower;
+    if (!cache->neighbours.enabled || (lower->operations->is_lost && lower->operations->is_lost(lower)))
         return;
     uint64_t budget = cfs_contents_ahead_budget(cache->contents);
     pthread_mutex_lock(&cache->names_lock);

@@ -153,6 +153,7 @@ static struct poll *new_poll(struct cfs_cached_file *file, struct cfs_name *name
     poll->was_known = cfs_name_is_current(&cache->names, name, file->learned_at);
     poll->stamp = cfs_names_stamp(&cache->names);
     poll->asked_ms = now;
+    poll->call.lower.when_lost = CFS_REMOTE_FAIL;
     name->polled = file->polling = true;
     return poll;
 }

@@ -42,9 +42,9 @@ static const struct cfs_block *block_with(const struct cfs_content *content, uin
     return block && block->valid >> (offset % CFS_BLOCK_SIZE / CFS_PAGE_SIZE) & 1 ? block : NULL;
 }
 
-/* Bytes that are there from OFFSET on, at least one and at most LIMIT - OFFSET; 0: the page must be fetched. COPY, if
- * not NULL, gets them. */
-static size_t available(struct cfs_content *content, uint64_t offset, uint64_t limit, uint8_t *copy)
+/* Bytes that are there from OFFSET on, at least one and at most LIMIT - OFFSET; 0: the page must be fetched. OLD: also
+ * those that are suspect. COPY, if not NULL, gets them. */
+static size_t available(struct cfs_content *content, uint64_t offset, uint64_t limit, bool old, uint8_t *copy)
 {
     uint64_t until;
     const struct cfs_extent *extent = cfs_writer_find(content, offset, &until);
@@ -59,7 +59,8 @@ static size_t available(struct cfs_content *content, uint64_t offset, uint64_t l
             memset(copy, 0, until - offset);
         return until - offset;
     }
-    const struct cfs_block *block = cfs_content_is_suspect(content, offset) ? NULL : block_with(content, offset);
+    bool is_suspect = !old && cfs_content_is_suspect(content, offset);
+    const struct cfs_block *block = is_suspect ? NULL : block_with(content, offset);
     if (!block)
         return 0;
     until = smaller(until, offset / CFS_PAGE_SIZE * CFS_PAGE_SIZE + CFS_PAGE_SIZE);
@@ -212,10 +213,11 @@ static int ask_for_missing(struct cfs_content_call *read)
 {
     struct cfs_content *content = read->content;
     uint64_t offset = read->next, limit = smaller(read->end, content->server_size);
-    if (cfs_content_is_suspect(content, offset))
+    bool old = cfs_content_call_is_told_old(read);
+    if (!old && cfs_content_is_suspect(content, offset))
         cfs_content_check(read->file);
     while (offset < limit) {
-        size_t there = available(content, offset, limit, NULL);
+        size_t there = available(content, offset, limit, old, NULL);
         if (there) {
             offset += there;
             continue;
@@ -251,9 +253,10 @@ static void finish(struct cfs_content_call *read, int error)
 static bool copy_available(struct cfs_content_call *read)
 {
     uint64_t begin = read->next;
+    bool old = cfs_content_call_is_told_old(read);
     while (read->next < read->end) {
         size_t length =
-            available(read->content, read->next, read->end, read->destination + (read->next - read->turn.offset));
+            available(read->content, read->next, read->end, old, read->destination + (read->next - read->turn.offset));
         if (length == 0)
             break;
         read->next += length;
@@ -424,6 +427,12 @@ void cfs_read_granted(struct cfs_turn *turn)
     struct cfs_content_call *read = cfs_container_of(turn, struct cfs_content_call, turn);
     struct cfs_content *content = turn->content;
     struct cfs_contents *contents = content->contents;
+    bool old = cfs_content_call_is_told_old(read);
+    read->next = turn->offset;
+    if (old && turn->kind == CFS_TURN_READ && turn->offset >= content->size) {
+        finish(read, 0); /* the end, as far as is known */
+        return;
+    }
     if (turn->kind == CFS_TURN_BARRIER || turn->offset >= content->size) {
         read_through_granted(turn);
         return;
@@ -431,8 +440,7 @@ void cfs_read_granted(struct cfs_turn *turn)
     struct cfs_tracker *tracker = cfs_trackers_read(&read->file->trackers, turn->offset, turn->length,
                                                     first_window(contents, content), window_limit(contents));
     read->is_random = !tracker;
-    read->next = turn->offset;
-    if (content->end_doubted && turn->offset + turn->length > content->size)
+    if (content->end_doubted && !old && turn->offset + turn->length > content->size)
         look_at_end(content);
     read->end = smaller(turn->offset + turn->length, content->size);
     bool all = copy_available(read);

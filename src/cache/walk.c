@@ -171,7 +171,7 @@ struct plan {
 static bool add(struct cfs_cache *cache, struct cfs_name *name, struct plan *ret_plan)
 {
     char *path = cfs_name_path(name);
-    struct cfs_fetch *fetch = path ? cfs_fetch_new(cache, name, true) : NULL;
+    struct cfs_fetch *fetch = path ? cfs_fetch_new(cache, name, true, true) : NULL;
     if (!fetch) {
         free(path);
         return false;

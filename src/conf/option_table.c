@@ -132,6 +132,12 @@ const struct cfs_option cfs_options[] = {
              "at once where nothing seems to stand in the way, and the rest is finished behind. Many small files are "
              "then made as fast as the link carries them. What fails afterwards is logged, told to the next use of "
              "the file, and told by clusterfs umount, which waits until all is written."},
+    {"offline", CFS_OPTIONS_MOUNT, CFS_OPTION_CHOICE, CFS_OPTION_ANYWHERE, FIELD(offline),
+     WORDS({"fail", CFS_OFFLINE_FAIL}, {"read", CFS_OFFLINE_READ}), .default_text = "fail", .placeholder = "HOW",
+     .help = "What programs get while the connection is lost. With fail they wait for it, for reconnect_timeout at "
+             "most, and then get errors. With read they get at once what is kept, however old it is: names, "
+             "attributes, listings, and files of which something is kept, as far as it is; for what is not kept, and "
+             "to change anything, they wait. With cache only."},
     {"prefetch", CFS_OPTIONS_MOUNT, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(prefetch), .default_text = "yes",
      .help = "Fetch ahead what a program that reads a file in order, or goes through files and folders one after "
              "another, will want next: it may then see a file as it was up to a second before the open. "

@@ -138,6 +138,11 @@ static const char *rate_text(uint64_t rate, char *text, size_t size)
     return rate > 0 ? cfs_text_format_size(rate, text, size) : "0 B";
 }
 
+static bool reads_offline(const struct cfs_ctl_source *source, const struct cfs_pool_status *pool)
+{
+    return source->cache && source->profile->offline == CFS_OFFLINE_READ && pool->state != CFS_POOL_CONNECTED;
+}
+
 void cfs_ctl_status_text(const struct cfs_ctl_source *source, struct cfs_buffer *out)
 {
     struct facts facts;
@@ -149,6 +154,8 @@ void cfs_ctl_status_text(const struct cfs_ctl_source *source, struct cfs_buffer 
     title(out, source->mountpoint);
     line(out, "source", "%s", profile->source);
     line(out, "state", "%s", state_text(source, pool, state, sizeof(state)));
+    if (reads_offline(source, pool))
+        line(out, "offline", "programs read from the cache what is kept there");
     line(out, "server", "%s@%s (%s) %s", profile->user, profile->host, pool->ssh.address, pool->ssh.server_banner);
     line(out, "login", "%s", pool->ssh.login_method);
     line(out, "host key", "%s %s", pool->ssh.host_key_type, pool->ssh.host_key_fingerprint);
@@ -304,6 +311,7 @@ void cfs_ctl_status_json(const struct cfs_ctl_source *source, struct cfs_buffer 
     cfs_json_text(&json, "user", source->profile->user);
     cfs_json_text(&json, "state", state_of(source, &facts.pool));
     cfs_json_number(&json, "state_ms", (uint64_t)facts.pool.state_ms);
+    cfs_json_bool(&json, "reads_offline", reads_offline(source, &facts.pool));
     cfs_json_number(&json, "reconnects", facts.pool.reconnects);
     cfs_json_number(&json, "pid", (uint64_t)getpid());
     cfs_json_number(&json, "up_ms", (uint64_t)facts.up_ms);

@@ -90,6 +90,7 @@ void cfs_fs_read(struct cfs_fs *fs, struct cfs_request *request, struct cfs_open
     struct data *data = new_data(fs, request, file, offset, length);
     if (!data)
         return;
+    cfs_step_may_be_old(&data->step);
     if (length == 0)
         cfs_step_reply(&data->step, 0);
     else

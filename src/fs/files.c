@@ -206,6 +206,7 @@ struct opening {
     mode_t mode;
     uint64_t started;
     bool changing;
+    bool is_old;                   /* open: it was answered without a connection, and shows nothing new */
     char name[CFS_NAME_LIMIT + 1]; /* create */
 };
 
@@ -243,10 +244,12 @@ static void compare(struct opening *opening, const struct cfs_remote_attributes 
     unsigned needed = CFS_REMOTE_SIZE | CFS_REMOTE_TIMES;
     bool known = (attributes->valid & needed) == needed;
     pthread_mutex_lock(&fs->lock);
-    bool keep = cfs_node_opened(node, attributes, cfs_clock_ms(fs->clock), fs->clock->wall(fs->clock).tv_sec);
+    bool keep = opening->is_old ||
+                cfs_node_opened(node, attributes, cfs_clock_ms(fs->clock), fs->clock->wall(fs->clock).tv_sec);
     result->keep_cache = keep && !(opening->flags & O_TRUNC);
     struct cfs_told *told = &node->told;
-    if (!known || (told->valid && (told->size != attributes->size || told->mtime != attributes->mtime))) {
+    if ((!known && !opening->is_old) ||
+        (told->valid && known && (told->size != attributes->size || told->mtime != attributes->mtime))) {
         result->attributes_changed = true;
         told->valid = false;
     }
@@ -297,6 +300,11 @@ static void open_done(struct cfs_step *step, int error)
                                       .started = opening->started,
                                       .look_again = look_at_opened_again,
                                       .then = open_identified};
+    opening->is_old = step->call.result.is_old;
+    if (opening->is_old) {
+        open_identified(step, 0);
+        return;
+    }
     if (!S_ISREG(identity->seen.mode))
         identity->seen.valid = 0; /* of something else that has the name by now */
     cfs_identity_check(step, identity, false);
@@ -338,6 +346,8 @@ void cfs_fs_open(struct cfs_fs *fs, struct cfs_request *request, uint64_t node, 
         return;
     }
     opening->flags = flags;
+    if (!for_writing(flags))
+        cfs_step_may_be_old(&opening->step);
     opening->step.claim.node[0] = opening->node;
     cfs_claim_take(&opening->step, open_claimed);
 }

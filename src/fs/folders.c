@@ -186,6 +186,7 @@ void cfs_fs_open_folder(struct cfs_fs *fs, struct cfs_request *request, uint64_t
     struct reading *reading = cfs_step_new(fs, request, sizeof(*reading), release_open);
     if (!reading)
         return;
+    cfs_step_may_be_old(&reading->step);
     if (!(reading->node = cfs_fs_node(fs, node))) {
         cfs_step_reply(&reading->step, -ESTALE);
         return;
@@ -438,6 +439,7 @@ void cfs_fs_read_folder(struct cfs_fs *fs, struct cfs_request *request, struct c
     struct reading *reading = cfs_step_new(fs, request, sizeof(*reading), release_reading);
     if (!reading)
         return;
+    cfs_step_may_be_old(&reading->step);
     reading->folder = folder;
     reading->offset = offset;
     reading->plus = plus;

@@ -177,6 +177,7 @@ void cfs_fs_lookup(struct cfs_fs *fs, struct cfs_request *request, uint64_t pare
     struct look *look = cfs_step_new(fs, request, sizeof(*look), release_look);
     if (!look)
         return;
+    cfs_step_may_be_old(&look->step);
     int result = cfs_check_name(name);
     if (result == 0 && !(look->node = cfs_fs_node(fs, parent)))
         result = -ESTALE;
@@ -261,6 +262,7 @@ void cfs_fs_getattr(struct cfs_fs *fs, struct cfs_request *request, uint64_t nod
     struct look *look = cfs_step_new(fs, request, sizeof(*look), release_look);
     if (!look)
         return;
+    cfs_step_may_be_old(&look->step);
     if (!(look->node = cfs_fs_node(fs, node))) {
         cfs_step_reply(&look->step, -ESTALE);
         return;
@@ -308,6 +310,7 @@ void cfs_fs_readlink(struct cfs_fs *fs, struct cfs_request *request, uint64_t no
     struct look *look = cfs_step_new(fs, request, sizeof(*look), release_look);
     if (!look)
         return;
+    cfs_step_may_be_old(&look->step);
     if (!(look->node = cfs_fs_node(fs, node))) {
         cfs_step_reply(&look->step, -ESTALE);
         return;

@@ -55,6 +55,12 @@ void *cfs_step_new(struct cfs_fs *fs, struct cfs_request *request, size_t size, 
     return step;
 }
 
+void cfs_step_may_be_old(struct cfs_step *step)
+{
+    if (step->fs->profile->offline == CFS_OFFLINE_READ)
+        step->when_lost = CFS_REMOTE_TELL_OLD;
+}
+
 void cfs_step_reply(struct cfs_step *step, int error)
 {
     struct cfs_fs *fs = step->fs;
@@ -111,7 +117,7 @@ pthread_mutex_t *cfs_step_begin_call(struct cfs_step *step, cfs_step_function *t
         then(step, -EINTR);
         return NULL;
     }
-    step->call = (struct cfs_remote_call){.done = call_done};
+    step->call = (struct cfs_remote_call){.done = call_done, .when_lost = step->when_lost};
     step->then = then;
     step->in_flight = true;
     return stripe;

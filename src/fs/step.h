@@ -23,6 +23,7 @@ struct cfs_step {
     struct cfs_request *request;
     void (*release)(struct cfs_step *step); /* gives back what the operation holds; before the reply; may be NULL */
     struct cfs_remote_call call;
+    enum cfs_remote_when_lost when_lost; /* of its calls */
     struct cfs_claim claim;
     cfs_step_function *then;
     struct cfs_asking *asking;     /* attributes.c */
@@ -39,6 +40,8 @@ struct cfs_step {
 /* SIZE bytes of zeros that begin with a step. Without memory the request is answered with -ENOMEM: NULL. */
 CFS_CHECKED void *cfs_step_new(struct cfs_fs *fs, struct cfs_request *request, size_t size,
                                void (*release)(struct cfs_step *step));
+/* What its calls tell is shown to a program: with offline = read, what was known last will do without a connection. */
+void cfs_step_may_be_old(struct cfs_step *step);
 /* Answers; the step is gone, and the file system may be. Not under any lock. */
 void cfs_step_reply(struct cfs_step *step, int error);
 /* For what is answered without a step. */

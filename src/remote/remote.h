@@ -109,6 +109,8 @@ enum cfs_remote_when_lost {
 struct cfs_remote_call {
     void (*done)(struct cfs_remote_call *call); /* set by the caller, with whatever contains the call */
     enum cfs_remote_when_lost when_lost;        /* the caller's */
+    const struct cfs_remote_attributes *known;  /* the caller's, with TELL_OLD, of open: it is an empty file, as far as
+                                                 * was  known last; NULL: that is not known */
     int error;
     struct cfs_remote_result result;
     void *implementation; /* the remote's, while the call is in flight; NULL otherwise */

@@ -47,3 +47,5 @@ UNIT_TESTS += tests/cache/test_behind
 tests_cache_test_behind_SOURCES = tests/cache/test_behind.c $(cache_fixture)
 UNIT_TESTS += tests/cache/test_putting
 tests_cache_test_putting_SOURCES = tests/cache/test_putting.c $(cache_fixture)
+UNIT_TESTS += tests/cache/test_offline
+tests_cache_test_offline_SOURCES = tests/cache/test_offline.c $(cache_fixture)

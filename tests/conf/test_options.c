@@ -65,6 +65,7 @@ static const struct row {
     {"cache_size", "auto", "64M", "64M", "1k", "must be a size from 1M to 1T, such as 64M, or auto"},
     {"dirty_limit", "64M", "0", "0", "65G", "must be a size from 0 to 64G, such as 64M"},
     {"durability", "close", "fsync", "fsync", "never", "must be close or fsync"},
+    {"offline", "fail", "read", "read", "never", "must be fail or read"},
     {"prefetch", "yes", "no", "no", "all", "must be yes or no"},
     {"idmap", "user", "name", "name", "file", "must be user, none or name"},
     {"uid", NULL, "4294967294", "4294967294", "4294967295", "must be " NUMBER("0", "4294967294")},

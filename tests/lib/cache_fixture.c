@@ -135,6 +135,7 @@ uint64_t cache_cost(struct cache_fixture *fixture)
     ({                                                                                                                 \
         struct cache_call *cache_call_ = (to_run);                                                                     \
         cache_call_init(cache_call_);                                                                                  \
+        cache_call_->call.when_lost = fixture->when_lost;                                                              \
         fixture->operations->operation(fixture->cache, &cache_call_->call, __VA_ARGS__);                               \
         if (cache_call_->completed)                                                                                    \
             memory_fault("a call has completed while it was being submitted");                                         \

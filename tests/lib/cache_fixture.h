@@ -12,6 +12,7 @@ struct cache_fixture {
     struct cfs_cache_options options; /* may be changed before cache_fixture_start */
     struct cfs_remote *cache;
     const struct cfs_remote_operations *operations; /* of the cache */
+    enum cfs_remote_when_lost when_lost;            /* of the functions below */
     uint64_t told;                                  /* cache_cost */
 };
 

@@ -44,6 +44,7 @@ MOUNT_TESTS += \
 	tests/mount/deadlines.sh \
 	tests/mount/heartbeat.sh \
 	tests/mount/hostile.sh \
+	tests/mount/offline.sh \
 	tests/mount/mount8.sh \
 	tests/mount/network.sh \
 	tests/mount/no-network.sh \
