@@ -57,11 +57,17 @@ static int fail_mode(const char *path, mode_t mode, struct cfs_error *error)
         path, (unsigned)mode & 07777, path);
 }
 
-static int fail_read(const char *path, int result, struct cfs_error *error)
+static int fail_read(const struct cfs_key_file *key, int result, struct cfs_error *error)
 {
+    const char *path = key->path;
     if (result == -EKEYREJECTED)
         return cfs_error_set(error, EKEYREJECTED, CFS_FAILURE_KEY_FILE,
                              "The passphrase of the identity file %s is wrong.", path);
+    if (result == -EOPNOTSUPP && key->form == CFS_KEY_PPK)
+        return cfs_error_set(error, EOPNOTSUPP, CFS_FAILURE_KEY_FILE,
+                             "The identity file %s holds a key of a kind, or encrypted in a way, that clusterfs cannot "
+                             "use. Use an Ed25519, RSA or ECDSA key in a file of version 2 or 3.",
+                             path);
     if (result == -EOPNOTSUPP)
         return cfs_error_set(
             error, EOPNOTSUPP, CFS_FAILURE_KEY_FILE,
@@ -71,7 +77,8 @@ static int fail_read(const char *path, int result, struct cfs_error *error)
     if (result == -ENOMEM)
         return cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "Out of memory.");
     return cfs_error_set(error, EBADMSG, CFS_FAILURE_KEY_FILE,
-                         "The identity file %s is damaged. Check it with: ssh-keygen -y -f '%s'", path, path);
+                         "The identity file %s is damaged. Check it with: %s '%s'", path,
+                         key->form == CFS_KEY_PPK ? "puttygen -L" : "ssh-keygen -y -f", path);
 }
 
 /* --- forms --- */
@@ -86,12 +93,6 @@ static int fail_form(const char *path, const char *text, size_t length, struct c
                                                "---- BEGIN SSH2 PUBLIC KEY",
                                                "-----BEGIN PUBLIC KEY",
                                                "-----BEGIN RSA PUBLIC KEY"};
-    if (length >= 24 && memcmp(text, "PuTTY-User-Key-File-", 20) == 0)
-        return cfs_error_set(
-            error, ENOTSUP, CFS_FAILURE_KEY_FILE,
-            "The identity file %s is a PuTTY key. Convert it with: puttygen '%s' -O private-openssh -o "
-            "'%s.openssh' and name that file instead.",
-            path, path, path);
     for (size_t i = 0; i < CFS_COUNT(public_marks); i++) {
         size_t mark = strlen(public_marks[i]);
         if (length < mark || memcmp(text, public_marks[i], mark) != 0)
@@ -102,8 +103,9 @@ static int fail_form(const char *path, const char *text, size_t length, struct c
                              "The identity file %s is a public key. Name the private one%s%.*s.", path,
                              has_suffix ? ", which should be " : "", has_suffix ? (int)stem - 4 : 0, path);
     }
-    return cfs_error_set(error, EBADMSG, CFS_FAILURE_KEY_FILE,
-                         "The identity file %s is not a private key: it is neither in OpenSSH's form nor PEM.", path);
+    return cfs_error_set(
+        error, EBADMSG, CFS_FAILURE_KEY_FILE,
+        "The identity file %s is not a private key: it is neither in OpenSSH's form nor PEM nor PuTTY's.", path);
 }
 
 static bool is_pem(const char *text, size_t length)
@@ -139,8 +141,12 @@ static int read_private(struct cfs_key_file *key, const char *passphrase)
     const char *text = (const char *)key->contents.bytes;
     size_t length = key->contents.length;
     EVP_PKEY *private_key = NULL;
-    int result = key->form == CFS_KEY_OPENSSH ? cfs_key_openssh_read_private(text, length, passphrase, &private_key)
-                                              : cfs_key_pem_read(text, length, passphrase, &private_key);
+    static int (*const read[])(const char *, size_t, const char *, EVP_PKEY **) = {
+        [CFS_KEY_OPENSSH] = cfs_key_openssh_read_private,
+        [CFS_KEY_PEM] = cfs_key_pem_read,
+        [CFS_KEY_PPK] = cfs_key_ppk_read_private,
+    };
+    int result = read[key->form](text, length, passphrase, &private_key);
     return result < 0 ? result : adopt(key, private_key);
 }
 
@@ -152,6 +158,9 @@ static int recognise(struct cfs_key_file *key, struct cfs_error *error)
     if (cfs_key_find(text, length, "-----BEGIN OPENSSH PRIVATE KEY-----")) {
         key->form = CFS_KEY_OPENSSH;
         result = cfs_key_openssh_read_public(text, length, &key->public_blob, &key->encrypted);
+    } else if (cfs_key_is_ppk(text, length)) {
+        key->form = CFS_KEY_PPK;
+        result = cfs_key_ppk_read_public(text, length, &key->public_blob, &key->encrypted);
     } else if (is_pem(text, length)) {
         key->form = CFS_KEY_PEM;
         key->encrypted = cfs_key_pem_is_encrypted(text, length);
@@ -159,7 +168,7 @@ static int recognise(struct cfs_key_file *key, struct cfs_error *error)
     } else {
         return fail_form(key->path, text, length, error);
     }
-    return result < 0 ? fail_read(key->path, result, error) : 0;
+    return result < 0 ? fail_read(key, result, error) : 0;
 }
 
 int cfs_key_file_parse(const char *path, const void *bytes, size_t length, struct cfs_key_file **ret_key,
@@ -282,6 +291,11 @@ static int fail_prompt(const struct cfs_key_file *key, int result, struct cfs_er
     if (result == -ECANCELED)
         return cfs_error_set(error, ECANCELED, CFS_FAILURE_CANCELLED,
                              "No passphrase was given for the identity file %s.", key->path);
+    if (key->form == CFS_KEY_PPK)
+        return cfs_error_set(error, EKEYREJECTED, CFS_FAILURE_KEY_FILE,
+                             "The identity file %s is protected by a passphrase, and nobody can be asked for it. Start "
+                             "the mount from a terminal.",
+                             key->path);
     return cfs_error_set(
         error, EKEYREJECTED, CFS_FAILURE_KEY_FILE,
         "The identity file %s is protected by a passphrase, and nobody can be asked for it. Load the key "
@@ -298,7 +312,7 @@ static int ask_and_unlock(struct cfs_key_file *key, struct cfs_prompter *prompte
         char *text CFS_AUTO_FREE =
             cfs_text_format("%sPassphrase of %s: ", try == 1 ? "" : "That passphrase is wrong. ", key->path);
         if (!text)
-            return fail_read(key->path, -ENOMEM, error);
+            return fail_read(key, -ENOMEM, error);
         cfs_text_make_printable(text, false);
         char *passphrase CFS_CLEANUP(cfs_secret_free) = NULL;
         int result = prompter->ask(prompter, text, false, &passphrase);
@@ -306,7 +320,7 @@ static int ask_and_unlock(struct cfs_key_file *key, struct cfs_prompter *prompte
             return fail_prompt(key, result, error);
         result = read_private(key, passphrase);
         if (result != -EKEYREJECTED || try == TRIES_AT_PROMPT)
-            return result < 0 ? fail_read(key->path, result, error) : 0;
+            return result < 0 ? fail_read(key, result, error) : 0;
     }
 }
 
@@ -319,8 +333,8 @@ int cfs_key_file_unlock(struct cfs_key_file *key, const char *passphrase, struct
     if (!key->encrypted || passphrase)
         result = read_private(key, key->encrypted ? passphrase : NULL);
     if (result != -EKEYREJECTED)
-        return result < 0 ? fail_read(key->path, result, error) : 0;
+        return result < 0 ? fail_read(key, result, error) : 0;
     if (passphrase && (!prompter || !prompter->can_ask(prompter)))
-        return fail_read(key->path, result, error);
+        return fail_read(key, result, error);
     return ask_and_unlock(key, prompter, error);
 }

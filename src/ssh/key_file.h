@@ -1,5 +1,4 @@
-/* Identity files: OpenSSH's own form, PEM (PKCS#1, SEC1; encrypted or not) and PKCS#8; RSA, ECDSA, Ed25519. What
- * libssh2 can read itself is given to it; the rest is converted in memory. */
+/* Identity files: OpenSSH's own form, PEM (PKCS#1, SEC1; encrypted or not), PKCS#8 and PuTTY's; RSA, ECDSA, Ed25519. */
 #ifndef CFS_SSH_KEY_FILE_H
 #define CFS_SSH_KEY_FILE_H
 
@@ -11,8 +10,8 @@
 struct cfs_key_file; /* one identity: its public key and, once unlocked, its private key, in memory that is wiped */
 
 /* Reads the file and its public key (from the private file itself, or from NAME.pub when the private one is encrypted
- * in a form that hides it). Refuses missing, unreadable, too large, unknown files, PuTTY keys (with a hint how to
- * convert), public keys given by mistake, and a mode that lets group or others read it (with the chmod to run). -errno.
+ * in a form that hides it). Refuses missing, unreadable, too large, unknown files, public keys given by mistake, and a
+ * mode that lets group or others read it (with the chmod to run). -errno.
  */
 CFS_CHECKED int cfs_key_file_open(const char *path, struct cfs_key_file **ret_key, struct cfs_error *error);
 void cfs_key_file_free(struct cfs_key_file *key);

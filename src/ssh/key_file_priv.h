@@ -12,6 +12,7 @@
 enum cfs_key_form {
     CFS_KEY_OPENSSH, /* "BEGIN OPENSSH PRIVATE KEY": the public key is in the clear */
     CFS_KEY_PEM,     /* PKCS#1, SEC1, PKCS#8 */
+    CFS_KEY_PPK,     /* PuTTY's, version 2 and 3: the public key is in the clear */
 };
 
 struct cfs_key_file {
@@ -53,6 +54,12 @@ CFS_CHECKED int cfs_key_cipher_sizes(const char *cipher, size_t *ret_block, size
 
 CFS_CHECKED int cfs_key_pem_read(const char *text, size_t length, const char *passphrase, EVP_PKEY **ret_key);
 bool cfs_key_pem_is_encrypted(const char *text, size_t length);
+
+/* PuTTY's form, as OpenSSH's. */
+bool cfs_key_is_ppk(const char *text, size_t length);
+CFS_CHECKED int cfs_key_ppk_read_public(const char *text, size_t length, struct cfs_buffer *public_blob,
+                                        bool *ret_encrypted);
+CFS_CHECKED int cfs_key_ppk_read_private(const char *text, size_t length, const char *passphrase, EVP_PKEY **ret_key);
 
 /* The public half of a key as a blob, appended. -EOPNOTSUPP for keys that SSH does not know. */
 CFS_CHECKED int cfs_key_public_blob(EVP_PKEY *key, struct cfs_buffer *blob);

@@ -28,6 +28,9 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/key_file_priv.h \
 	src/ssh/key_openssh.c \
 	src/ssh/key_pem.c \
+	src/ssh/key_ppk.c \
+	src/ssh/key_ppk_priv.h \
+	src/ssh/key_ppk_unlock.c \
 	src/ssh/key_public.c \
 	src/ssh/key_sign.c \
 	src/ssh/known_hosts.c \
@@ -35,7 +38,7 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/known_hosts_append.c \
 	src/ssh/prompter.h \
 	src/ssh/session.h
-src_ssh_libssh_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH2_CFLAGS) $(OPENSSL_CFLAGS)
+src_ssh_libssh_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH2_CFLAGS) $(OPENSSL_CFLAGS) $(ARGON2_CFLAGS)
 
 # The connection, the session and its channels.
 src_ssh_libssh_a_SOURCES += \

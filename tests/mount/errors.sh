@@ -100,7 +100,7 @@ key_files()
     refused_profile 16 "can be used by others.*mode is 0640.*chmod 600" identity_file="$sandbox/open_key"
     printf 'PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n' >"$sandbox/key.ppk"
     chmod 600 "$sandbox/key.ppk"
-    refused_profile 16 "is a PuTTY key.*puttygen" identity_file="$sandbox/key.ppk"
+    refused_profile 16 "is damaged.*puttygen" identity_file="$sandbox/key.ppk"
     refused_profile 16 "is a public key.*which should be $key" identity_file="$key.pub"
     head -c 200 "$key" >"$sandbox/damaged"
     chmod 600 "$sandbox/damaged"

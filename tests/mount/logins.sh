@@ -3,7 +3,7 @@
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/functions.sh"
 . "$top_srcdir/tests/lib/device.sh"
 . "$top_srcdir/tests/lib/mount.sh"
-requires python3 ssh-agent ssh-add setsid
+requires python3 puttygen ssh-agent ssh-add setsid
 
 passphrase="let me in"
 keys=$sandbox/keys
@@ -62,6 +62,26 @@ every_form()
             variant "$form" "" "$form"
             logs_in "$file" "identity_file=$file"
             variant "$form-locked" "$passphrase" "$form"
+            logs_in "$file" "identity_file=$file"
+        done
+    done
+}
+
+# puttygen's own, with the derivation that it chooses itself.
+every_putty_form()
+{
+    local kind version
+    printf '%s\n' "$passphrase" >"$sandbox/passphrase"
+    printf '\n' >"$sandbox/no_passphrase"
+    for kind in rsa2048 ecdsa384 ed25519; do
+        for version in 2 3; do
+            note "$kind as PPK version $version"
+            file=$keys/$kind-$version.ppk
+            puttygen -q "$keys/$kind" -O private -o "$file" --new-passphrase "$sandbox/no_passphrase" \
+                --ppk-param version=$version || fail "puttygen"
+            logs_in "$file" "identity_file=$file"
+            puttygen -q "$keys/$kind" -O private -o "$file" --new-passphrase "$sandbox/passphrase" \
+                --ppk-param version=$version || fail "puttygen"
             logs_in "$file" "identity_file=$file"
         done
     done
@@ -139,6 +159,7 @@ chmod 700 "$sandbox/askpass"
 export SSH_ASKPASS=$sandbox/askpass SSH_ASKPASS_REQUIRE=force
 every_kind
 every_form
+every_putty_form
 unset SSH_ASKPASS SSH_ASKPASS_REQUIRE
 from_agent
 on_terminal

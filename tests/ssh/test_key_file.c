@@ -341,7 +341,7 @@ static void test_files_that_are_no_private_key(void **state)
     assert_refused(path, -EINVAL, "regular");
     assert_int_equal(unlink(path), 0);
     scratch_write_text(path, "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n", 0600);
-    assert_refused(path, -ENOTSUP, "puttygen");
+    assert_refused(path, -EBADMSG, "puttygen");
     scratch_write_text(path, "ssh-ed25519 AAAA me\n", 0644);
     assert_refused(path, -ENOTSUP, "is a public key");
     scratch_write_text(path, "hello\n", 0600);
