@@ -1,5 +1,6 @@
 /* Preloaded into the program behind the mount: its wall clock is off by the seconds that the file $CLOCK_JUMP_FILE
- * holds. The machine's own clock is left alone. */
+ * holds; and by the second number there the machine seems to have slept for so many seconds. The machine's own clocks
+ * are left alone. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -7,17 +8,17 @@
 #include <sys/time.h>
 #include <time.h>
 
-static long offset(void)
+static long offset(clockid_t clock)
 {
     const char *path = getenv("CLOCK_JUMP_FILE");
-    long seconds = 0;
+    long wall = 0, slept = 0;
     FILE *file = path ? fopen(path, "re") : NULL;
     if (!file)
         return 0;
-    if (fscanf(file, "%ld", &seconds) != 1)
-        seconds = 0;
+    if (fscanf(file, "%ld %ld", &wall, &slept) < 1)
+        wall = 0;
     fclose(file);
-    return seconds;
+    return clock == CLOCK_BOOTTIME ? slept : wall;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *ret_time)
@@ -26,8 +27,8 @@ int clock_gettime(clockid_t clock, struct timespec *ret_time)
     if (!real)
         real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
     int result = real(clock, ret_time);
-    if (!result && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
-        ret_time->tv_sec += offset();
+    if (!result && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_BOOTTIME))
+        ret_time->tv_sec += offset(clock);
     return result;
 }
 

@@ -34,11 +34,17 @@ def signal_all(pids, number):
             pass
 
 
+def compile_library(name, library):
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+    run_quietly([find_program("cc"), "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"])
+
+
 class Device(Place):
-    def __init__(self, link_program, round_trip_ms, rate_mbit, sshd_options=""):
+    def __init__(self, link_program, round_trip_ms, rate_mbit, fault):
         self.subsystem = next((path for path in SFTP_SERVERS if os.access(path, os.X_OK)), "internal-sftp")
+        self.has_quota, self.disk_kind = fault.quota, fault.disk
         # bash reads the user's start-up files when sshd runs it; we must not kill what they start in the middle of it.
-        self.sshd_options = f"SetEnv SHLVL=2 HOME=/nonexistent\n{sshd_options}"
+        self.sshd_options = f"SetEnv SHLVL=2 HOME=/nonexistent\n{fault.sshd}"
         self.clock = None
         super().__init__(link_program, round_trip_ms, rate_mbit)
 
@@ -50,12 +56,27 @@ class Device(Place):
         self.mnt, self.second = below + "/mnt", below + "/second"
         self.work = self.disk + "/work"
         os.mkdir(self.disk)
-        run_quietly(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=755", "tmpfs", self.disk])
+        self.make_disk()
+        if self.has_quota:
+            self.make_quota()
         os.mkdir(below)
         run_quietly(["mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "tmpfs", below])
         for folder in [self.work, self.mnt, self.second]:
             os.mkdir(folder)
         run_quietly(["mount", "-o", "remount,ro", below])
+
+    def make_disk(self):
+        if self.disk_kind == "tmpfs":
+            run_quietly(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=755", "tmpfs", self.disk])
+            return
+        image = self.sandbox + "/image"
+        with open(image, "wb") as file:
+            file.truncate(DISK_MB << 20)
+        run_quietly(["mkfs." + self.disk_kind, "-q", "-F", image])
+        self.mount_disk()
+
+    def mount_disk(self):
+        run_quietly(["mount", "-t", self.disk_kind, "-o", "loop,errors=remount-ro", self.sandbox + "/image", self.disk])
 
     # --- sshd and its children ---
 
@@ -153,6 +174,38 @@ class Device(Place):
     def make_writable(self):
         run_quietly(["umount", "-l", self.work])
 
+    def fail_disk(self):
+        """The server's kernel finds an error on it, and makes it read-only, under all that is open for writing. What
+        was written before is there: the disk stands still while it happens."""
+        with open("/proc/self/mountinfo", encoding="utf-8") as lines:
+            source = next(line.split()[-2] for line in lines if line.split()[4] == self.disk)
+        run_quietly(["fsfreeze", "-f", self.disk])
+        try:
+            with open(f"/sys/fs/ext4/{os.path.basename(source)}/trigger_fs_error", "w", encoding="ascii") as trigger:
+                trigger.write("1")
+        finally:
+            run_quietly(["fsfreeze", "-u", self.disk])
+
+    def repair_disk(self):
+        """As an administrator does it: nobody uses it meanwhile."""
+        self.stop_sshd()
+        wait_for(lambda: not self.sessions(), "the end of sshd's sessions")
+        run_quietly(["umount", self.disk])
+        self.mount_disk()
+        self.start_sshd()
+
+    def make_quota(self):
+        library, self.quota = self.sandbox + "/quota.so", self.sandbox + "/quota-is-used-up"
+        compile_library("quota.c", library)
+        self.subsystem = f"/usr/bin/env LD_PRELOAD={library} QUOTA_FILE={self.quota} {self.subsystem}"
+
+    def use_up_quota(self):
+        with open(self.quota, "w", encoding="ascii"):
+            pass
+
+    def raise_quota(self):
+        os.unlink(self.quota)
+
     def take_folder_away(self):
         os.rename(self.work, self.work + ".away")
 
@@ -173,13 +226,12 @@ class Device(Place):
 
     def make_clock(self):
         self.clock = self.local + "/clock_jump.so"
-        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clock_jump.c")
-        run_quietly([find_program("cc"), "-shared", "-fPIC", "-O1", "-o", self.clock, source, "-ldl"])
+        compile_library("clock_jump.c", self.clock)
         self.set_clock(0)
 
-    def set_clock(self, offset_s):
+    def set_clock(self, offset_s, slept_s=0):
         with open(self.local + "/clock.new", "w", encoding="ascii") as file:
-            file.write(str(offset_s))
+            file.write(f"{offset_s} {slept_s}")
         os.rename(self.local + "/clock.new", self.local + "/clock")
 
     def environment(self):

@@ -8,19 +8,26 @@ told, by the errnos of judge.SENSIBLE and those of the fault. What was acknowled
 import errno
 import time
 
+import machine
 import scenes
 from device import Device
 
 
 class Fault:
-    def __init__(self, name, title, strike, pause=True, outage_s=0, errors=(), sshd="", needs=None, final=False,
-                 long=False, clock=False):
+    def __init__(self, name, title, strike, pause=True, outage_s=0, errors=(), sshd="", needs="", final=False,
+                 long=False, clock=None, quota=False, disk="tmpfs", option=None, options="", durability=None,
+                 believed=None, keeps_attributes=True):
         """OUTAGE_S: how long the server is away at most. SSHD: lines for its configuration, from the start on. FINAL:
-        the mount need not be of use afterwards. NEEDS: a program without which it cannot be done. LONG: not by default.
-        CLOCK: the peer's clock can be set."""
+        the mount need not be of use afterwards. NEEDS: programs without which it cannot be done. LONG: not by default.
+        CLOCK: the peer's clock can be set; "must", or "may" where that is possible. QUOTA: the server's user has one.
+        DISK: the file system of the server. OPTION: one without which the peer cannot be tried; OPTIONS, DURABILITY:
+        what clusterfs is told. BELIEVED: which durability it is judged by, if it is another one. KEEPS_ATTRIBUTES:
+        modes and times that were set are there, unless the end of the mount tells otherwise."""
         self.name, self.title, self.strike, self.pause, self.outage_s = name, title, strike, pause, outage_s
         self.errors, self.sshd, self.needs, self.final, self.long = set(errors), sshd, needs, final, long
-        self.clock = clock
+        self.clock, self.quota, self.disk = clock, quota, disk
+        self.option, self.options, self.durability, self.believed = option, options, durability, believed
+        self.keeps_attributes = keeps_attributes
 
 
 def wait(seconds):
@@ -141,13 +148,31 @@ FAULTS = [
           errors=[errno.ENOSPC, errno.EDQUOT]),
     Fault("read-only", "the folder read-only for 3 s", for_a_while(3, Device.make_read_only, Device.make_writable),
           pause=False, errors=[errno.EROFS, errno.EPERM, errno.EACCES]),
+    Fault("quota", "the quota used up for 3 s", for_a_while(3, Device.use_up_quota, Device.raise_quota), pause=False,
+          errors=[errno.ENOSPC, errno.EDQUOT], needs="cc", quota=True),
+    # What statvfs tells of such a disk is that there is room: since Linux 6.15 not that it is read-only.
+    Fault("remount-ro", "the disk read-only for 3 s, under open files; and repaired",
+          for_a_while(3, Device.fail_disk, Device.repair_disk), pause=False, outage_s=3, disk="ext4",
+          errors=[errno.EROFS, errno.EPERM, errno.EACCES, errno.EDQUOT], needs="mkfs.ext4 fsfreeze"),
     Fault("changed-read", "files that are read changed by others, sessions killed", scenes.changed(False), outage_s=1),
     Fault("changed-dirty", "files changed by others under what was written, sessions killed", scenes.changed(True),
           outage_s=2),
+    Fault("changed-dirty-copy", "the same, with conflict = copy", scenes.changed(True), outage_s=2, option="conflict",
+          options="conflict=copy"),
+    Fault("sleep", "this machine asleep for 20 s, sessions killed meanwhile", machine.sleep(20), outage_s=25,
+          clock="may"),
     Fault("no-network", "ls, cat, df without a network for 25 s, and Ctrl-C", scenes.interactive(25), outage_s=25),
     Fault("mounts", "20 mounts and unmounts beside", scenes.many_mounts(20)),
     Fault("mounts-200", "200 mounts and unmounts beside", scenes.many_mounts(200), long=True),
-    Fault("clock", "the local clock jumps by hours", clock, needs="cc", clock=True),
+    Fault("clock", "the local clock jumps by hours", clock, needs="cc", clock="must"),
     Fault("daemon", "the program behind the mount killed, and mounted again", daemon_killed, pause=False,
-          errors=[errno.ENOENT, errno.EROFS]),
+          errors=[errno.ENOENT, errno.EROFS], keeps_attributes=False),
+    Fault("daemon-dirty", "the program behind the mount killed with dirty data, and mounted again",
+          machine.daemon_killed_dirty, pause=False, errors=[errno.ENOENT, errno.EROFS], option="journal",
+          durability="fsync", believed="journal", keeps_attributes=False),
+    Fault("drain-cut", "the mount ended while the link is cut, with dirty data", machine.drain_cut(False), pause=False,
+          outage_s=10, errors=[errno.EROFS, errno.ENOENT], option="drain_timeout", options="drain_timeout=5s",
+          durability="fsync", believed="close"),
+    Fault("drain-force", "the same, by force", machine.drain_cut(True), pause=False, outage_s=10,
+          errors=[errno.EROFS, errno.ENOENT], option="drain_timeout", durability="fsync", believed="close"),
 ]

@@ -48,6 +48,20 @@ class Verdict:
                 yield f"{kind}: and {len(found) - SHOWN} more"
 
 
+class Told:
+    """What the mount has told a person, besides the programs. LOST: names, with all that lies below; UNTRUE: those
+    whose modes and times are not what they were set to; without KEEPS_ATTRIBUTES nothing is said of these."""
+
+    def __init__(self, lost=(), untrue=(), keeps_attributes=True):
+        self.lost, self.untrue, self.keeps_attributes = set(lost), set(untrue), keeps_attributes
+
+    def is_lost(self, path):
+        return any(path == name or path.startswith(name + "/") for name in self.lost)
+
+    def keeps(self, path):
+        return self.keeps_attributes and path not in self.untrue
+
+
 class Claims:
     """What must be true in the end, by an oracle's lines in their order. With durability = fsync only fsync() counts.
     """
@@ -55,12 +69,26 @@ class Claims:
     def __init__(self, lines, durability):
         self.files, self.names, self.logs, self.tried = {}, {}, {}, {}
         self.either, self.trees, self.commits, self.rows = [], {}, {}, {}
+        self.renames = []
         self.believed = {"fsync"} if durability == "fsync" else {"fsync", "close"}
         unheard = ["there", "absent", "either", "tree", "commit"] if durability == "fsync" else []
         for line in lines:
             take = getattr(self, "take_" + line["kind"], None)
             if take and line["kind"] not in unheard:
                 take(line)
+
+    def forgive(self, told):
+        """What was told to be lost need not be there. Of a rename the new name is told; the old one is there then."""
+        for pair in reversed(self.renames):
+            if told.is_lost(pair[1]):
+                told.lost.add(pair[0])
+        for claims in [self.files, self.names, self.logs]:
+            for path in [path for path in claims if told.is_lost(path)]:
+                del claims[path]
+        self.either = [pair for pair in self.either if not any(told.is_lost(path) for path in pair)]
+        for claims in [self.commits, self.rows]:  # of many files
+            for path in [path for path in claims if any(name.startswith(path) for name in told.lost)]:
+                del claims[path]
 
     def take_begin(self, line):
         self.files.pop(line["path"], None)
@@ -88,10 +116,11 @@ class Claims:
     take_absent = take_there
 
     def take_either(self, line):
+        self.renames.append(line["paths"])
         self.either.append(line["paths"])
 
     def take_tree(self, line):
-        self.trees[line["path"]] = line["source"]
+        self.trees[line["path"]] = line
 
     def take_commit(self, line):
         self.commits[line["path"]] = line["hash"]
@@ -173,21 +202,42 @@ def judge_names(claims, root, verdict):
             verdict.wrong.append(f"rename: of {' and '.join(pair)} {len(there)} are there")
 
 
-def judge_trees(claims, root, local, verdict):
-    for name, source in claims.trees.items():
-        for where, folders, files in os.walk(os.path.join(local, source)):
+def judge_attributes(path, copy, shown, verdict):
+    """Of a folder the time is foreseen, and may be a second off; of a link the server need not be able to set any."""
+    kind, wanted, found = kind_of(path), os.lstat(path), os.lstat(copy)
+    if kind != "symlink" and stat.S_IMODE(wanted.st_mode) != stat.S_IMODE(found.st_mode):
+        modes = f"{stat.S_IMODE(found.st_mode):o} instead of {stat.S_IMODE(wanted.st_mode):o}"
+        verdict.wrong.append(f"{shown} has the mode {modes}")
+    if kind == "file" and int(wanted.st_mtime) != int(found.st_mtime):
+        verdict.wrong.append(f"{shown} has the mtime {found.st_mtime:.0f} instead of {wanted.st_mtime:.0f}")
+
+
+def judge_copy(path, copy, shown, verdict):
+    """False if it was lost."""
+    wanted, found = read_whole(path), read_whole(copy)
+    verdict.acked += len(wanted)
+    if wanted != found:
+        verdict.lose(len(wanted), f"{shown} (cp succeeded) {difference(len(wanted), found)}")
+    return wanted == found
+
+
+def judge_trees(claims, root, local, verdict, told):
+    for name, claim in claims.trees.items():
+        source = os.path.join(local, claim["source"])
+        for where, folders, files in os.walk(source):
             for file in files + folders:
                 path = os.path.join(where, file)
-                copy = os.path.join(root, name, os.path.relpath(path, os.path.join(local, source)))
-                if kind_of(path) != "file":
-                    if kind_of(copy) != kind_of(path):
-                        verdict.wrong.append(f"{os.path.relpath(copy, root)} is {kind_of(copy) or 'not there'}")
+                copy = os.path.join(root, name, os.path.relpath(path, source))
+                shown = os.path.relpath(copy, root)
+                if told.is_lost(shown):
                     continue
-                wanted, found = read_whole(path), read_whole(copy)
-                verdict.acked += len(wanted)
-                if wanted != found:
-                    shown = os.path.relpath(copy, root)
-                    verdict.lose(len(wanted), f"{shown} (cp succeeded) {difference(len(wanted), found)}")
+                wanted, found = kind_of(path), kind_of(copy)
+                if found != wanted and wanted != "file":
+                    verdict.wrong.append(f"{shown} is {found or 'not there'}")
+                elif wanted == "file" and not judge_copy(path, copy, shown, verdict):
+                    continue
+                elif found == wanted and claim.get("kept") and told.keeps(shown):
+                    judge_attributes(path, copy, shown, verdict)
 
 
 def judge_commits(claims, root, verdict):
@@ -253,14 +303,15 @@ def judge_calls(lines, deadline_s, sensible, verdict, pauses):
                 verdict.hangs.append(f"{line['call']} {line['path']} took {seconds:.0f} s")
 
 
-def judge(lines, root, local, durability, deadline_s, sensible, verdict, pauses=()):
+def judge(lines, root, local, durability, deadline_s, sensible, verdict, pauses=(), told=Told()):
     """LINES of one oracle against the server's folder ROOT. SENSIBLE: errnos of this fault, besides those of every
-    fault. PAUSES: (begin, end), while this machine stood still."""
+    fault. PAUSES: (begin, end), while this machine stood still. TOLD: what a person was told."""
     claims = Claims(lines, durability)
+    claims.forgive(told)
     judge_files(claims, root, verdict)
     judge_logs(claims, root, verdict)
     judge_names(claims, root, verdict)
-    judge_trees(claims, root, local, verdict)
+    judge_trees(claims, root, local, verdict, told)
     judge_commits(claims, root, verdict)
     judge_rows(claims, root, verdict)
     judge_calls(lines, deadline_s, sensible, verdict, pauses)

@@ -7,11 +7,13 @@ EXTRA_DIST += \
 	tests/faults/device.py \
 	tests/faults/faults.py \
 	tests/faults/judge.py \
+	tests/faults/machine.py \
 	tests/faults/mounts.py \
 	tests/faults/oracle.py \
 	tests/faults/patience.py \
 	tests/faults/programs.py \
 	tests/faults/puppet.py \
+	tests/faults/quota.c \
 	tests/faults/run \
 	tests/faults/scenes.py \
 	tests/faults/tally.py \

@@ -4,6 +4,7 @@ limit_to() says how long an outage the mount is asked to bear; deadline_s() is t
 """
 
 import json
+import re
 import subprocess
 import tempfile
 
@@ -21,10 +22,17 @@ class Limits:
 
     reconnect_s = 30
     varied = ""
+    more = ""  # options of the fault
     takes_over = False  # a mount point whose program has died
 
     def vary(self, _random):
         """What a mount may be told besides, by the seed."""
+
+    def set_for(self, fault):
+        """What the mount is told for a fault."""
+
+    def knows(self, _place, _option):
+        return False
 
     def limit_to(self, outage_s):
         self.reconnect_s = 30 + 2 * outage_s
@@ -35,22 +43,25 @@ class Limits:
 
 
 class Clusterfs(Limits, peers.Clusterfs):
-    durability = "close"
+    durability = this_durability = "close"
     takes_over = True
 
     def vary(self, random):
         self.varied = random.choice(["", "cache_size=4M,dirty_limit=2M", "connections=3", "channels=1"])
 
+    def set_for(self, fault):
+        self.more, self.this_durability = fault.options, fault.durability or self.durability
+
     def knows(self, place, option):
         """A build may be older than the option."""
+        super().command(place, place.mnt)  # writes the profile
         config = f"{place.sandbox}/{self.name}.conf"
         shown = run_quietly([self.program, "config", "show", "-c", config, "bench"], env=place.environment())
-        return option in shown
+        return re.search(rf"^\W*{option} *=", shown, re.MULTILINE) is not None
 
     def command(self, place, path):
-        self.options = f"op_timeout={OP_TIMEOUT_S}s,durability={self.durability},log_level=info"
-        self.options += f",{self.varied}" if self.varied else ""
-        super().command(place, path)  # writes the profile
+        self.options = f"op_timeout={OP_TIMEOUT_S}s,durability={self.this_durability},log_level=info"
+        self.options += "".join("," + more for more in [self.varied, self.more] if more)
         if self.knows(place, "reconnect_timeout"):
             self.options += f",reconnect_timeout={self.reconnect_s}s"
         return super().command(place, path)
@@ -78,6 +89,23 @@ class Sshfs(Limits, peers.Sshfs):
 
 def known(build):
     return {"clusterfs": Clusterfs("clusterfs", build + "/src/clusterfs"), "sshfs": Sshfs("sshfs", "sshfs")}
+
+
+# "  path: what: why", as umount lists what is lost; and as the log tells each of it.
+LOST_LINE = re.compile(r"^  (.+?): .*: [^:]+$", re.MULTILINE)
+LOGGED_LINE = re.compile(r" error \w+\[\w+\]: (.+?): .*: [^:]+$", re.MULTILINE)
+AND_MORE = re.compile(r"^  and \d+ more", re.MULTILINE)
+
+
+def names_told(peer, place, said):
+    """What umount has told to be lost. If it does not name all of it, the log does. A temporary file of rsync's stands
+    for what it was to become."""
+    named = set(LOST_LINE.findall(said or ""))
+    if AND_MORE.search(said or ""):
+        with open(f"{place.sandbox}/{peer.name}.log", encoding="utf-8", errors="replace") as log:
+            named.update(LOGGED_LINE.findall(log.read()))
+    named = {name.strip("/") for name in named}
+    return named | {re.sub(r"(^|/)\.([^/]+)\.\w{6}$", r"\1\2", name) for name in named}
 
 
 def unmount(peer, place, path, limit_s):

@@ -11,7 +11,7 @@ Every line has `kind` and `at` (seconds, CLOCK_MONOTONIC). Paths are relative to
   absent  {path}                 a call returned 0 after which this name must not be there
   either  {paths}                a rename's outcome is unknown: exactly one of the two names is there
   unknown {path}                 nothing is known of the name (or of the tree) any more
-  tree    {path, source}         a copy of SOURCE has succeeded
+  tree    {path, source, kept}   a copy of SOURCE has succeeded; with modes and times, if KEPT
   commit  {path, hash}           git has said that this is committed
   row     {path, row}            a transaction of sqlite has succeeded
   error   {call, errno, path, seconds}    a call failed; `said` instead of `errno` if a program told it

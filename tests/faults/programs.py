@@ -25,6 +25,10 @@ def make_tree(root):
         where = f"{root}/folder{number % FOLDERS}" + ("/deeper" if number % 2 else "")
         with open(f"{where}/file{number}", "wb") as file:
             file.write(source.randbytes(source.choice([0, 200, 5000, 40000, 300000])))
+        os.chmod(f"{where}/file{number}", 0o600 | number % 8 << 3 | number % 5)
+        os.utime(f"{where}/file{number}", (1_500_000_000 + number, 1_400_000_000 + number))
+    for folder in range(FOLDERS):
+        os.chmod(f"{root}/folder{folder}", 0o700 | folder % 8 << 3)
     os.symlink(".", root + "/pointer")  # peers that cannot set the times of a link set those of what it points to
 
 
@@ -49,7 +53,7 @@ def copy(work):
         if run(work, "cp", "-a" if number % 2 else "-r", work.local + "/tree", work.path(target)) is None:
             work.rest()
         else:
-            work.oracle.say("tree", path=target, source="tree")
+            work.oracle.say("tree", path=target, source="tree", kept=number % 2 == 1)
             kept.append(target)
         if len(kept) > TREES_MOST:
             remove(work, kept.pop(work.random.randrange(len(kept))))
@@ -69,7 +73,7 @@ def rsync(work):
         if run(work, "rsync", "-a", work.local + "/tree/", work.path(target)) is None:
             work.rest()
         else:
-            work.oracle.say("tree", path=target, source="tree")
+            work.oracle.say("tree", path=target, source="tree", kept=True)
             target = None
 
 

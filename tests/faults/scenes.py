@@ -55,6 +55,15 @@ def remove(path):
     return None
 
 
+def described(got, other):
+    """How what was read differs from what is there."""
+    if got == text(0):
+        return "what was"
+    length = len(got)
+    same = next((place for place in range(min(length, len(other or ""))) if got[place] != other[place]), length)
+    return f"{length} bytes, right up to byte {same}" + (", then what was" if got[same:] == text(0)[same:] else "")
+
+
 CHANGES = {"replaced": replace, "shortened": shorten, "removed": remove}
 
 
@@ -109,7 +118,7 @@ class Victim:
         def shows():
             got = self.puppet.read_file(self.mounted)
             if not isinstance(got, dict) and got != other:
-                self.wrong("a new open shows something else than what is there")
+                self.wrong(f"a new open shows something else than what is there: {described(got, other)}")
             return not isinstance(got, dict) or self.puppet.stuck or (got["errno"] == errno.ENOENT and other is None)
 
         patience.wait(shows, self.trial.peer.deadline_s())

@@ -49,7 +49,7 @@ class Worker:
     """A workload, running; its session is its own, so that all of it can be ended."""
 
     def __init__(self, trial, name):
-        self.name = name
+        self.name, self.ended_by_us = name, False
         self.oracle = f"{trial.folder}/{name}.oracle"
         command = [sys.executable, "-B", HERE + "/workloads.py", name, trial.mnt, self.oracle, str(trial.seed),
                    trial.stop, trial.local]
@@ -68,6 +68,11 @@ class Worker:
         """False if it does not end by itself."""
         return patience.wait(lambda: self.process.poll() is not None, limit_s)
 
+    def end_at_once(self):
+        """As part of a fault."""
+        self.ended_by_us = True
+        self.kill()
+
     def kill(self):
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
@@ -85,6 +90,9 @@ class Trial:
         self.sessions, self.workers, self.started = {}, [], []
         self.outcome = Outcome(fault, peer, seed)
         self.verdict = self.outcome.verdict
+        self.forgiven = set()  # names that the mount has told to be lost
+        self.untrue = set()  # those of which it has told so at its very end: their modes and times may be others
+        self.believed = fault.believed or fault.durability or peer.durability
 
     # --- before ---
 
@@ -104,6 +112,7 @@ class Trial:
     def start(self):
         self.watch = watch.Watch(self.sessions)
         self.peer.limit_to(self.fault.outage_s)
+        self.peer.set_for(self.fault)
         self.peer.vary(random.Random(f"mount/{self.seed}"))
         self.mount()
         self.workers = [Worker(self, name) for name in self.names]
@@ -120,6 +129,10 @@ class Trial:
             self.peer.mount(self.device, self.mnt)
 
     # --- what a fault may do besides ---
+
+    def start_worker(self, name):
+        self.workers.append(Worker(self, name))
+        return self.workers[-1]
 
     def kill_peer(self):
         for pid in self.device.link.processes("near"):
@@ -142,8 +155,7 @@ class Trial:
     def probe(self):
         """How long it takes until the mount can be used again."""
         began = time.monotonic()
-        prober = Worker(self, "prober")
-        self.workers.append(prober)
+        prober = self.start_worker("prober")
         # A connection that is lost for good need not be waited for.
         while not prober.wait(LOOK_AT_STATE_S) and self.peer.state(self.device, self.mnt) != "lost":
             if time.monotonic() - began > self.peer.deadline_s():
@@ -170,7 +182,7 @@ class Trial:
             gone = worker.wait(5)
             self.verdict.hangs.append(f"{worker.name} does not end" + ("" if gone else ", not even by SIGKILL"))
         for worker in self.workers:
-            if worker not in stuck and worker.process.returncode:
+            if worker not in stuck and worker.process.returncode and not worker.ended_by_us:
                 self.verdict.wrong.append(f"{worker.name} ended with {worker.process.returncode}, see its log")
         self.end_started()
         self.watch.close()
@@ -181,6 +193,7 @@ class Trial:
         said = mounts.unmount(self.peer, self.device, self.mnt, self.peer.deadline_s() + mounts.SLACK_S)
         if said:
             self.outcome.notes.append(said[:300])
+            self.untrue = mounts.names_told(self.peer, self.device, said)
 
     def end_started(self):
         """What a scene has started."""
@@ -216,9 +229,10 @@ class Trial:
         stood = sum(end - begin for begin, end in self.watch.pauses)
         if stood:
             self.outcome.notes.append(f"this machine stood still for {stood:.0f} s, which may have been too long")
+        told = judge.Told(self.forgiven, self.untrue, self.fault.keeps_attributes)
         for worker in self.workers:
-            judge.judge(worker.lines(), self.device.work, self.local, self.peer.durability, self.peer.deadline_s(),
-                        self.fault.errors, self.verdict, self.watch.pauses)
+            judge.judge(worker.lines(), self.device.work, self.local, self.believed, self.peer.deadline_s(),
+                        self.fault.errors, self.verdict, self.watch.pauses, told)
             self.judge_waits(worker)
 
     def run(self):

@@ -216,6 +216,20 @@ def prober(work):
             work.rest()
 
 
+def leaver(work):
+    """Not a workload of every trial: small new files in a folder of its own, which wait for nobody where close() need
+    not, so that much of it is acknowledged and on its way at any time."""
+    folder = f"prober/left{os.getpid()}"
+    work.oracle.call(os.mkdir, work.path(folder))
+    for number in work.items():
+        name = f"{folder}/file{number}"
+        try:
+            work.oracle.say("begin", path=name)
+            write_file(work, name, oracle.content(work.seed, number, work.random.randrange(20000)), False)
+        except OSError:
+            work.rest()
+
+
 WORKLOADS = {
     "writer": writer,
     "appender": appender,
@@ -232,7 +246,7 @@ def main():
     name = sys.argv[1]
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: nothing outlives the suite
     work = Work(*sys.argv[1:])
-    {**WORKLOADS, "prober": prober}[name](work)
+    {**WORKLOADS, "prober": prober, "leaver": leaver}[name](work)
 
 
 if __name__ == "__main__":
