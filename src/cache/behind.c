@@ -145,12 +145,15 @@ int cfs_behind_new(struct cfs_remote *lower, const struct cfs_cache_options *opt
     behind->told = told;
     behind->context = context;
     behind->closes_at_once = options->durability == CFS_DURABILITY_FSYNC;
+    behind->journal = behind->closes_at_once ? options->journal : NULL;
+    behind->misses_journal = behind->closes_at_once && options->misses_journal;
     behind->own.fills_behind = behind->closes_at_once;
     behind->plug.expired = plug_is_over;
     cfs_list_init(&behind->jobs);
     cfs_list_init(&behind->ready);
     cfs_list_init(&behind->files);
     cfs_list_init(&behind->failures);
+    cfs_list_init(&behind->kept);
     pthread_mutex_init(&behind->lock, NULL);
     cfs_cache_calls_init(&behind->core);
     *ret_behind = &behind->core.remote;
@@ -185,6 +188,7 @@ void cfs_behind_free(struct cfs_remote *remote)
     struct cfs_behind *behind = cfs_behind_of(remote);
     cfs_loop_stop_timer(behind->core.loop, &behind->plug);
     cfs_failures_fini(behind);
+    cfs_behind_log_fini(behind);
     cfs_own_fini(&behind->own);
     cfs_cache_calls_fini(&behind->core);
     pthread_mutex_destroy(&behind->lock);

@@ -94,12 +94,13 @@ static enum cfs_job_answer how_to_flush(struct cfs_job *job)
 {
     struct cfs_behind_file *file = job->file;
     job->answer = take_error(file);
+    bool is_safe = cfs_behind_is_logged(job->behind) || job->answer < 0;
     if (!file->written)
-        return CFS_JOB_DONE;
+        return is_safe ? CFS_JOB_DONE : CFS_JOB_WAITS;
     file->written = false;
     if (file->own)
         cfs_job_own(job, file->own);
-    return CFS_JOB_EARLY;
+    return is_safe ? CFS_JOB_EARLY : CFS_JOB_WAITS;
 }
 
 void cfs_behind_flush(struct cfs_remote *remote, struct cfs_remote_call *upper, struct cfs_remote_file *file)

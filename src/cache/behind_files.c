@@ -145,6 +145,7 @@ void cfs_behind_file_drain(struct cfs_cache_call *base)
     pthread_mutex_lock(&behind->lock);
     while ((link = cfs_list_pop_front(&file->deferred))) {
         struct cfs_on_file *call = cfs_container_of(link, struct cfs_on_file, link);
+        file->going += !call->call.upper;
         pthread_mutex_unlock(&behind->lock);
         call->go(call);
         pthread_mutex_lock(&behind->lock);
@@ -188,6 +189,7 @@ static void written_behind(struct cfs_cache_call *base)
     struct cfs_behind *behind = file->behind;
     int error = base->lower.error;
     pthread_mutex_lock(&behind->lock);
+    file->going--;
     if (error < 0) {
         file->error = error;
         if (behind->closes_at_once) /* else flush tells it */
@@ -261,7 +263,10 @@ void cfs_behind_write(struct cfs_remote *remote, struct cfs_remote_call *upper, 
         cfs_behind_file_open_late(open);
     bool goes_down = open->ready;
     if (sane && length > 0) {
-        open->written = true;
+        bool was_there = !open->is_new && (!(open->base.valid & CFS_REMOTE_SIZE) || offset < open->base.size);
+        open->rewrites |= was_there || offset < open->wrote_to;
+        open->wrote_to = offset + length > open->wrote_to ? offset + length : open->wrote_to;
+        open->written = open->log_lacks = true;
         if (open->own)
             cfs_own_written(&behind->own, open->own, offset + length); /* until it has been looked at */
     }

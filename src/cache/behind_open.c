@@ -170,6 +170,10 @@ static bool was_opened(struct cfs_job *job)
         return true;
     }
     bool made = (job->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) || (job->vouched && !job->tried);
+    if (!job->is_late) {
+        file->is_new = made || job->flags & O_TRUNC;
+        file->base = job->call.result.attributes;
+    }
     file->lower = job->call.result.file;
     job->call.result.file = (struct cfs_remote_file *)(void *)file;
     if (job->is_late)
@@ -295,7 +299,7 @@ static enum cfs_job_answer how_to_open(struct cfs_job *job)
     own->attributes = foreseen;
     cfs_job_own(job, own);
     own_file(job->file, own);
-    job->file->being_made = true;
+    job->file->being_made = job->file->is_new = true;
     job->file->making = job;
     job->plugged = is_held;
     cfs_list_push_back(&behind->files, &job->file->link);

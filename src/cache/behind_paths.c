@@ -207,6 +207,7 @@ static void take_what_is_to_be_set(struct cfs_job *job, struct cfs_own *own)
         return;
     job->attributes = set->attributes;
     cfs_job_own(job, own);
+    cfs_behind_log_set(job, &job->attributes);
     cfs_job_end(set, 0);
 }
 
@@ -304,6 +305,10 @@ static enum cfs_job_answer how_to_rename(struct cfs_job *job)
     if (!promises)
         return CFS_JOB_WAITS;
     cfs_job_own(job, own);
+    job->known = own->attributes;
+    const struct cfs_own *replaced = cfs_own_find(&behind->own, job->other);
+    if (replaced && replaced->made && !replaced->is_guessed && replaced->pending == 0)
+        job->known_other = replaced->attributes;
     moved(job);
     return own->path ? CFS_JOB_EARLY : CFS_JOB_WAITS;
 }
@@ -365,6 +370,8 @@ static void settle_waiting(struct cfs_job *job, int error)
 static void settle_setattr(struct cfs_job *job, int error)
 {
     struct cfs_behind *behind = job->behind;
+    if (job->attributes.valid & CFS_REMOTE_SIZE && error == 0)
+        cfs_behind_log_truncated(behind, job->path, job->attributes.size);
     if (!job->early) {
         settle_waiting(job, error);
     } else if (error < 0) {
@@ -441,6 +448,7 @@ enum cfs_job_answer cfs_setattr_how(struct cfs_job *job)
         return CFS_JOB_EARLY;
     }
     join(waiting, &job->attributes);
+    cfs_behind_log_set(waiting, &job->attributes);
     waiting->joined_ms = cfs_clock_ms(behind->core.clock);
     own->pending--;
     cfs_own_unpin(&behind->own, CFS_TAKE(job->own));

@@ -10,6 +10,7 @@
 #include "cache/behind.h"
 #include "cache/cache_priv.h"
 #include "cache/call.h"
+#include "cache/journal.h"
 #include "cache/own.h"
 
 struct cfs_behind {
@@ -17,7 +18,9 @@ struct cfs_behind {
     struct cfs_remote vouched;
     void (*told)(void *context, const char *path, bool failed);
     void *context;
-    bool closes_at_once; /* durability = fsync */
+    bool closes_at_once;         /* durability = fsync */
+    struct cfs_journal *journal; /* behind_journal.c; NULL: none is kept */
+    bool misses_journal;         /* there should be one: close waits for the server */
     pthread_mutex_t lock;
     struct cfs_list jobs, ready; /* in the order of their arrival; those that can start */
     size_t job_count;
@@ -34,6 +37,8 @@ struct cfs_behind {
     struct cfs_cache_failures failed;
     uint64_t failures_synced; /* of them, how many a sync has told */
     int last_error;
+    size_t unlogged;      /* jobs that should be in the journal and are not */
+    struct cfs_list kept; /* behind_journal.c: what has failed and stays in the journal */
 };
 
 enum cfs_job_kind {
@@ -75,7 +80,16 @@ struct cfs_behind_file {
     unsigned uses;     /* by jobs, and by writes that were told to be done */
     unsigned callers;  /* whose calls have not completed: close completes after them */
     bool closing, answering;
-    unsigned parts;                             /* of close, that have not ended; one while it is open */
+    /* By what it will be known, should it be written to after the end of this process: what it was when it was opened,
+     * unless all that is in it has come by this handle. */
+    struct cfs_remote_attributes base;
+    bool is_new;
+    bool rewrites;      /* what was there, or what was written before, has been written again */
+    uint64_t wrote_to;  /* the end of what was written */
+    bool log_lacks;     /* bytes that were written are not in the journal */
+    uint64_t logged_as; /* bytes are there already for the flush that is to come, as this change; or 0 */
+    size_t going;       /* writes that were told to be done, handed down, and not with the remote below yet */
+    unsigned parts;     /* of close, that have not ended; one while it is open */
     struct cfs_cache_call close, answer, drain; /* so that they cannot fail */
 };
 
@@ -86,12 +100,14 @@ struct cfs_job {
     struct cfs_list link, ready_link;
     struct cfs_behind *behind;
     enum cfs_job_kind kind;
-    uint64_t number;
-    char *path, *other;            /* as they were when it came; NULL: none */
-    unsigned waits_for;            /* how many before it */
-    bool early;                    /* its call has been told that it is done */
-    bool plugged;                  /* may wait for others to join it; open: is held */
-    int64_t plugged_ms, joined_ms; /* since then; the last that joined it */
+    uint64_t number; /* in the journal; 0: it has no record there */
+    bool log_tried, unlogged;
+    struct cfs_remote_attributes known, known_other; /* rename: what was and is known of both, before */
+    char *path, *other;                              /* as they were when it came; NULL: none */
+    unsigned waits_for;                              /* how many before it */
+    bool early;                                      /* its call has been told that it is done */
+    bool plugged;                                    /* may wait for others to join it; open: is held */
+    int64_t plugged_ms, joined_ms;                   /* since then; the last that joined it */
     int64_t started_ms;
     bool started;
     bool tried;    /* open: as if it were not there */
@@ -119,9 +135,11 @@ struct cfs_job {
     bool vouched;
 };
 
-/* The call of who waits for a job, or waited. */
+/* The call of who waits for a job, or waited; or, without one, for the journal. */
 struct cfs_waiting {
     struct cfs_cache_call call;
+    struct cfs_journal_waiter journal;
+    int answer;                   /* when that has been written */
     struct cfs_job *job;          /* NULL: it has ended */
     struct cfs_behind_file *file; /* on which it is, a caller; or NULL */
 };
@@ -165,6 +183,8 @@ enum cfs_job_answer {
 void cfs_job_enter(struct cfs_job *job, enum cfs_job_answer (*how)(struct cfs_job *job));
 /* The same for one of our own, under the lock. */
 void cfs_job_enter_locked(struct cfs_job *job);
+/* The same, and WAITING is answered when it has ended. Under the call's lock, too. */
+void cfs_job_enter_waiting(struct cfs_job *job, struct cfs_waiting *waiting);
 /* One that was not entered. */
 void cfs_job_free(struct cfs_job *job);
 /* The job changes what is known of OWN until it has ended; with `own` set already it is nothing. */
@@ -225,6 +245,26 @@ void cfs_failure_forget(struct cfs_behind *behind, const char *path);
 void cfs_failures_fini(struct cfs_behind *behind);
 /* Tells who is above, on the loop, that PATH is not what was promised. */
 void cfs_behind_tell(struct cfs_behind *behind, const char *path, bool failed);
+
+/* --- behind_journal.c --- */
+
+/* JOB is about to be told to be done, or it is a flush of our own: into the journal with it. Once for each job. */
+void cfs_behind_log(struct cfs_job *job);
+/* JOB, which is on its way or will be, sets SET, too: another was told that. */
+void cfs_behind_log_set(struct cfs_job *job, const struct cfs_remote_attributes *set);
+/* What has the name PATH (NULL: nothing) has SIZE now, on the server. */
+void cfs_behind_log_truncated(struct cfs_behind *behind, const char *path, uint64_t size);
+/* JOB has ended. */
+void cfs_behind_log_end(struct cfs_job *job, int error);
+/* All that is on its way is in the journal, and more may come: a close need not wait for the server. (So it is without
+ * a journal.) */
+bool cfs_behind_is_logged(const struct cfs_behind *behind);
+/* What failed at PATH does not matter any more: nor does it to the next mount. */
+void cfs_behind_log_forget(struct cfs_behind *behind, const char *path);
+/* WAITING, whose file has one use more until then, is answered with ANSWER when the journal is on the disk; if that
+ * fails, when what is on its way for its file is on the server. Without the lock. */
+void cfs_behind_wait_for_log(struct cfs_waiting *waiting, int answer);
+void cfs_behind_log_fini(struct cfs_behind *behind);
 
 /* --- behind_open.c, behind_files.c, behind_close.c --- */
 

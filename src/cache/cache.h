@@ -19,6 +19,8 @@ enum cfs_durability {
     CFS_DURABILITY_FSYNC, /* only fsync does; close returns at once and the rest is finished behind it */
 };
 
+struct cfs_journal;
+
 struct cfs_cache_options {
     const struct cfs_clock *clock;
     int32_t attr_ttl_ms; /* -1: auto, from 1 s for what changed just now to 60 s for what is old; 0: nothing is kept */
@@ -27,6 +29,10 @@ struct cfs_cache_options {
      * Only dirty_limit 0: a write completes when it is on the server. */
     uint64_t cache_size, dirty_limit;
     enum cfs_durability durability;
+    /* With durability = fsync: where what close has acknowledged is kept until the server has it (journal.h). The
+     * caller's, who frees it after the cache. NULL: nowhere. */
+    struct cfs_journal *journal;
+    bool misses_journal; /* there should be one, and there is none: close waits for the server */
     bool prefetch; /* contents ahead of who reads in order, files and listings ahead of who walks a tree */
     /* The number that programs are told of the file at PATH (st_ino), by which some sort; NULL: not known. Pure, any
      * thread. */

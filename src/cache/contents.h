@@ -39,6 +39,12 @@ uint64_t cfs_contents_ahead_budget(struct cfs_remote *contents);
 
 /* ATTRIBUTES of PATH are old (CFS_REMOTE_TELL_OLD): what was written here shows in them. Any thread. */
 void cfs_contents_correct_old(struct cfs_remote *contents, const char *path, struct cfs_remote_attributes *attributes);
+/* Calls VISIT for all bytes that were written to FILE, of the contents, by whichever handle, and that the server has
+ * not acknowledged; where they overlap, the newer ones later. Under a lock of the contents: VISIT calls nothing of
+ * theirs. Returns the size that the server's file has at least. Any thread. */
+uint64_t cfs_contents_visit_dirty(struct cfs_remote *contents, struct cfs_remote_file *file,
+                                  void (*visit)(void *context, uint64_t offset, size_t length, const uint8_t *data),
+                                  void *context);
 
 /* Fills what it knows: clean and dirty bytes, hits and misses, prefetches; adds to `calls`. Any thread. */
 void cfs_contents_status(struct cfs_remote *contents, struct cfs_cache_status *status);

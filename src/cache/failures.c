@@ -74,6 +74,7 @@ void cfs_failure_forget(struct cfs_behind *behind, const char *path)
     struct failure *failure = find(behind, path);
     if (failure)
         drop(behind, failure);
+    cfs_behind_log_forget(behind, path);
 }
 
 void cfs_failures_fini(struct cfs_behind *behind)

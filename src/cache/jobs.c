@@ -289,6 +289,7 @@ static struct cfs_waiting *end(struct cfs_job *job, int error)
         waiting->job = NULL;
     if (job->own)
         job->own->pending--;
+    cfs_behind_log_end(job, error);
     if (actions->settle)
         actions->settle(job, error);
     let_go_on(job, error);
@@ -461,6 +462,7 @@ void cfs_job_enter_locked(struct cfs_job *job)
 {
     struct cfs_behind *behind = job->behind;
     struct cfs_list *link;
+    cfs_behind_log(job);
     open_lazy_ones(job);
     let_go(job);
     cfs_list_each (link, &behind->jobs) {
@@ -507,30 +509,58 @@ static void cancel_wait(struct cfs_cache_call *call)
     pthread_mutex_unlock(&behind->lock);
 }
 
+void cfs_job_enter_waiting(struct cfs_job *job, struct cfs_waiting *waiting)
+{
+    job->waiting = waiting;
+    waiting->job = job;
+    waiting->call.cancel_wait = cancel_wait;
+    cfs_job_enter_locked(job);
+    if (waiting->call.cancelled)
+        withdraw(waiting);
+}
+
+/* Its call is answered now, but for that of a flush: who is told that all is well waits for the journal. True: it has
+ * to. */
+static bool answer_early(struct cfs_job *job, enum cfs_job_answer answer)
+{
+    struct cfs_waiting *waiting = CFS_TAKE(job->waiting);
+    bool logs = job->kind == CFS_JOB_FLUSH && job->behind->journal;
+    waiting->answer = job->answer;
+    job->early = true;
+    if (answer == CFS_JOB_EARLY)
+        cfs_behind_log(job);
+    if (logs && job->unlogged) { /* it did not fit */
+        job->early = false;
+        cfs_job_enter_waiting(job, waiting);
+        return false;
+    }
+    if (logs)
+        waiting->file->uses++;
+    else
+        cfs_cache_call_finish_later(&waiting->call, waiting->answer);
+    if (answer == CFS_JOB_EARLY)
+        cfs_job_enter_locked(job);
+    else
+        cfs_job_free(job);
+    return logs;
+}
+
 void cfs_job_enter(struct cfs_job *job, enum cfs_job_answer (*how)(struct cfs_job *job))
 {
     struct cfs_behind *behind = job->behind;
     struct cfs_waiting *waiting = job->waiting;
     enum cfs_job_answer answer = CFS_JOB_WAITS;
+    bool waits_for_log = false;
     cfs_cache_call_lock(&waiting->call);
     pthread_mutex_lock(&behind->lock);
     if (how && behind->job_count < MOST_JOBS)
         answer = how(job);
-    if (answer == CFS_JOB_WAITS) {
-        waiting->job = job;
-        waiting->call.cancel_wait = cancel_wait;
-        cfs_job_enter_locked(job);
-        if (waiting->call.cancelled)
-            withdraw(waiting);
-    } else {
-        job->waiting = NULL;
-        job->early = true;
-        cfs_cache_call_finish_later(&waiting->call, job->answer);
-        if (answer == CFS_JOB_EARLY)
-            cfs_job_enter_locked(job);
-        else
-            cfs_job_free(job);
-    }
+    if (answer == CFS_JOB_WAITS)
+        cfs_job_enter_waiting(job, waiting);
+    else
+        waits_for_log = answer_early(job, answer);
     pthread_mutex_unlock(&behind->lock);
     cfs_cache_call_unlock(&waiting->call);
+    if (waits_for_log)
+        cfs_behind_wait_for_log(waiting, waiting->answer);
 }

@@ -11,6 +11,7 @@ src_cache_libcache_a_SOURCES = \
 	src/cache/behind_close.c \
 	src/cache/behind_file_priv.h \
 	src/cache/behind_files.c \
+	src/cache/behind_journal.c \
 	src/cache/behind_open.c \
 	src/cache/behind_paths.c \
 	src/cache/behind_priv.h \
@@ -44,6 +45,19 @@ src_cache_libcache_a_SOURCES = \
 	src/cache/fetch.h \
 	src/cache/files.c \
 	src/cache/jobs.c \
+	src/cache/journal.c \
+	src/cache/journal.h \
+	src/cache/journal_folder.c \
+	src/cache/journal_folder.h \
+	src/cache/journal_judge.c \
+	src/cache/journal_left.c \
+	src/cache/journal_record.c \
+	src/cache/journal_record.h \
+	src/cache/journal_replay.c \
+	src/cache/journal_replay.h \
+	src/cache/journal_replay_priv.h \
+	src/cache/journal_server.c \
+	src/cache/journal_server.h \
 	src/cache/listings.c \
 	src/cache/looks.c \
 	src/cache/looks.h \

@@ -207,7 +207,7 @@ static int64_t wall_ms(const struct cfs_own_table *table)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static int64_t server_time(const struct cfs_own_table *table)
+int64_t cfs_own_server_time(const struct cfs_own_table *table)
 {
     int64_t now = wall_ms(table) + table->ahead_ms;
     return now > 0 ? now / 1000 : 0;
@@ -222,7 +222,7 @@ void cfs_own_foresee(const struct cfs_own_table *table, const struct cfs_own *fo
                      struct cfs_remote_attributes *ret_attributes)
 {
     bool inherits = S_ISDIR(mode) && folder->made && folder->attributes.mode & S_ISGID;
-    int64_t now = server_time(table);
+    int64_t now = cfs_own_server_time(table);
     *ret_attributes = (struct cfs_remote_attributes){.valid = ALL,
                                                      .mode = inherits ? mode | S_ISGID : mode,
                                                      .uid = folder->uid,
@@ -234,7 +234,7 @@ void cfs_own_foresee(const struct cfs_own_table *table, const struct cfs_own *fo
 
 void cfs_own_written(const struct cfs_own_table *table, struct cfs_own *own, uint64_t end)
 {
-    int64_t now = server_time(table);
+    int64_t now = cfs_own_server_time(table);
     own->changes++;
     if (own->attributes.size < end)
         own->attributes.size = end;
@@ -251,7 +251,7 @@ static void make_known(const struct cfs_own_table *table, struct cfs_own *own)
 
 void cfs_own_filled(const struct cfs_own_table *table, struct cfs_own *own)
 {
-    int64_t now = server_time(table);
+    int64_t now = cfs_own_server_time(table);
     if (own->attributes.mtime < now)
         own->attributes.mtime = now;
     if (own->made)

@@ -74,6 +74,8 @@ void cfs_own_foresee(const struct cfs_own_table *table, const struct cfs_own *fo
                      struct cfs_remote_attributes *ret_attributes);
 /* The server said just now that it made something at MTIME. */
 void cfs_own_saw_time(struct cfs_own_table *table, int64_t mtime);
+/* The time by the server's clock, as far as it is known, in seconds. */
+int64_t cfs_own_server_time(const struct cfs_own_table *table);
 /* OWN is written to now, up to END. */
 void cfs_own_written(const struct cfs_own_table *table, struct cfs_own *own, uint64_t end);
 /* These were set. */

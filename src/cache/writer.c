@@ -75,6 +75,27 @@ uint64_t cfs_writer_end(const struct cfs_content *content)
     return end;
 }
 
+uint64_t cfs_contents_visit_dirty(struct cfs_remote *remote, struct cfs_remote_file *file,
+                              void (*visit)(void *context, uint64_t offset, size_t length, const uint8_t *data),
+                              void *context)
+{
+    struct cfs_contents *contents = cfs_contents_of(remote);
+    pthread_mutex_lock(&contents->lock);
+    const struct cfs_content *content = cfs_content_file_of(file)->content;
+    struct cfs_list *link;
+    cfs_list_each (link, &content->sent) {
+        const struct cfs_extent *extent = &sending_of(link)->extent;
+        visit(context, extent->offset, extent->length, extent->data);
+    }
+    for (size_t i = 0; i < content->extents.count; i++) {
+        const struct cfs_extent *extent = content->extents.of[i];
+        visit(context, extent->offset, extent->length, extent->data);
+    }
+    uint64_t arrived = content->size_known || content->written > 0 ? content->server_size : 0;
+    pthread_mutex_unlock(&contents->lock);
+    return arrived;
+}
+
 static bool overlaps_sent(const struct cfs_content *content, const struct cfs_extent *extent)
 {
     struct cfs_list *link;

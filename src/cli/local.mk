@@ -14,6 +14,8 @@ src_cli_libcli_a_SOURCES = \
 	src/cli/ending.h \
 	src/cli/guard.c \
 	src/cli/guard.h \
+	src/cli/journals.c \
+	src/cli/journals.h \
 	src/cli/login.c \
 	src/cli/login_desk.c \
 	src/cli/login_desk.h \

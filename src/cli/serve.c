@@ -4,10 +4,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cache/cache.h"
+#include "cache/journal.h"
 #include "cli/daemon.h"
 #include "cli/drain.h"
 #include "cli/ending.h"
 #include "cli/guard.h"
+#include "cli/journals.h"
 #include "cli/login_desk.h"
 #include "cli/losses.h"
 #include "cli/mountpoint.h"
@@ -30,8 +32,10 @@ enum { INSISTS_MS = 500 };
 struct mount {
     const struct cfs_profile *profile;
     const char *mountpoint;
+    bool background;
     struct cfs_remote *remote; /* the pool */
     struct cfs_remote *cache;  /* in front of it; NULL: none */
+    struct cfs_journal *journal;
     struct cfs_fs *fs;
     pthread_mutex_t told_lock;
     struct cfs_fs *told; /* the fs, while it may be told of changes; the lock's */
@@ -149,6 +153,23 @@ static void data_lost(void *context, const char *path, int error)
     cfs_losses_add(&mount->losses, path, "it was open, and what was written to it is lost", error);
 }
 
+static void start_log(const struct cfs_profile *profile, bool background)
+{
+    cfs_log_set_level((enum cfs_log_level)profile->log_level);
+    cfs_log_set_profile(profile->name);
+    int result = profile->log_file ? cfs_log_to_file(profile->log_file) : 0;
+    if (result)
+        cfs_log_warning("mount", "cannot write the log to %s: %s", profile->log_file, strerror(-result));
+    if (background && (result || !profile->log_file))
+        cfs_log_to_syslog("clusterfs");
+}
+
+static void begin_log(void *context)
+{
+    const struct mount *mount = context;
+    start_log(mount->profile, mount->background);
+}
+
 static int open_cache(struct mount *mount, struct cfs_error *error)
 {
     const struct cfs_profile *profile = mount->profile;
@@ -167,11 +188,14 @@ static int open_cache(struct mount *mount, struct cfs_error *error)
     };
     if (!profile->cache)
         return 0;
+    options.journal = mount->journal;
+    options.misses_journal = profile->journal && !mount->journal;
     return cfs_cache_new(mount->remote, &options, &mount->cache) ? no_memory(error) : 0;
 }
 
 static int open_fs(struct mount *mount, struct cfs_error *error)
 {
+    mount->journal = cfs_journals_open(mount->profile, mount->remote, begin_log, mount);
     int result = open_cache(mount, error);
     if (result)
         return result;
@@ -257,21 +281,10 @@ static void open_control(struct mount *mount)
         cfs_log_warning("mount", "no control socket for `clusterfs status`: %s", strerror(-result));
 }
 
-static void start_log(const struct cfs_profile *profile, bool background)
-{
-    cfs_log_set_level((enum cfs_log_level)profile->log_level);
-    cfs_log_set_profile(profile->name);
-    int result = profile->log_file ? cfs_log_to_file(profile->log_file) : 0;
-    if (result)
-        cfs_log_warning("mount", "cannot write the log to %s: %s", profile->log_file, strerror(-result));
-    if (background && (result || !profile->log_file))
-        cfs_log_to_syslog("clusterfs");
-}
-
-static int serve_until_end(struct mount *mount, bool background, struct cfs_error *error)
+static int serve_until_end(struct mount *mount, struct cfs_error *error)
 {
     open_control(mount);
-    start_log(mount->profile, background);
+    start_log(mount->profile, mount->background);
     cfs_log_info("mount", "%s is mounted on %s", mount->profile->source, mount->mountpoint);
     cfs_daemon_ready();
     cfs_pool_learn_space(mount->remote);
@@ -297,6 +310,7 @@ static int tell_losses(struct mount *mount, struct cfs_error *ret_error)
     cfs_buffer_init(&words);
     if (cfs_losses_tell(&mount->losses, mount->mountpoint, &words) == 0)
         return 0;
+    cfs_journals_tell_kept(mount->journal, &words);
     cfs_buffer_add_u8(&words, '\0');
     const char *text = words.failed ? "Changes could not be finished on the server; see the log." : (char *)words.bytes;
     cfs_error_set(&error, EIO, CFS_FAILURE_DATA, "%s", text);
@@ -349,6 +363,7 @@ static int close_all(struct mount *mount, struct cfs_error *error)
     int result = tell_losses(mount, error);
     cfs_ending_start(&ending, mount->remote, NULL, mount->profile->drain_timeout_ms, &is_insisted);
     cfs_cache_free(mount->cache);
+    cfs_journal_free(mount->journal);
     cfs_ending_stop(&ending);
     cfs_pool_free(mount->remote);
     cfs_guard_stop(&mount->guard);
@@ -358,7 +373,8 @@ static int close_all(struct mount *mount, struct cfs_error *error)
 
 int cfs_serve(const struct cfs_profile *profile, const char *mountpoint, bool background, struct cfs_error *error)
 {
-    struct mount mount = {.profile = profile, .mountpoint = mountpoint, .told_lock = PTHREAD_MUTEX_INITIALIZER};
+    struct mount mount = {
+        .profile = profile, .mountpoint = mountpoint, .background = background, .told_lock = PTHREAD_MUTEX_INITIALIZER};
     int result = cfs_ssh_library_init();
     if (result)
         return cfs_error_set(error, -result, CFS_FAILURE_SYSTEM, "The SSH library cannot be initialised.");
@@ -370,7 +386,7 @@ int cfs_serve(const struct cfs_profile *profile, const char *mountpoint, bool ba
     if (!result)
         result = open_fs(&mount, error);
     if (!result)
-        result = serve_until_end(&mount, background, error);
+        result = serve_until_end(&mount, error);
     release_session();
     int unfinished = close_all(&mount, result ? NULL : error);
     cfs_losses_fini(&mount.losses);

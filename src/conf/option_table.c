@@ -138,6 +138,15 @@ const struct cfs_option cfs_options[] = {
              "most, and then get errors. With read they get at once what is kept, however old it is: names, "
              "attributes, listings, and files of which something is kept, as far as it is; for what is not kept, and "
              "to change anything, they wait. With cache only."},
+    {"journal", CFS_OPTIONS_MOUNT, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(journal), .default_text = "yes",
+     .help = "With durability = fsync: what was told to be done, and is not on the server yet, is kept on the local "
+             "disk before close returns, in $XDG_STATE_HOME/clusterfs/journal (~/.local/state/clusterfs/journal; for "
+             "root /var/lib/clusterfs/journal). Should the mount, or this machine, end before it could be finished, the "
+             "next mount of the same folder brings it to the server; what somebody else has changed there meanwhile "
+             "is not overwritten, but gets a copy beside it, NAME.clusterfs-conflict-TIME. With no, it is lost then."},
+    {"journal_size", CFS_OPTIONS_MOUNT, CFS_OPTION_SIZE, CFS_OPTION_ANYWHERE, FIELD(journal_size),
+     RANGE(1 * MEBIBYTE, 16 * GIBIBYTE), .default_text = "256M", .placeholder = "SIZE",
+     .help = "How large the journal may become. What does not fit waits for the server, as with durability = close."},
     {"prefetch", CFS_OPTIONS_MOUNT, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(prefetch), .default_text = "yes",
      .help = "Fetch ahead what a program that reads a file in order, or goes through files and folders one after "
              "another, will want next: it may then see a file as it was up to a second before the open. "

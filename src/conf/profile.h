@@ -79,6 +79,8 @@ struct cfs_profile {
     uint64_t dirty_limit;     /* bytes that were written and not acknowledged; 0: each write waits for the server */
     enum cfs_offline offline; /* without a connection: programs wait, or read what is kept */
     enum cfs_durable_at durability; /* what waits for the server: close and fsync, or fsync alone */
+    bool journal;                   /* with the latter: what close has acknowledged is kept on the local disk */
+    uint64_t journal_size;          /* bytes, at most */
 
     /* owner mapping */
     enum cfs_idmap idmap;

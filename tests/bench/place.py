@@ -147,7 +147,7 @@ class Place:
     def environment(self):
         kept = {key: os.environ[key] for key in ("PATH", "LANG", "LC_ALL") if key in os.environ}
         return {"PATH": os.defpath, **kept, "HOME": self.sandbox + "/home", "XDG_RUNTIME_DIR": self.sandbox + "/run",
-                "TMPDIR": self.local}
+                "XDG_STATE_HOME": self.sandbox + "/home/state", "TMPDIR": self.local}
 
     def make_keys(self):
         box = self.sandbox

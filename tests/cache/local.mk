@@ -49,3 +49,7 @@ UNIT_TESTS += tests/cache/test_putting
 tests_cache_test_putting_SOURCES = tests/cache/test_putting.c $(cache_fixture)
 UNIT_TESTS += tests/cache/test_offline
 tests_cache_test_offline_SOURCES = tests/cache/test_offline.c $(cache_fixture)
+
+UNIT_TESTS += tests/cache/test_journal_record
+UNIT_TESTS += tests/cache/test_journal
+tests_cache_test_journal_SOURCES = tests/cache/test_journal.c $(cache_fixture)

@@ -3,7 +3,7 @@
 #
 #   . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/functions.sh"
 #
-# $sandbox is a new folder under /tmp (short: sockets live there), HOME and XDG_RUNTIME_DIR lie in it. Everything started by `in_background`, and
+# $sandbox is a new folder under /tmp (short: sockets live there), HOME, XDG_RUNTIME_DIR and XDG_STATE_HOME lie in it. Everything started by `in_background`, and
 # everything mounted below the sandbox, ends with the script. A report of a sanitizer or of valgrind, by any process, fails the test.
 # CLUSTERFS_KEEP=1 keeps the sandbox; CLUSTERFS_VALGRIND=1 runs clusterfs under valgrind.
 set -u
@@ -19,7 +19,7 @@ umask 022
 sandbox=$(mktemp -d /tmp/cfs.XXXXXX) || exit 1
 mkdir -p "$sandbox/home" "$sandbox/run" "$sandbox/reports"
 chmod 700 "$sandbox/run"
-export HOME=$sandbox/home XDG_RUNTIME_DIR=$sandbox/run TMPDIR=$sandbox
+export HOME=$sandbox/home XDG_RUNTIME_DIR=$sandbox/run XDG_STATE_HOME=$sandbox/home/state TMPDIR=$sandbox
 unset XDG_CONFIG_HOME SSH_AUTH_SOCK SSH_ASKPASS SSH_ASKPASS_REQUIRE DISPLAY WAYLAND_DISPLAY
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1}:log_path=$sandbox/reports/asan"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}:log_path=$sandbox/reports/ubsan"

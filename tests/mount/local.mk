@@ -14,6 +14,7 @@ MOUNT_TESTS += \
 	tests/mount/programs.sh \
 	tests/mount/semantics-behind.sh \
 	tests/mount/semantics.sh \
+	tests/mount/journal.sh \
 	tests/mount/small-files.sh \
 	tests/mount/sqlite.sh \
 	tests/mount/without-cache.sh
