@@ -74,7 +74,7 @@ static void mark(void *context, uint64_t number)
 static int replay(struct left *left, struct cfs_journal_replayed *ret_replayed)
 {
     uint8_t *bytes CFS_AUTO_FREE = NULL;
-    size_t length;
+    size_t length = 0;
     struct cfs_journal_replay options = {
         .server = {.remote = left->remote}, .identity = left->identity, .is_done = mark, .context = left};
     options.now = cfs_system_clock.wall(&cfs_system_clock);

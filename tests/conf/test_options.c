@@ -66,6 +66,8 @@ static const struct row {
     {"dirty_limit", "64M", "0", "0", "65G", "must be a size from 0 to 64G, such as 64M"},
     {"durability", "close", "fsync", "fsync", "never", "must be close or fsync"},
     {"offline", "fail", "read", "read", "never", "must be fail or read"},
+    {"journal", "yes", "no", "no", "close", "must be yes or no"},
+    {"journal_size", "256M", "1G", "1G", "1k", "must be a size from 1M to 16G, such as 64M"},
     {"prefetch", "yes", "no", "no", "all", "must be yes or no"},
     {"idmap", "user", "name", "name", "file", "must be user, none or name"},
     {"uid", NULL, "4294967294", "4294967294", "4294967295", "must be " NUMBER("0", "4294967294")},
