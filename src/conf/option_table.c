@@ -72,6 +72,10 @@ const struct cfs_option cfs_options[] = {
      .default_note = "asked for with a terminal", .placeholder = "TEXT",
      .help = "The passphrase of the private key. Only in a file that nobody but its owner can read; "
              "an agent is better."},
+    {"keep_keys", CFS_OPTIONS_LOGIN, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(keep_keys), .default_text = "yes",
+     .help = "Keep a key whose passphrase you were asked for, unlocked, in memory that is neither swapped out nor "
+             "dumped, until the mount ends: a lost connection is then made again, and further connections are made, "
+             "without you. With no, such a mount waits for `clusterfs login`."},
     /* host key */
     {"known_hosts", CFS_OPTIONS_HOST_KEY, CFS_OPTION_FILES, CFS_OPTION_ANYWHERE, FIELD(known_hosts),
      .default_text = "~/.ssh/known_hosts ~/.ssh/known_hosts2 /etc/ssh/ssh_known_hosts", .placeholder = "FILE...",

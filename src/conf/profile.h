@@ -56,6 +56,7 @@ struct cfs_profile {
     bool identities_only;     /* only keys named by identity_files, also from the agent */
     char *password;           /* NULL: none. Secret */
     char *passphrase;         /* NULL: none. Secret */
+    bool keep_keys;           /* unlocked keys, for further logins */
 
     /* host key */
     cfs_words known_hosts; /* files, absolute; the first is written to */

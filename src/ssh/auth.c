@@ -304,8 +304,8 @@ static void tell(struct cfs_prompter *prompter, const char *text)
 }
 
 int cfs_ssh_authenticate(LIBSSH2_SESSION *session, const struct cfs_profile *profile, struct cfs_prompter *prompter,
-                         struct cfs_ssh_waiter *waiter, const char *first_key, struct cfs_ssh_login *ret_login,
-                         struct cfs_error *error)
+                         struct cfs_ssh_waiter *waiter, const char *first_key, struct cfs_kept_keys *kept,
+                         struct cfs_ssh_login *ret_login, struct cfs_error *error)
 {
     struct noting_prompter noting_prompter = {
         .prompter = {.ask = note_and_ask, .confirm = confirm, .can_ask = can_ask, .tell = tell}, .real = prompter};
@@ -315,7 +315,8 @@ int cfs_ssh_authenticate(LIBSSH2_SESSION *session, const struct cfs_profile *pro
                             .prompter = prompter ? &noting_prompter.prompter : NULL,
                             .waiter = waiter,
                             .error = error,
-                            .first_key = first_key};
+                            .first_key = first_key,
+                            .kept = kept};
     noting_prompter.auth = &auth;
     int result = authenticate(&auth);
     if (result == 0)

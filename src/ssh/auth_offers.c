@@ -66,8 +66,11 @@ static void open_file(struct cfs_auth *auth, struct cfs_auth_offers *offers, con
 {
     struct cfs_error failure = {0};
     size_t i = offers->file_count++;
-    if (cfs_key_file_open(path, &offers->files[i], &failure) == 0)
+    if (cfs_key_file_open(path, &offers->files[i], &failure) == 0) {
+        if (auth->kept)
+            (void)cfs_kept_keys_unlock(auth->kept, offers->files[i]);
         return;
+    }
     if (usual && access(path, F_OK) < 0)
         return;
     read_public_half(path, &offers->public_blobs[i]);

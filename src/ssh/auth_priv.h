@@ -36,8 +36,10 @@ struct cfs_auth {
     struct cfs_prompter *prompter; /* may be NULL */
     struct cfs_ssh_waiter *waiter;
     struct cfs_error *error;
-    const char *first_key; /* the fingerprint of the key to offer first; NULL */
-    /* by_person: a prompt was answered, a security key touched, or the agent asked somebody (by the time it took) */
+    const char *first_key;      /* the fingerprint of the key to offer first; NULL */
+    struct cfs_kept_keys *kept; /* NULL: none are */
+    /* by_person: a prompt was answered (but for a key that is kept now), a security key touched, or the agent asked
+     * somebody (by the time it took) */
     struct cfs_ssh_login login;
 
     char *method_list;  /* what the server would accept now; libssh2's (see cfs_auth_list_methods) */

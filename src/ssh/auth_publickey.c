@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "ssh/host_key.h"
 #include <errno.h>
@@ -86,14 +87,29 @@ static int sign_with_agent(struct cfs_auth_signing *signing, const char *algorit
     return result;
 }
 
+/* A key that is kept needs nobody the next time. */
+static int unlock(struct cfs_auth *auth, struct cfs_key_file *file, struct cfs_error *failure)
+{
+    bool was_by_person = auth->login.by_person;
+    auth->login.by_person = false;
+    auth->waiter->pause(auth->waiter);
+    int result = cfs_key_file_unlock(file, auth->profile->passphrase, auth->prompter, failure);
+    auth->waiter->resume(auth->waiter);
+    if (result == 0 && auth->login.by_person && auth->kept) {
+        int error = cfs_kept_keys_keep(auth->kept, file);
+        auth->login.by_person = error < 0;
+        if (error < 0)
+            cfs_log_info("ssh", "the key %s is not kept: %s", cfs_key_file_path(file), strerror(-error));
+    }
+    auth->login.by_person |= was_by_person;
+    return result;
+}
+
 static int sign_with_file(struct cfs_auth_signing *signing, const char *algorithm, const void *data, size_t length,
                           uint8_t **ret_blob, size_t *ret_blob_length)
 {
     struct cfs_auth *auth = signing->auth;
-    auth->waiter->pause(auth->waiter);
-    int result =
-        cfs_key_file_unlock(signing->offer->file, auth->profile->passphrase, auth->prompter, &signing->failure);
-    auth->waiter->resume(auth->waiter);
+    int result = unlock(auth, signing->offer->file, &signing->failure);
     if (result < 0)
         return result;
     /* The one that was read from a .pub file is gone. */
@@ -165,9 +181,7 @@ static bool learn_blob(struct cfs_auth *auth, struct cfs_auth_offer *offer)
     if (offer->blob_length > 0)
         return true;
     struct cfs_error failure = {0};
-    auth->waiter->pause(auth->waiter);
-    int result = cfs_key_file_unlock(offer->file, auth->profile->passphrase, auth->prompter, &failure);
-    auth->waiter->resume(auth->waiter);
+    int result = unlock(auth, offer->file, &failure);
     if (result < 0) {
         if (auth->key_failure.failure == CFS_FAILURE_NONE)
             auth->key_failure = failure;

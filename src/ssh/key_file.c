@@ -119,8 +119,7 @@ static bool is_pem(const char *text, size_t length)
     return false;
 }
 
-/* Takes over a private key that was read, and its public half. */
-static int adopt(struct cfs_key_file *key, EVP_PKEY *private_key)
+int cfs_key_file_adopt(struct cfs_key_file *key, EVP_PKEY *private_key)
 {
     struct cfs_buffer blob CFS_AUTO_BUFFER = {0};
     int result = cfs_key_public_blob(private_key, &blob);
@@ -147,7 +146,7 @@ static int read_private(struct cfs_key_file *key, const char *passphrase)
         [CFS_KEY_PPK] = cfs_key_ppk_read_private,
     };
     int result = read[key->form](text, length, passphrase, &private_key);
-    return result < 0 ? result : adopt(key, private_key);
+    return result < 0 ? result : cfs_key_file_adopt(key, private_key);
 }
 
 static int recognise(struct cfs_key_file *key, struct cfs_error *error)

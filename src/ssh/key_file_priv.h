@@ -33,6 +33,9 @@ CFS_DEFINE_CLEANUP(BIGNUM, BN_clear_free)
 CFS_CHECKED int cfs_key_file_parse(const char *path, const void *bytes, size_t length, struct cfs_key_file **ret_key,
                                    struct cfs_error *error);
 
+/* KEY is unlocked with PRIVATE_KEY, which it takes also when that fails: -ENOMEM, -EOPNOTSUPP. */
+CFS_CHECKED int cfs_key_file_adopt(struct cfs_key_file *key, EVP_PKEY *private_key);
+
 /* The failures of what follows: -EKEYREJECTED (the passphrase is wrong; NULL when one is needed), -EBADMSG (damaged),
  * -EOPNOTSUPP (a type, curve or cipher that we do not have), -ENOMEM. Text need not end with NUL. */
 

@@ -72,6 +72,7 @@ static int check_host_key(const struct cfs_profile *profile, struct cfs_prompter
 struct cfs_ssh_dialed {
     struct cfs_ssh_transport *transport;
     struct cfs_ssh_facts facts;
+    struct cfs_kept_keys *kept; /* for the login; not its own */
     int64_t begun_ms;
 };
 
@@ -120,6 +121,8 @@ static void free_session(struct cfs_ssh_session *session)
     cfs_ssh_transport_close(session->transport);
     if (!session->is_guest)
         cfs_loop_free(session->loop);
+    if (!session->is_guest)
+        cfs_kept_keys_free(session->kept);
     sem_destroy(&session->left);
     free(session->host);
     free(session->scratch);
@@ -178,6 +181,8 @@ static int log_in(struct cfs_ssh_session *host, const struct cfs_profile *profil
     struct cfs_ssh_dialed *dialed CFS_CLEANUP(cfs_ssh_dialed_free) = taken;
     struct cfs_ssh_facts *facts = &dialed->facts;
     struct cfs_ssh_connect_waiter waiter;
+    if (host)
+        dialed->kept = host->kept;
     int rc = check_host_key(profile, prompter, dialed->transport, facts, error);
     if (rc < 0)
         return rc;
@@ -185,7 +190,8 @@ static int log_in(struct cfs_ssh_session *host, const struct cfs_profile *profil
                         cfs_clock_ms(&cfs_system_clock) + profile->login_timeout_ms);
     struct cfs_ssh_login login;
     const char *first_key = host && host->facts.login_key[0] ? host->facts.login_key : NULL;
-    rc = cfs_ssh_authenticate(dialed->transport->session, profile, prompter, &waiter.waiter, first_key, &login, error);
+    rc = cfs_ssh_authenticate(dialed->transport->session, profile, prompter, &waiter.waiter, first_key, dialed->kept,
+                              &login, error);
     if (rc < 0)
         return rc;
     memcpy(facts->login_method, login.method, sizeof(facts->login_method));
@@ -196,9 +202,11 @@ static int log_in(struct cfs_ssh_session *host, const struct cfs_profile *profil
     struct cfs_ssh_session *session = new_session(host, profile, dialed->transport, callbacks, facts);
     if (!session)
         return no_memory(error);
+    session->kept = dialed->kept;
     dialed->transport = NULL; /* the session's now */
     rc = cfs_ssh_session_start(session);
     if (rc < 0) {
+        session->kept = NULL; /* the caller's */
         free_session(session);
         return cfs_error_set(error, -rc, CFS_FAILURE_SYSTEM, "Cannot start a thread: %s.", strerror(-rc));
     }
@@ -216,8 +224,17 @@ int cfs_ssh_connect(const struct cfs_profile *profile, struct cfs_prompter *prom
                     struct cfs_error *error)
 {
     struct cfs_ssh_dialed *dialed = NULL;
+    struct cfs_kept_keys *kept CFS_CLEANUP(cfs_kept_keys_free) = profile->keep_keys ? cfs_kept_keys_new() : NULL;
+    if (profile->keep_keys && !kept)
+        return no_memory(error);
     int rc = dial(profile->host, profile, cancel_fd, deadline_of(profile), callbacks, &dialed, error);
-    return rc < 0 ? rc : log_in(NULL, profile, prompter, cancel_fd, callbacks, dialed, ret_session, error);
+    if (rc < 0)
+        return rc;
+    dialed->kept = kept;
+    rc = log_in(NULL, profile, prompter, cancel_fd, callbacks, dialed, ret_session, error);
+    if (rc == 0)
+        kept = NULL; /* the session's */
+    return rc;
 }
 
 int cfs_ssh_dial_beside(const char *address, const struct cfs_profile *profile, int cancel_fd,

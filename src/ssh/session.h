@@ -106,7 +106,7 @@ struct cfs_ssh_facts {
     int64_t connected_ms;          /* how long dialling and login took */
     int64_t round_trip_ms;         /* the shortest of TCP's by then; -1: unknown */
     bool is_openssh;               /* the server says that it is OpenSSH's */
-    bool by_person;                /* somebody had to answer or touch something for it */
+    bool by_person;                /* somebody had to answer or touch something for it, and would have to again */
 };
 /* Bytes are sent, and for at least MS the other end's kernel has acknowledged nothing. (A server that stands still,
  * below a kernel that does not, is not cut off.) On the session's thread. False, too, where the system cannot tell. */

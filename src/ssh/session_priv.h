@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "base/loop.h"
+#include "ssh/kept_keys.h"
 #include "ssh/session.h"
 #include "ssh/transport.h"
 #include <pthread.h>
@@ -80,6 +81,7 @@ struct cfs_ssh_session {
     struct cfs_ssh_transport *transport; /* NULL once the session has ended */
     struct cfs_ssh_callbacks callbacks;
     struct cfs_ssh_facts facts;
+    struct cfs_kept_keys *kept; /* NULL: none are; its own, but for a guest */
     char *host;
     uint32_t start_timeout_ms;
 

@@ -44,6 +44,7 @@ static const struct row {
     {"identities_only", "no", "true", "yes", "2", "must be yes or no"},
     {"password", "", "a ;b #c \"d\"", "(set)", NULL, NULL},
     {"passphrase", "", "[x] = y", "(set)", NULL, NULL},
+    {"keep_keys", "yes", "no", "no", "never", "must be yes or no"},
     {"known_hosts", "/home/me/.ssh/known_hosts /home/me/.ssh/known_hosts2 /etc/ssh/ssh_known_hosts", "/k%%", "/k%",
      "/k%d", "must not contain % other than in %u, %h, %r, %p and %%"},
     {"host_key_policy", "auto", "accept-new", "accept-new", "no", "must be auto, strict, ask or accept-new"},

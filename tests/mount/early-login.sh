@@ -60,11 +60,16 @@ does_not_ask_twice()
     cat "$sandbox/locked.pub" >>"$device/authorized_keys"
     printf '#!/bin/sh\necho asked >>"%s"\necho "let me in"\n' "$sandbox/asked" >"$sandbox/askpass"
     chmod 700 "$sandbox/askpass"
-    SSH_ASKPASS=$sandbox/askpass SSH_ASKPASS_REQUIRE=force mount_device "identity_file=$sandbox/locked"
+    SSH_ASKPASS=$sandbox/askpass SSH_ASKPASS_REQUIRE=force mount_device "identity_file=$sandbox/locked,keep_keys=no"
     wait_until says 1 "^Disconnected from.*preauth"
     must says 1 "^Accepted publickey"
     must has_connections 1
     expect_equal "questions" asked "$(<"$sandbox/asked")"
+    unmount_device
+    : >"$sandbox/asked"
+    SSH_ASKPASS=$sandbox/askpass SSH_ASKPASS_REQUIRE=force mount_device "identity_file=$sandbox/locked"
+    wait_until has_connections 2
+    expect_equal "questions, with a key that is kept" asked "$(<"$sandbox/asked")"
     unmount_device
 }
 

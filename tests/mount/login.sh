@@ -1,7 +1,7 @@
 #!/bin/bash
 # A mount whose login the server refuses, or that somebody must answer for, goes on after `clusterfs login`: its status
 # and its log say so, the questions are asked where that is called, files stay open. What the server shows and says is
-# told in the words of `clusterfs mount`.
+# told in the words of `clusterfs mount`. A key that was unlocked once logs in again by itself.
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/functions.sh"
 . "$top_srcdir/tests/lib/device.sh"
 . "$top_srcdir/tests/lib/mount.sh"
@@ -72,14 +72,46 @@ a_refused_login()
     unmount_device
 }
 
-a_passphrase()
+make_locked_key()
 {
     ssh-keygen -q -t ed25519 -N "let me in" -C locked -f "$sandbox/locked" || fail "ssh-keygen"
     cat "$sandbox/locked.pub" >>"$device/authorized_keys"
-    printf '#!/bin/sh\necho "let me in"\n' >"$sandbox/askpass"
+    printf '#!/bin/sh\necho asked >>"%s"\necho "let me in"\n' "$sandbox/asked" >"$sandbox/askpass"
     chmod 700 "$sandbox/askpass"
+}
+
+# mount_with_passphrase OPTION : somebody is asked for it.
+mount_with_passphrase()
+{
+    : >"$sandbox/asked"
     : >"$sandbox/job.log"
-    SSH_ASKPASS=$sandbox/askpass SSH_ASKPASS_REQUIRE=force mount_device "identity_file=$sandbox/locked"
+    SSH_ASKPASS=$sandbox/askpass SSH_ASKPASS_REQUIRE=force mount_device "identity_file=$sandbox/locked,$1"
+}
+
+has_come_back()
+{
+    [ "$(grep -c "the connection is there again" "$sandbox/job.log")" -ge "$1" ]
+}
+
+a_kept_key()
+{
+    local times
+    mount_with_passphrase keep_keys=yes
+    exec 8>"$mnt/kept"
+    for times in 1 2 3; do
+        printf '%s ' "$times" >&8 || fail "writing"
+        kill_sessions
+        wait_until has_come_back "$times"
+    done
+    exec 8>&-
+    expect_equal "the content" "1 2 3 " "$(cat "$remote/kept"; echo)"
+    expect_equal "questions" asked "$(<"$sandbox/asked")"
+    unmount_device
+}
+
+a_passphrase()
+{
+    mount_with_passphrase keep_keys=no
     kill_sessions
     wait_until is_in_state needs-login
     without_terminal login "$mnt"
@@ -120,7 +152,8 @@ another_host_key()
 }
 
 start_device
-for scenario in nothing_to_do a_refused_login a_passphrase another_host_key; do
+make_locked_key
+for scenario in nothing_to_do a_refused_login a_kept_key a_passphrase another_host_key; do
     note "$scenario"
     "$scenario"
 done

@@ -25,3 +25,4 @@ tests_ssh_test_auth_methods_LDFLAGS = $(AM_LDFLAGS) \
 
 # CPU a gigabyte, by cipher: for people.
 check_PROGRAMS += tests/ssh/bench_channel
+UNIT_TESTS += tests/ssh/test_kept_keys

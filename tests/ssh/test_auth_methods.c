@@ -273,7 +273,7 @@ static int log_in(void)
 {
     struct cfs_ssh_login login = {0};
     int result =
-        cfs_ssh_authenticate(server.transport->session, &profile, &fake.prompter, &waiter, NULL, &login, &error);
+        cfs_ssh_authenticate(server.transport->session, &profile, &fake.prompter, &waiter, NULL, NULL, &login, &error);
     snprintf(method, sizeof(method), "%s", login.method);
     by_person = login.by_person;
     assert_true((result == 0) == (error.failure == CFS_FAILURE_NONE));
