@@ -63,15 +63,17 @@ class Told:
 
 
 class Claims:
-    """What must be true in the end, by an oracle's lines in their order. With durability = fsync only fsync() counts.
-    """
+    """What must be true in the end, by an oracle's lines in their order. With durability = fsync only fsync() counts;
+    with a journal (DURABILITY = "journal") close(), too, and no name that was changed after it. Of sqlite's transactions
+    the last one does not then: it is committed by an unlink."""
 
     def __init__(self, lines, durability):
         self.files, self.names, self.logs, self.tried = {}, {}, {}, {}
         self.either, self.trees, self.commits, self.rows = [], {}, {}, {}
         self.renames = []
-        self.believed = {"fsync"} if durability == "fsync" else {"fsync", "close"}
-        unheard = ["there", "absent", "either", "tree", "commit"] if durability == "fsync" else []
+        self.believed = {"fsync": {"fsync"}, "journal": {"fsync", "close"}}.get(durability, {"fsync", "close", "rename"})
+        self.rows_late = 0 if durability == "close" else programs.ROWS_AT_ONCE
+        unheard = ["there", "absent", "either", "tree", "commit"] if durability != "close" else []
         for line in lines:
             take = getattr(self, "take_" + line["kind"], None)
             if take and line["kind"] not in unheard:
@@ -126,7 +128,7 @@ class Claims:
         self.commits[line["path"]] = line["hash"]
 
     def take_row(self, line):
-        self.rows[line["path"]] = line["row"]
+        self.rows[line["path"]] = line["row"] - self.rows_late
 
 
 def read_whole(path):

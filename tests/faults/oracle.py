@@ -4,7 +4,7 @@ Every line has `kind` and `at` (seconds, CLOCK_MONOTONIC). Paths are relative to
 
   started                        the workload runs
   begin   {path}                 from here on the file may hold anything: it is being written
-  acked   {path, size, sha, by}  close() or fsync() (`by`) returned 0: these bytes are on the server
+  acked   {path, size, sha, by}  close(), fsync() or rename() (`by`) returned 0: these bytes are on the server
   line    {path, line, by}       all lines of a log up to this number are on the server
   tried   {path, line}           the last line that was written, acknowledged or not
   there   {path, type, target}   a call returned 0 after which this name must be there (file, folder, symlink)

@@ -2,6 +2,7 @@
 stop, unmount, judge. Everything that it starts ends with it.
 """
 
+import errno
 import os
 import random
 import shutil
@@ -138,6 +139,14 @@ class Trial:
         for pid in self.device.link.processes("near"):
             os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not self.device.link.processes("near"), "the end of the killed program")
+        wait_for(self.is_dead, "the end of its mount")  # which comes with its last thread
+
+    def is_dead(self):
+        try:
+            os.statvfs(self.mnt)
+        except OSError as error:
+            return error.errno in (errno.ENOTCONN, errno.ECONNABORTED)
+        return False
 
     def mount_again(self):
         """As a user does it, whose mount is dead."""

@@ -87,7 +87,7 @@ def write_beside(work, name, data):
     work.oracle.say("begin", path=name + ".new")
     work.oracle.say("begin", path=name)
     work.oracle.call(os.rename, work.path(name + ".new"), work.path(name))
-    work.oracle.say("acked", path=name, size=len(data), sha=oracle.digest(data), by="close")
+    work.oracle.say("acked", path=name, size=len(data), sha=oracle.digest(data), by="rename")
 
 
 def writer(work):
