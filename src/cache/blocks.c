@@ -248,3 +248,33 @@ void cfs_blocks_drop(struct cfs_blocks *blocks, struct cfs_block_owner *owner, u
             break;
     }
 }
+
+/* To the other owner; in no queue. */
+static void move_block(struct cfs_blocks *blocks, struct cfs_block *block, struct cfs_block_owner *to)
+{
+    if (block->is_protected)
+        blocks->kept_bytes -= (uint64_t)block->pages * CFS_PAGE_SIZE;
+    block->is_protected = false;
+    cfs_hash_remove(&blocks->table, &block->link);
+    cfs_list_remove(&block->of_owner);
+    cfs_list_remove(&block->of_queue);
+    block->owner->count--;
+    block->owner = to;
+    cfs_hash_insert(&blocks->table, hash_of(to, block->index), &block->link);
+    cfs_list_push_back(&to->blocks, &block->of_owner);
+    to->count++;
+}
+
+void cfs_blocks_move(struct cfs_blocks *blocks, struct cfs_block_owner *from, struct cfs_block_owner *to)
+{
+    struct cfs_list *link, *following;
+    if (from->count == 0)
+        return;
+    cfs_list_each_safe (link, following, &from->blocks) {
+        struct cfs_block *block = cfs_container_of(link, struct cfs_block, of_owner);
+        if (!block->fetching)
+            move_block(blocks, block, to);
+    }
+    if (from->count == 0 && from->emptied)
+        from->emptied(from);
+}

@@ -83,6 +83,10 @@ void cfs_block_forget(struct cfs_block *block, uint32_t pages);
 /* Forgets what lies in [BEGIN, END) of a file, all pages that it touches; blocks that become empty are freed. */
 void cfs_blocks_drop(struct cfs_blocks *blocks, struct cfs_block_owner *owner, uint64_t begin, uint64_t end);
 
+/* The blocks of FROM, but for those with pages on their way, become TO's, which has none, and stay until they are
+ * dropped. */
+void cfs_blocks_move(struct cfs_blocks *blocks, struct cfs_block_owner *from, struct cfs_block_owner *to);
+
 /* The mask of COUNT pages from FIRST. */
 static inline uint32_t cfs_block_mask(uint32_t first, uint32_t count)
 {

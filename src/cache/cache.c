@@ -147,14 +147,31 @@ static int init_names(struct cfs_cache *cache)
     return 0;
 }
 
+/* A file that the contents have made beside another one. */
+static void appeared(void *context, const char *path)
+{
+    struct cfs_cache *cache = context;
+    if (!cache->keeps_names)
+        return;
+    pthread_mutex_lock(&cache->names_lock);
+    struct cfs_name *name = cfs_names_enter(&cache->names, path);
+    if (name) {
+        cfs_name_exists(&cache->names, name);
+        cfs_name_put(&cache->names, name);
+    }
+    pthread_mutex_unlock(&cache->names_lock);
+}
+
 static int init_contents(struct cfs_cache *cache)
 {
     const struct cfs_cache_options *options = &cache->options;
     if (options->cache_size == 0 && options->dirty_limit == 0)
         return 0;
     int error = cfs_contents_new(cache->lower, options, cache->loop, &cache->contents);
-    if (error == 0)
-        cache->lower = cache->contents;
+    if (error < 0)
+        return error;
+    cfs_contents_tell(cache->contents, appeared, cache);
+    cache->lower = cache->contents;
     return error;
 }
 
@@ -247,6 +264,7 @@ void cfs_cache_finish(struct cfs_remote *remote, struct cfs_cache_failures *ret_
     cfs_cache_calls_wait(cache);
     if (cache->behind)
         cfs_behind_finish(cache->behind, ret_failures);
+    cfs_contents_wait(cache->contents); /* copies */
 }
 
 void cfs_cache_free(struct cfs_remote *remote)

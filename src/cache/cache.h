@@ -29,11 +29,12 @@ struct cfs_cache_options {
      * Only dirty_limit 0: a write completes when it is on the server. */
     uint64_t cache_size, dirty_limit;
     enum cfs_durability durability;
+    bool copies_conflicts; /* what was written to a file that has changed on the server is saved beside it */
     /* With durability = fsync: where what close has acknowledged is kept until the server has it (journal.h). The
      * caller's, who frees it after the cache. NULL: nowhere. */
     struct cfs_journal *journal;
     bool misses_journal; /* there should be one, and there is none: close waits for the server */
-    bool prefetch; /* contents ahead of who reads in order, files and listings ahead of who walks a tree */
+    bool prefetch;       /* contents ahead of who reads in order, files and listings ahead of who walks a tree */
     /* The number that programs are told of the file at PATH (st_ino), by which some sort; NULL: not known. Pure, any
      * thread. */
     uint64_t (*number)(const char *path);
@@ -43,7 +44,8 @@ struct cfs_cache_options {
      * files are looked at only when somebody asks. */
     void (*changed)(void *context, const char *path, bool is_another);
     /* Told of each file and folder of which something was told to be done that could not be: WHAT and ERROR (-errno)
-     * say why. Any thread; under a lock of the cache's: it must not block, nor call. NULL: only the log is. */
+     * say why; with copies_conflicts, of each copy: WHAT tells of what, and how much of it. Any thread; under a lock of
+     * the cache's: it must not block, nor call. NULL: only the log is. */
     void (*failed)(void *context, const char *path, const char *what, int error);
     void *context;
     /* Where answers from memory are given; the caller's, who runs it until the cache is freed (for tests that turn it

@@ -38,6 +38,7 @@ static void free_content(struct cfs_content *content)
     cfs_list_remove(&content->of_dirty);
     cfs_list_remove(&content->of_starving);
     cfs_extents_fini(&content->extents);
+    free(content->path_before);
     free(content);
 }
 
@@ -66,6 +67,8 @@ struct cfs_content *cfs_content_new(struct cfs_contents *contents, const char *p
         return NULL;
     }
     struct cfs_content *before = cfs_content_find(contents, path);
+    if (before && !before->path_before)
+        before->path_before = strdup(path);
     if (before)
         cfs_content_detach(before);
     content->contents = contents;

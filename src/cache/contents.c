@@ -104,6 +104,13 @@ int cfs_contents_new(struct cfs_remote *lower, const struct cfs_cache_options *o
     return 0;
 }
 
+void cfs_contents_tell(struct cfs_remote *remote, void (*appeared)(void *context, const char *path), void *context)
+{
+    struct cfs_contents *contents = cfs_contents_of(remote);
+    contents->appeared = appeared;
+    contents->appeared_context = context;
+}
+
 void cfs_contents_wait(struct cfs_remote *remote)
 {
     if (remote)
@@ -123,7 +130,7 @@ void cfs_contents_status(struct cfs_remote *remote, struct cfs_cache_status *sta
     struct cfs_contents *contents = cfs_contents_of(remote);
     pthread_mutex_lock(&contents->lock);
     status->clean_bytes = contents->blocks.bytes;
-    status->dirty_bytes = contents->dirty_bytes;
+    status->dirty_bytes = contents->dirty_bytes + contents->copying_bytes;
     status->read_hits = contents->read_hits;
     status->read_misses = contents->read_misses;
     status->prefetched_bytes = contents->prefetched;

@@ -37,6 +37,10 @@ void cfs_contents_fetch_ahead(struct cfs_remote *contents, struct cfs_remote_fil
  * carries. Any thread. */
 uint64_t cfs_contents_ahead_budget(struct cfs_remote *contents);
 
+/* Tells APPEARED of each file that the contents have made (copies_conflicts), on a thread of the remote's, without
+ * locks. Before the first call. */
+void cfs_contents_tell(struct cfs_remote *contents, void (*appeared)(void *context, const char *path), void *context);
+
 /* ATTRIBUTES of PATH are old (CFS_REMOTE_TELL_OLD): what was written here shows in them. Any thread. */
 void cfs_contents_correct_old(struct cfs_remote *contents, const char *path, struct cfs_remote_attributes *attributes);
 /* Calls VISIT for all bytes that were written to FILE, of the contents, by whichever handle, and that the server has

@@ -38,6 +38,9 @@ struct cfs_contents {
     uint64_t read_hits, read_misses, prefetched;
     size_t write_size;
     bool looks_ahead;
+    uint64_t copying_bytes; /* conflict.c: of copies that are being made, not looked at yet */
+    void (*appeared)(void *context, const char *path); /* constant */
+    void *appeared_context;
 };
 
 /* A file's content, to all who have it open by one path, and to those who open it next. */
@@ -46,7 +49,8 @@ struct cfs_content {
     struct cfs_contents *contents;
     struct cfs_hash_link link;
     struct cfs_list of_all;
-    char *path; /* NULL: the name is gone; the content lives with its open files */
+    char *path;        /* NULL: the name is gone; the content lives with its open files */
+    char *path_before; /* where another file has its name by now, on the server: that name; NULL */
     size_t references;
     struct cfs_list files;
     unsigned readable; /* of the files: those open for reading */
@@ -89,6 +93,9 @@ struct cfs_content {
     uint64_t errors; /* and how many */
     bool must_learn; /* what the server has is not known after an error: asked for as soon as the file is at rest, */
     bool learns;     /* now */
+    /* conflict.c: it has changed on the server under what was written; a copy is to be made when `sent` is empty */
+    bool is_conflicted;
+    struct cfs_conflict *conflict; /* NULL: none is */
 };
 
 /* An open file; to the file system it is a `struct cfs_remote_file`. */
@@ -144,6 +151,7 @@ struct cfs_content_call {
     enum cfs_remote_rename how;
     uint64_t started;
     bool has_barrier;
+    struct cfs_conflict *conflict;    /* conflict.c: to be begun */
     struct cfs_content_file *opening; /* open: to be; close: to be no more */
     int error;
 };
@@ -295,6 +303,15 @@ const struct cfs_extent *cfs_writer_find(const struct cfs_content *content, uint
 uint64_t cfs_writer_end(const struct cfs_content *content);
 /* Wanted after an error, at rest: what does the server have? */
 void cfs_writer_learn(struct cfs_content *content);
+
+/* --- conflict.c --- */
+
+/* A write has ended with -ESTALE. */
+void cfs_conflict_begin(struct cfs_content *content);
+/* EXTENT was on its way. True: it is the copy's now. */
+CFS_CHECKED bool cfs_conflict_takes(struct cfs_content *content, struct cfs_extent *extent);
+/* It is in `sent` no more. */
+void cfs_conflict_go_on(struct cfs_content *content);
 
 /* --- content_files.c --- */
 

@@ -26,6 +26,7 @@ src_cache_libcache_a_SOURCES = \
 	src/cache/call.h \
 	src/cache/change.h \
 	src/cache/changes.c \
+	src/cache/conflict.c \
 	src/cache/content.c \
 	src/cache/content_check.c \
 	src/cache/content_copy.c \

@@ -4,8 +4,8 @@
  *
  * An extent is not sent while one that it overlaps is on the way, so that the order in which they arrive does not
  * matter, and they may go by several handles. The data of an extent that was sent stays until it is acknowledged, to be
- * read. When it fails, its data is gone, as with a local disk; the file is marked: its writers are told, and what the
- * server has of it is asked for anew. */
+ * read. When it fails, its data is gone, as with a local disk (but see conflict.c); the file is marked: its writers are
+ * told, and what the server has of it is asked for anew. */
 #include "base/log.h"
 #include "cache/contents_priv.h"
 #include <errno.h>
@@ -197,14 +197,19 @@ static void on_sent(struct cfs_remote_call *call)
     cfs_link_done(&contents->up, &sending->transfer, sending->extent.length, call->error == 0,
                   cfs_clock_ms(contents->core.clock));
     cfs_content_changed(content);
+    if (call->error == -ESTALE)
+        cfs_conflict_begin(content);
+    bool is_taken = cfs_conflict_takes(content, &sending->extent);
     if (call->error < 0) {
         note_error(content, call->error);
     } else {
         patch_size(content, &sending->extent);
         cfs_reader_patch(content, &sending->extent);
     }
-    cfs_extent_free(&sending->extent);
+    if (!is_taken)
+        cfs_extent_free(&sending->extent);
     cfs_content_file_put(file);
+    cfs_conflict_go_on(content);
     cfs_writer_kick(content);
     end_drains(content);
     cfs_turns_pump(content);
@@ -328,6 +333,7 @@ static void learned(struct cfs_remote_call *call)
         attributes.valid = 0;
     pthread_mutex_lock(&contents->lock);
     content->learns = false;
+    content->is_conflicted &= call->error < 0;
     cfs_content_learn(content, &attributes);
     cfs_content_file_put(learning->file);
     cfs_turn_end(&learning->turn);

@@ -183,6 +183,7 @@ static int open_cache(struct mount *mount, struct cfs_error *error)
         .prefetch = profile->prefetch,
         .number = cfs_fs_usual_number,
         .changed = remote_changed,
+        .copies_conflicts = profile->conflict == CFS_CONFLICT_COPY,
         .failed = change_failed,
         .context = mount,
     };

@@ -136,6 +136,12 @@ const struct cfs_option cfs_options[] = {
              "at once where nothing seems to stand in the way, and the rest is finished behind. Many small files are "
              "then made as fast as the link carries them. What fails afterwards is logged, told to the next use of "
              "the file, and told by clusterfs umount, which waits until all is written."},
+    {"conflict", CFS_OPTIONS_MOUNT, CFS_OPTION_CHOICE, CFS_OPTION_ANYWHERE, FIELD(conflict),
+     WORDS({"fail", CFS_CONFLICT_FAIL}, {"copy", CFS_CONFLICT_COPY}), .default_text = "fail", .placeholder = "HOW",
+     .help = "What becomes of written data that the server does not have yet when the connection is lost, and the file "
+             "is another one, or gone, when it is there again. The server's file is never overwritten, and the program "
+             "is told ESTALE. With copy what is known of the file is saved beside it, as "
+             "NAME.clusterfs-conflict-TIME; the log, and clusterfs umount, tell where. With cache only."},
     {"offline", CFS_OPTIONS_MOUNT, CFS_OPTION_CHOICE, CFS_OPTION_ANYWHERE, FIELD(offline),
      WORDS({"fail", CFS_OFFLINE_FAIL}, {"read", CFS_OFFLINE_READ}), .default_text = "fail", .placeholder = "HOW",
      .help = "What programs get while the connection is lost. With fail they wait for it, for reconnect_timeout at "

@@ -18,6 +18,7 @@ enum cfs_host_key_policy {
 
 enum cfs_idmap { CFS_IDMAP_USER, CFS_IDMAP_NONE, CFS_IDMAP_NAME };
 enum cfs_symlinks { CFS_SYMLINKS_SAFE, CFS_SYMLINKS_RAW };
+enum cfs_on_conflict { CFS_CONFLICT_FAIL, CFS_CONFLICT_COPY };
 enum cfs_offline { CFS_OFFLINE_FAIL, CFS_OFFLINE_READ };
 enum cfs_durable_at { CFS_DURABLE_AT_CLOSE, CFS_DURABLE_AT_FSYNC };
 enum cfs_address_family { CFS_ADDRESS_ANY, CFS_ADDRESS_INET, CFS_ADDRESS_INET6 };
@@ -76,9 +77,10 @@ struct cfs_profile {
     /* cache */
     bool cache; /* keep names and contents here, read ahead, write behind */
     bool prefetch;
-    uint64_t cache_size;      /* bytes of what was read; 0 = auto */
-    uint64_t dirty_limit;     /* bytes that were written and not acknowledged; 0: each write waits for the server */
-    enum cfs_offline offline; /* without a connection: programs wait, or read what is kept */
+    uint64_t cache_size;  /* bytes of what was read; 0 = auto */
+    uint64_t dirty_limit; /* bytes that were written and not acknowledged; 0: each write waits for the server */
+    enum cfs_on_conflict conflict;  /* a file that has changed on the server under what was written here */
+    enum cfs_offline offline;       /* without a connection: programs wait, or read what is kept */
     enum cfs_durable_at durability; /* what waits for the server: close and fsync, or fsync alone */
     bool journal;                   /* with the latter: what close has acknowledged is kept on the local disk */
     uint64_t journal_size;          /* bytes, at most */

@@ -53,3 +53,5 @@ tests_cache_test_offline_SOURCES = tests/cache/test_offline.c $(cache_fixture)
 UNIT_TESTS += tests/cache/test_journal_record
 UNIT_TESTS += tests/cache/test_journal
 tests_cache_test_journal_SOURCES = tests/cache/test_journal.c $(cache_fixture)
+UNIT_TESTS += tests/cache/test_conflict
+tests_cache_test_conflict_SOURCES = tests/cache/test_conflict.c $(contents_fixture)

@@ -66,6 +66,7 @@ static const struct row {
     {"cache_size", "auto", "64M", "64M", "1k", "must be a size from 1M to 1T, such as 64M, or auto"},
     {"dirty_limit", "64M", "0", "0", "65G", "must be a size from 0 to 64G, such as 64M"},
     {"durability", "close", "fsync", "fsync", "never", "must be close or fsync"},
+    {"conflict", "fail", "copy", "copy", "both", "must be fail or copy"},
     {"offline", "fail", "read", "read", "never", "must be fail or read"},
     {"journal", "yes", "no", "no", "close", "must be yes or no"},
     {"journal_size", "256M", "1G", "1G", "1k", "must be a size from 1M to 16G, such as 64M"},

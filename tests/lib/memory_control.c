@@ -97,6 +97,17 @@ void memory_remote_reconnect(struct memory_remote *memory)
     memory->connected = true;
 }
 
+void memory_remote_make_stale(struct memory_remote *memory, const char *path)
+{
+    struct cfs_list *link;
+    pthread_mutex_lock(&memory->lock);
+    cfs_list_each (link, &memory->files) {
+        struct cfs_remote_file *file = cfs_container_of(link, struct cfs_remote_file, link);
+        file->stale |= strcmp(file->path, path) == 0;
+    }
+    pthread_mutex_unlock(&memory->lock);
+}
+
 static void must(int error, const char *what, const char *path)
 {
     if (error)

@@ -120,6 +120,9 @@ void memory_remote_reconnect(struct memory_remote *memory);
 void memory_remote_lose(struct memory_remote *memory);
 void memory_remote_find(struct memory_remote *memory);
 
+/* What is open under PATH is another file's from now on, as after a lost connection: -ESTALE. */
+void memory_remote_make_stale(struct memory_remote *memory, const char *path);
+
 /* --- behind the back: another program on the server --- */
 
 /* The tree itself: memory_tree_mkdir(memory_remote_tree(m), ...) and so on take effect at once, without a call. */
