@@ -125,6 +125,37 @@ a_passphrase()
     unmount_device
 }
 
+# Asks to log in, as clusterfs login does, and never answers what it is asked.
+ask_and_be_silent()
+{
+    local socket
+    socket=$(find "$XDG_RUNTIME_DIR/clusterfs" -type s)
+    : >"$sandbox/question"
+    in_background python3 -c '
+import socket, sys
+connection = socket.socket(socket.AF_UNIX)
+connection.connect(sys.argv[1])
+connection.sendall(b"login ask\n")
+question = connection.recv(4096)
+with open(sys.argv[2], "wb") as file:
+    file.write(question)
+while connection.recv(4096):
+    pass
+' "$socket" "$sandbox/question"
+}
+
+nobody_answers()
+{
+    mount_with_passphrase keep_keys=no
+    kill_sessions
+    wait_until is_in_state needs-login
+    ask_and_be_silent
+    wait_until grep -q "Passphrase of $sandbox/locked" "$sandbox/question"
+    without_terminal login "$mnt"
+    expect_match "what a second one is told" "Somebody else is logging in" "$errors"
+    unmount_device
+}
+
 another_host_key()
 {
     local said
@@ -153,7 +184,7 @@ another_host_key()
 
 start_device
 make_locked_key
-for scenario in nothing_to_do a_refused_login a_kept_key a_passphrase another_host_key; do
+for scenario in nothing_to_do a_refused_login a_kept_key a_passphrase nobody_answers another_host_key; do
     note "$scenario"
     "$scenario"
 done
