@@ -272,6 +272,28 @@ who_waits_can_end_afterwards()
     unmount_device
 }
 
+# With offline = read, once it is noticed: df, and a folder that was looked at before, as a file manager shows it.
+what_is_kept_is_shown_at_once()
+{
+    note "what is kept"
+    mount_device op_timeout=1s,reconnect_timeout=0,offline=read
+    must ls -l "$mnt" "$mnt/known" >/dev/null
+    must python3 "$sandbox/manager.py" "$mnt/known" >/dev/null
+    must tell_link cut >/dev/null
+    in_background cat "$mnt/here" >/dev/null 2>&1
+    wait_until has_state reconnecting
+    kill -KILL "$!"
+    run timeout -s KILL 60 df "$mnt"
+    expect_equal "how df ended ($errors)" 0 "$code"
+    run timeout -s KILL 60 ls -l "$mnt/known"
+    expect_equal "how ls ended ($errors)" 0 "$code"
+    run timeout -s KILL 60 python3 "$sandbox/manager.py" "$mnt/known"
+    expect_equal "what the file manager shows ($errors)" "$files shown, 0 failed" "$output"
+    must tell_link restore >/dev/null
+    wait_until is_of_use
+    unmount_device
+}
+
 start_link 10 200
 start_device
 make_folders
@@ -280,4 +302,5 @@ write_free_space
 all_ends_in_time
 who_waits_can_end_before_it_is_noticed
 who_waits_can_end_afterwards
+what_is_kept_is_shown_at_once
 exit 0
