@@ -12,14 +12,12 @@
  */
 #include "base/log.h"
 #include "base/text.h"
+#include "cache/conflict_name.h"
 #include "cache/contents_priv.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 enum { MOST_NAMES = 100, PIECE = 256 << 10 };
 
@@ -318,32 +316,11 @@ static void opened(struct cfs_remote_call *call)
         written(call);
 }
 
-/* PATH's name, shortened where it must be, and when, and (from the second on) the number. */
-static char *name_copy(const char *path, const struct tm *when, unsigned number)
-{
-    char suffix[64], time[32], counted[16] = "";
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    strftime(time, sizeof(time), "%Y%m%dT%H%M%S", when);
-    if (number > 1)
-        snprintf(counted, sizeof(counted), "-%u", number);
-    int added = snprintf(suffix, sizeof(suffix), ".clusterfs-conflict-%s%s", time, counted);
-    size_t kept = strlen(name), most = (size_t)(NAME_MAX - added);
-    if (kept > most) {
-        kept = most;
-        while (kept > 0 && ((unsigned char)name[kept] & 0xc0) == 0x80) /* within a character of UTF-8 */
-            kept--;
-    }
-    return cfs_text_format("%.*s%.*s%s", (int)(name - path), path, (int)kept, name, suffix);
-}
-
 static void open_next(struct cfs_conflict *conflict)
 {
     const struct cfs_clock *clock = conflict->contents->core.clock;
-    time_t now = clock->wall(clock).tv_sec;
-    struct tm when = {.tm_year = 0};
-    localtime_r(&now, &when);
     free(conflict->copy_path);
-    conflict->copy_path = name_copy(conflict->path, &when, ++conflict->names_tried);
+    conflict->copy_path = cfs_conflict_name(conflict->path, clock->wall(clock).tv_sec, ++conflict->names_tried);
     if (!conflict->copy_path) {
         conflict->error = -ENOMEM;
         finish(conflict);

@@ -3,11 +3,10 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
-#include "base/text.h"
+#include "cache/conflict_name.h"
 #include "cache/journal_replay_priv.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -157,22 +156,6 @@ static int lose(struct replay *replay, const char *path, int error)
     return know(replay, path, LOST, NULL);
 }
 
-/* PATH.clusterfs-conflict-TIME, perhaps with a number. NULL without memory. */
-static char *conflict_name(const struct replay *replay, const char *path, unsigned try)
-{
-    struct tm time;
-    char ending[80], when[32], number[16] = "";
-    gmtime_r(&replay->options->now.tv_sec, &time);
-    strftime(when, sizeof(when), "%Y%m%dT%H%M%S", &time);
-    if (try > 0)
-        snprintf(number, sizeof(number), "-%u", try + 1);
-    snprintf(ending, sizeof(ending), ".clusterfs-conflict-%s%s", when, number);
-    const char *slash = strrchr(path, '/');
-    size_t folder = slash ? (size_t)(slash - path) + 1 : 0, name = strlen(path) - folder;
-    size_t most = NAME_MAX - strlen(ending);
-    return cfs_text_format("%.*s%s", (int)(folder + (name < most ? name : most)), path, ending);
-}
-
 static void tell_conflict(struct replay *replay, const char *path, const char *alias)
 {
     cfs_log_warning("journal", "%s was changed by somebody else meanwhile; what was written here is in %s", path,
@@ -189,8 +172,8 @@ static int put_beside(struct replay *replay, const char *path, mode_t mode, cons
     const struct place *place = find(replay, path);
     if (place && place->state == ELSEWHERE)
         return cfs_journal_write_ranges(&replay->server, place->alias, O_WRONLY, 0, ranges);
-    for (unsigned i = 0; i < MOST_NAMES; i++) {
-        char *alias = conflict_name(replay, path, i);
+    for (unsigned number = 1; number <= MOST_NAMES; number++) {
+        char *alias = cfs_conflict_name(path, replay->options->now.tv_sec, number);
         if (!alias)
             return -ENOMEM;
         int error = cfs_journal_write_ranges(&replay->server, alias, O_WRONLY | O_CREAT | O_EXCL,
@@ -297,8 +280,8 @@ static int write_file(struct replay *replay, const struct cfs_journal_record *fl
 /* Ours was put beside something already, or is to be put beside what stands in its new place. */
 static int move_beside(struct replay *replay, const char *from, const char *to)
 {
-    for (unsigned i = 0; i < MOST_NAMES; i++) {
-        char *alias = conflict_name(replay, to, i);
+    for (unsigned number = 1; number <= MOST_NAMES; number++) {
+        char *alias = cfs_conflict_name(to, replay->options->now.tv_sec, number);
         if (!alias)
             return -ENOMEM;
         struct cfs_remote_attributes is;

@@ -27,6 +27,8 @@ src_cache_libcache_a_SOURCES = \
 	src/cache/change.h \
 	src/cache/changes.c \
 	src/cache/conflict.c \
+	src/cache/conflict_name.c \
+	src/cache/conflict_name.h \
 	src/cache/content.c \
 	src/cache/content_check.c \
 	src/cache/content_copy.c \

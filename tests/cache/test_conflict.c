@@ -55,7 +55,7 @@ static void name_copy(struct contents_fixture *fixture, const char *base, unsign
     time_t now = clock->wall(clock).tv_sec;
     char time[32];
     struct tm when;
-    localtime_r(&now, &when);
+    gmtime_r(&now, &when);
     strftime(time, sizeof(time), "%Y%m%dT%H%M%S", &when);
     snprintf(ret_name, size, number > 1 ? "%s.clusterfs-conflict-%s-%u" : "%s.clusterfs-conflict-%s", base, time,
              number);
