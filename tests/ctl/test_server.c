@@ -147,15 +147,15 @@ static void without_descriptors_clients_wait_and_the_server_rests(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     waiting = connect_client(fixture);
 
-    int64_t until = cfs_clock_ms(&cfs_system_clock) + 300, used = cpu_ms();
-    assert_int_equal(cfs_control_wait_end(waiting, 300), -ETIMEDOUT);
+    int64_t until = cfs_clock_ms(&cfs_system_clock) + 1000, used = cpu_ms();
+    assert_int_equal(cfs_control_wait_end(waiting, 1000), -ETIMEDOUT);
     while (cfs_clock_ms(&cfs_system_clock) < until)
-        usleep(1000);
+        usleep(10 * 1000);
     used = cpu_ms() - used;
     check_answers(fd);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     check_answers(waiting);
-    assert_true(used < 150); /* a loop that turns without end uses all of the 300 */
+    assert_true(used < 100); /* a loop that turns without end uses all that it gets, also where others work */
     close(waiting);
     close(fd);
 }

@@ -73,7 +73,7 @@ static void open_pool(struct pool_fixture *fixture, uint32_t heartbeat_ms)
     static struct cfs_transport_operations operations;
     struct cfs_transport *transport = pool_fixture_transport(fixture, "");
     const struct cfs_pool_options options = {
-        .lanes = 2, .op_timeout_ms = TEST_LIMIT_MS, .reconnects = true, .heartbeat_ms = heartbeat_ms};
+        .lanes = 2, .sessions = 1, .op_timeout_ms = TEST_LIMIT_MS, .reconnects = true, .heartbeat_ms = heartbeat_ms};
     operations = *transport->operations;
     operations.is_cut = is_cut;
     transport->operations = &operations;

@@ -78,7 +78,8 @@ static void lose(struct pool_fixture *fixture, enum outcome that)
 {
     static struct cfs_transport_operations operations;
     struct cfs_transport *transport = pool_fixture_transport(fixture, "");
-    const struct cfs_pool_options options = {.lanes = 2, .op_timeout_ms = TEST_LIMIT_MS, .reconnects = true};
+    const struct cfs_pool_options options = {
+        .lanes = 2, .sessions = 1, .op_timeout_ms = TEST_LIMIT_MS, .reconnects = true};
     operations = *transport->operations;
     really_reconnect = operations.reconnect;
     operations.reconnect = reconnect;
