@@ -160,6 +160,16 @@ static void refuse(struct cfs_lane *lane, const char *reason)
     cfs_reconnect_settled(pool);
 }
 
+void cfs_pool_refuse_starting(struct cfs_pool *pool)
+{
+    for (unsigned i = 1; i < pool->lanes_wanted; i++) {
+        if (pool->lanes[i].state != CFS_LANE_STARTING)
+            continue;
+        cfs_lane_close(&pool->lanes[i], CFS_LANE_CLOSED);
+        refuse(&pool->lanes[i], "it does not answer");
+    }
+}
+
 static void lose(struct cfs_pool *pool, const char *reason)
 {
     pthread_mutex_lock(&pool->lock);

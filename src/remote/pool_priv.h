@@ -61,11 +61,12 @@ struct cfs_reconnector {
     const char *login_hint; /* const: a sentence, or NULL */
     /* the loop's thread */
     struct cfs_timer retry, limit;
-    int64_t limit_slept_ms; /* cfs_clock_slept_ms when that was started */
-    uint32_t delay_ms;      /* until the next attempt */
-    bool is_underway;       /* the transport connects */
-    bool is_hurried;        /* that was told to end, for another attempt */
-    int64_t begun_ms;       /* when that was begun */
+    struct cfs_timer starting; /* the lanes of the new connection */
+    int64_t limit_slept_ms;    /* cfs_clock_slept_ms when that was started */
+    uint32_t delay_ms;         /* until the next attempt */
+    bool is_underway;          /* the transport connects */
+    bool is_hurried;           /* that was told to end, for another attempt */
+    int64_t begun_ms;          /* when that was begun */
     enum cfs_pool_state
         stopped;   /* no attempts were made in that state, but for the one that somebody wanted; CONNECTED: none */
     bool has_root; /* the work folder was found again */
@@ -364,6 +365,8 @@ struct cfs_lane *cfs_pool_choose_lane(struct cfs_pool *pool, enum cfs_lane_use u
 
 /* --- pool.c: called by lanes, on the loop's thread --- */
 void cfs_pool_lane_settled(struct cfs_lane *lane);
+/* The lanes but lane 0 that are starting are not waited for any more: as if the server had refused them. */
+void cfs_pool_refuse_starting(struct cfs_pool *pool);
 /* ERROR is -EPROTO when the server did not keep to the protocol; REASON says how. */
 void cfs_pool_lane_lost(struct cfs_lane *lane, int error, const char *reason);
 

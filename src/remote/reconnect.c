@@ -11,6 +11,9 @@
  * restarted must not come all at once. It is the shortest again when a connection has lasted for a while.
  * When the network has changed, or somebody asks for it (login.c), the next one is at once.
  *
+ * An attempt whose login works, and whose lane 0 then does not answer for op_timeout, has failed, too; other lanes that
+ * do not are done without.
+ *
  * What is not repeated: a login that was refused, since sites lock accounts after a few of them; and a server that
  * shows another host key. Calls wait as long as for any other loss in the first case, since somebody may help, and not
  * at all in the second. */
@@ -95,8 +98,22 @@ static void stop_trying(struct cfs_pool *pool, enum cfs_pool_state state, const 
     cfs_park_release(pool);
 }
 
+/* The server lets us log in, and does not answer then. Without lane 0 that is no connection; without others it is. */
+static void on_no_answer(struct cfs_timer *timer)
+{
+    struct cfs_pool *pool = cfs_container_of(timer, struct cfs_pool, again.starting);
+    if (has_stopped(pool) || state_of(pool) == CFS_POOL_CONNECTED || pool->lost)
+        return;
+    if (pool->again.has_root)
+        cfs_pool_refuse_starting(pool);
+    else
+        cfs_pool_drop_connection(pool, "The login works, but the server does not answer as an SFTP server.");
+}
+
 static void start_lanes(struct cfs_pool *pool)
 {
+    pool->again.starting.expired = on_no_answer;
+    cfs_loop_start_timer(pool->loop, &pool->again.starting, pool->op_timeout_ms);
     pthread_mutex_lock(&pool->lock);
     pool->lost = false;
     pthread_mutex_unlock(&pool->lock);
@@ -286,6 +303,7 @@ void cfs_reconnect_settled(struct cfs_pool *pool)
         return;
     cfs_loop_stop_timer(pool->loop, &pool->again.limit);
     cfs_loop_stop_timer(pool->loop, &pool->again.retry);
+    cfs_loop_stop_timer(pool->loop, &pool->again.starting);
     cfs_log_warning("pool", "the connection is there again, after %lld s",
                     (long long)(cfs_clock_ms(&cfs_system_clock) - pool->lost_ms) / 1000);
     pthread_mutex_lock(&pool->lock);
@@ -300,6 +318,7 @@ void cfs_reconnect_end(struct cfs_pool *pool)
 {
     cfs_loop_stop_timer(pool->loop, &pool->again.retry);
     cfs_loop_stop_timer(pool->loop, &pool->again.limit);
+    cfs_loop_stop_timer(pool->loop, &pool->again.starting);
     cfs_heartbeat_end(pool);
     cfs_network_end(pool);
     set_state(pool, CFS_POOL_CLOSED);

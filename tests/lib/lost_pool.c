@@ -13,7 +13,7 @@ void lost_pool_open(struct pool_fixture *fixture, const char *before, uint32_t t
     /* One session: on a busy machine the servers seem to be far away, and another one would be begun. */
     const struct cfs_pool_options options = {.lanes = 2,
                                              .sessions = 1,
-                                             .op_timeout_ms = TEST_LIMIT_MS,
+                                             .op_timeout_ms = TEST_LIMIT_MS / 3,
                                              .reconnects = true,
                                              .reconnect_timeout_ms = timeout_ms};
     assert_int_equal(pool_fixture_open(fixture, pool_fixture_transport(fixture, before), options), 0);

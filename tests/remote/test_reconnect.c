@@ -164,6 +164,29 @@ static void a_pool_that_waits_can_be_freed(void **state)
     lost_pool_hold(fixture, false);
 }
 
+/* The first three servers that start when the connection is lost say nothing: those of the first attempt, and one of
+ * the second. */
+static void a_server_that_does_not_answer_is_not_waited_for(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    const struct cfs_pool_options options = {.lanes = 2, .sessions = 1, .op_timeout_ms = 2000, .reconnects = true};
+    const char *before = LOST_POOL_HELD "for i in 1 2 3; do mv \"$1/mute$i\" \"$1/was$i\" 2>/dev/null || continue; "
+                                        "echo $$ >>\"$1/pids\"; exec sleep 1000; done";
+    struct cfs_transport *transport = pool_fixture_transport(fixture, before);
+    assert_int_equal(pool_fixture_open(fixture, transport, options), 0);
+    test_wait_until(pool_fixture_status(fixture).lanes == 2);
+    for (int i = 1; i <= 3; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "mute%d", i);
+        char *path CFS_AUTO_FREE = scratch_path(fixture->folder, name);
+        scratch_write_text(path, "", 0600);
+    }
+    lost_pool_kill(fixture);
+    test_wait_until(pool_fixture_status(fixture).reconnects > 0);
+    assert_true(pool_fixture_status(fixture).attempts > 1);
+    test_wait_until(sync_lstat(&fixture->driver, "", NULL) == 0);
+}
+
 static void another_work_folder_is_not_taken(void **state)
 {
     struct pool_fixture *fixture = *state;
@@ -221,10 +244,15 @@ static void a_listing_goes_on_where_it_was(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CHECK(who_would_rather_fail_does_not_wait), CHECK(a_known_file_is_opened_when_there_is_a_connection),
-        CHECK(calls_wait_for_the_connection),       CHECK(they_do_not_wait_for_ever),
-        CHECK(they_can_be_told_not_to_wait),        CHECK(a_pool_that_waits_can_be_freed),
-        CHECK(another_work_folder_is_not_taken),    CHECK(a_listing_goes_on_where_it_was),
+        CHECK(who_would_rather_fail_does_not_wait),
+        CHECK(a_known_file_is_opened_when_there_is_a_connection),
+        CHECK(calls_wait_for_the_connection),
+        CHECK(they_do_not_wait_for_ever),
+        CHECK(they_can_be_told_not_to_wait),
+        CHECK(a_pool_that_waits_can_be_freed),
+        CHECK(a_server_that_does_not_answer_is_not_waited_for),
+        CHECK(another_work_folder_is_not_taken),
+        CHECK(a_listing_goes_on_where_it_was),
     };
     if (!find_sftp_server()) {
         printf("skipped: there is no sftp-server here\n");
