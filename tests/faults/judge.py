@@ -64,14 +64,15 @@ class Told:
 
 class Claims:
     """What must be true in the end, by an oracle's lines in their order. With durability = fsync only fsync() counts;
-    with a journal (DURABILITY = "journal") close(), too, and no name that was changed after it. Of sqlite's transactions
-    the last one does not then: it is committed by an unlink."""
+    with a journal (DURABILITY = "journal") close(), too, and no name that was changed after it. Of sqlite's
+    transactions the last one does not then: it is committed by an unlink."""
 
     def __init__(self, lines, durability):
         self.files, self.names, self.logs, self.tried = {}, {}, {}, {}
         self.either, self.trees, self.commits, self.rows = [], {}, {}, {}
         self.renames = []
-        self.believed = {"fsync": {"fsync"}, "journal": {"fsync", "close"}}.get(durability, {"fsync", "close", "rename"})
+        believed = {"fsync": {"fsync"}, "journal": {"fsync", "close"}, "close": {"fsync", "close", "rename"}}
+        self.believed = believed[durability]
         self.rows_late = 0 if durability == "close" else programs.ROWS_AT_ONCE
         unheard = ["there", "absent", "either", "tree", "commit"] if durability != "close" else []
         for line in lines:

@@ -23,7 +23,7 @@ from puppet import Puppet
 
 OLD_TIME = 1_600_000_000
 VICTIM_SIZE = 300_000
-MINE = "mine " * 200
+MINE, PLACE = "mine " * 200, 5000
 CTRL_C_S = 15  # "at once", on a machine that is busy
 
 
@@ -113,6 +113,19 @@ class Victim:
         if not told and not copies:
             self.trial.verdict.lose(len(MINE), f"{self.name}: fsync has returned 0, and what was written is nowhere")
 
+    def judge_copy(self):
+        """What was written lies beside it, at its place; so does what this side knew of the file besides."""
+        def is_there():
+            for path in glob.glob(glob.escape(self.server) + ".clusterfs-conflict-*"):
+                with open(path, "rb") as file:
+                    copy = file.read().decode("latin-1")
+                if copy[PLACE:PLACE + len(MINE)] == MINE and copy[:PLACE] in (text(0)[:PLACE], "\0" * PLACE):
+                    return True
+            return False
+
+        if not patience.wait(is_there, self.trial.peer.deadline_s()):
+            self.trial.verdict.lose(len(MINE), f"{self.name}: no copy beside it has what was written")
+
     def judge_new_open(self, other):
         """As soon as one succeeds, it must show what is there now."""
         def shows():
@@ -124,7 +137,8 @@ class Victim:
         patience.wait(shows, self.trial.peer.deadline_s())
 
 
-def changed(dirty):
+def changed(dirty, copies=False):
+    """COPIES: what was written is to be found beside the file."""
     def strike(trial):
         victims = {name: Victim(trial, f"victim-{name}") for name in CHANGES}
         victims = {name: victim for name, victim in victims.items() if victim.fd is not None}
@@ -132,7 +146,7 @@ def changed(dirty):
         try:
             if dirty:
                 for victim in victims.values():
-                    victim.puppet.begin("write", victim.fd, MINE, 5000)
+                    victim.puppet.begin("write", victim.fd, MINE, PLACE)
                 time.sleep(1)  # where it waits for the server, it is on its way now
             others = {name: CHANGES[name](victim.server) for name, victim in victims.items()}
             trial.device.kill_sessions()
@@ -141,6 +155,8 @@ def changed(dirty):
         for name, victim in victims.items():
             if dirty:
                 victim.judge_writer(victim.puppet.answer(), others[name])
+                if copies:
+                    victim.judge_copy()
             else:
                 victim.judge_reader(others[name])
             victim.judge_new_open(others[name])
