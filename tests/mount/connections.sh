@@ -123,7 +123,7 @@ asks_nobody_again()
     printf '#!/bin/sh\necho asked >>"%s"\necho "let me in"\n' "$sandbox/asked" >"$sandbox/askpass"
     chmod 700 "$sandbox/askpass"
     export SSH_ASKPASS=$sandbox/askpass SSH_ASKPASS_REQUIRE=force
-    mount_device "connections=3,identity_file=$sandbox/locked"
+    mount_device "connections=3,identity_file=$sandbox/locked,keep_keys=no"
     stays_with_one "asks for an answer"
     expect_equal "questions" asked "$(<"$sandbox/asked")"
 }
