@@ -103,7 +103,7 @@ done
 mkdir "$remote/folder"
 mkdir -p "$mnt"
 an_error_in_time
-mount_device op_timeout=10m
+mount_device op_timeout=10m,prefetch=no # what is read stands in order: the next file would be there already
 ended_by INT 4
 ended_by TERM 5
 ended_by KILL 6
