@@ -3,6 +3,7 @@
  * system's lock, or the remote's locks. No lock is held while a step's function or a reply runs. */
 #include "fs/step.h"
 
+#include "base/doing.h"
 #include "base/thread.h"
 #include "fs/fs_priv.h"
 #include <errno.h>
@@ -228,13 +229,16 @@ void cfs_step_run_on_worker(struct cfs_step *step, cfs_step_function *then)
 static void *work(void *context)
 {
     struct cfs_fs *fs = context;
+    cfs_doing_begin("fs worker", true); /* a directory of users may be slow: that is no reason to end a mount */
     pthread_mutex_lock(&fs->lock);
     for (;;) {
         struct cfs_list *link = cfs_list_pop_front(&fs->worker.queue);
         if (link) {
             struct cfs_step *step = cfs_container_of(link, struct cfs_step, waiting);
             pthread_mutex_unlock(&fs->lock);
+            cfs_doing("names of users");
             step->then(step, step->outcome);
+            cfs_doing(NULL);
             pthread_mutex_lock(&fs->lock);
         } else if (fs->worker.leaves) {
             break;
@@ -243,6 +247,7 @@ static void *work(void *context)
         }
     }
     pthread_mutex_unlock(&fs->lock);
+    cfs_doing_end();
     return NULL;
 }
 

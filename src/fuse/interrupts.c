@@ -4,6 +4,7 @@
  * only if a signal is pending by which programs are ended. The watcher looks at the callers of interrupted calls at
  * once, and then four times a second for as long as they wait. */
 #include "base/clock.h"
+#include "base/doing.h"
 #include "base/thread.h"
 #include "fuse/call.h"
 #include "fuse/signals.h"
@@ -53,10 +54,14 @@ static bool look(struct cfs_fuse_session *session)
 static void *watch(void *context)
 {
     struct cfs_fuse_session *session = context;
+    cfs_doing_begin("interrupts", false);
     pthread_mutex_lock(&session->calls_lock);
     while (!session->watcher_leaves) {
         session->interrupts_pending = false;
-        if (!look(session)) {
+        cfs_doing("callers that were interrupted");
+        bool again = look(session);
+        cfs_doing(NULL);
+        if (!again) {
             while (!session->interrupts_pending && !session->watcher_leaves)
                 pthread_cond_wait(&session->calls_changed, &session->calls_lock);
             continue;
@@ -74,6 +79,7 @@ static void *watch(void *context)
         }
     }
     pthread_mutex_unlock(&session->calls_lock);
+    cfs_doing_end();
     return NULL;
 }
 

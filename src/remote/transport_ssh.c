@@ -8,6 +8,7 @@
  * logged in soon after that one. Not sooner, since a login that fails must not be tried twice; and not if somebody had
  * to answer for the first. While it waits it counts as a connection of nobody (MaxStartups), therefore it does not wait
  * long. */
+#include "base/doing.h"
 #include "base/list.h"
 #include "base/thread.h"
 #include "remote/transport.h"
@@ -332,8 +333,11 @@ static void *connect_again(void *context)
     struct ssh_transport *self = cfs_container_of(again, struct ssh_transport, again);
     struct cfs_ssh_session *session = NULL;
     struct cfs_error error = {0};
+    cfs_doing_begin("login", true);
+    cfs_doing("connects again");
     int result =
         cfs_ssh_connect_again(self->current, self->profile, again->prompter, again->cancel_fd, &session, &error);
+    cfs_doing_end();
     pthread_mutex_lock(&self->lock);
     again->session = session;
     again->result = result;
