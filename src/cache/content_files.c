@@ -219,12 +219,27 @@ static void opened(struct cfs_content_call *opening, const struct cfs_remote_att
         finish_open(opening, &opening->attributes, false);
 }
 
+/* It has ended since there is no connection, and something old will do. */
+static bool is_answered_by_memory(const struct cfs_cache_call *base)
+{
+    return base->lower.error == -ENOTCONN && base->lower.when_lost == CFS_REMOTE_FAIL &&
+           base->upper->when_lost == CFS_REMOTE_TELL_OLD;
+}
+
 static void looked_at_opened(struct cfs_cache_call *base)
 {
+    struct cfs_content_call *opening = cfs_content_call_of(base);
     struct cfs_remote_attributes attributes = base->lower.result.attributes;
+    if (is_answered_by_memory(base)) {
+        if (cfs_content_opened_unseen(opening))
+            return;
+        base->lower.when_lost = CFS_REMOTE_WAIT;
+        cfs_cache_call_submit(base, looked_at_opened, fstat, opening->opening->lower);
+        return;
+    }
     if (base->lower.error < 0)
         attributes.valid = 0;
-    opened(cfs_content_call_of(base), &attributes);
+    opened(opening, &attributes);
 }
 
 static void open_below(struct cfs_cache_call *base);
@@ -243,8 +258,7 @@ static void open_done(struct cfs_cache_call *base)
     struct cfs_contents *contents = cfs_contents_of_call(base);
     struct cfs_remote_attributes attributes = base->lower.result.attributes;
     unsigned needed = CFS_REMOTE_SIZE | CFS_REMOTE_TIMES | CFS_REMOTE_MODE;
-    if (base->lower.error == -ENOTCONN && base->lower.when_lost == CFS_REMOTE_FAIL &&
-        base->upper->when_lost == CFS_REMOTE_TELL_OLD) {
+    if (is_answered_by_memory(base)) {
         open_without_connection(opening);
         return;
     }
@@ -377,8 +391,7 @@ static void fstat_done(struct cfs_cache_call *base)
 {
     struct cfs_content_call *call = cfs_content_call_of(base);
     struct cfs_contents *contents = cfs_contents_of_call(base);
-    bool is_lost = base->lower.error == -ENOTCONN && base->lower.when_lost == CFS_REMOTE_FAIL &&
-                   base->upper->when_lost == CFS_REMOTE_TELL_OLD;
+    bool is_lost = is_answered_by_memory(base);
     pthread_mutex_lock(&contents->lock);
     if (base->lower.error == 0) {
         cfs_content_correct(call->content, &base->lower.result.attributes, call->started, true);

@@ -85,19 +85,15 @@ bool cfs_content_may_open_old(struct cfs_content_call *opening)
            (opening->call.lower.known || cfs_content_find(cfs_contents_of_call(&opening->call), opening->path));
 }
 
-static void opened(struct cfs_cache_call *base)
+/* The file, whose handle is LOWER, shows what is kept in OPENING's content. */
+static void enter(struct cfs_content_call *opening, struct cfs_remote_file *lower)
 {
-    struct cfs_content_call *opening = cfs_content_call_of(base);
-    struct cfs_contents *contents = cfs_contents_of_call(base);
-    if (base->lower.error < 0) {
-        cfs_cache_call_finish(base, base->lower.error);
-        return;
-    }
+    struct cfs_contents *contents = cfs_contents_of_call(&opening->call);
     pthread_mutex_lock(&contents->lock);
     struct cfs_content_file *file = CFS_TAKE(opening->opening);
     struct cfs_content *content = opening->content;
-    struct cfs_remote_result *result = &base->upper->result;
-    file->lower = base->lower.result.file;
+    struct cfs_remote_result *result = &opening->call.upper->result;
+    file->lower = lower;
     file->seen = content->kind;
     file->seen.valid |= content->version_known ? CFS_REMOTE_TIMES : 0;
     file->seen.atime = content->mtime;
@@ -109,7 +105,26 @@ static void opened(struct cfs_cache_call *base)
         .file = (struct cfs_remote_file *)(void *)file, .attributes = file->seen, .is_old = true};
     show(content, &result->attributes);
     pthread_mutex_unlock(&contents->lock);
-    cfs_cache_call_finish(base, 0);
+    cfs_cache_call_finish(&opening->call, 0);
+}
+
+static void opened(struct cfs_cache_call *base)
+{
+    if (base->lower.error < 0)
+        cfs_cache_call_finish(base, base->lower.error);
+    else
+        enter(cfs_content_call_of(base), base->lower.result.file);
+}
+
+bool cfs_content_opened_unseen(struct cfs_content_call *opening)
+{
+    struct cfs_contents *contents = cfs_contents_of_call(&opening->call);
+    pthread_mutex_lock(&contents->lock);
+    struct cfs_content *content = opening->content = kept(opening);
+    pthread_mutex_unlock(&contents->lock);
+    if (content)
+        enter(opening, opening->opening->lower);
+    return content;
 }
 
 bool cfs_content_open_from_memory(struct cfs_content_call *opening)

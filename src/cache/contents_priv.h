@@ -245,6 +245,7 @@ bool cfs_content_file_tell_old(const struct cfs_content_file *file, struct cfs_r
 /* OPENING, an open with a path, may be answered from memory. */
 bool cfs_content_may_open_old(struct cfs_content_call *opening);
 /* Answers it so; false: it cannot be any more. Without the lock. */
+bool cfs_content_opened_unseen(struct cfs_content_call *opening); /* with a handle, of which no more was told */
 bool cfs_content_open_from_memory(struct cfs_content_call *opening);
 
 /* --- content_check.c --- */

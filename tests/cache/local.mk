@@ -55,3 +55,5 @@ UNIT_TESTS += tests/cache/test_journal
 tests_cache_test_journal_SOURCES = tests/cache/test_journal.c $(cache_fixture)
 UNIT_TESTS += tests/cache/test_conflict
 tests_cache_test_conflict_SOURCES = tests/cache/test_conflict.c $(contents_fixture)
+UNIT_TESTS += tests/cache/test_offline_model
+tests_cache_test_offline_model_SOURCES = tests/cache/test_offline_model.c $(cache_fixture)
