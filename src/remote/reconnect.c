@@ -7,8 +7,9 @@
  * One attempt at a time: the transport connects and logs in once (the name is looked up again); then lane 0 is opened
  * and asked for the work folder, the others beside it; when all of session 0's have come or were refused, everything
  * that waits (park.c) goes on. Further sessions come again when large files move. An attempt that fails is followed by
- * another one after a pause, which doubles from 0.2 to 30 s, with some chance in it: many clients of a server that was
- * restarted must not come all at once. It is the shortest again when a connection has lasted for a while.
+ * another one after a pause, which doubles from 0.2 to 30 s (4 s while somebody waits), with some chance in it: many
+ * clients of a server that was restarted must not come all at once. It is the shortest again when a connection has
+ * lasted for a while.
  * When the network has changed, or somebody asks for it (login.c), the next one is at once.
  *
  * An attempt whose login works, and whose lane 0 then does not answer for op_timeout, has failed, too; other lanes that
@@ -26,7 +27,13 @@
 #include <sys/random.h>
 #include <time.h>
 
-enum { LEAST_DELAY_MS = 200, MOST_DELAY_MS = 30 * 1000, LASTING_MS = 10 * 1000, YOUNG_MS = 2000 };
+enum {
+    LEAST_DELAY_MS = 200,
+    MOST_DELAY_MS = 30 * 1000,
+    MOST_AWAITED_MS = 4 * 1000, /* while somebody waits for it */
+    LASTING_MS = 10 * 1000,
+    YOUNG_MS = 2000,
+};
 
 static enum cfs_pool_state state_of(const struct cfs_pool *pool)
 {
@@ -198,12 +205,13 @@ static void on_retry(struct cfs_timer *timer)
 /* Between one and one and a half times the delay. */
 static void try_later(struct cfs_pool *pool)
 {
-    uint32_t random = 0, delay = pool->again.delay_ms;
+    uint32_t most = cfs_list_empty(&pool->parked) ? MOST_DELAY_MS : MOST_AWAITED_MS;
+    uint32_t random = 0, delay = pool->again.delay_ms < most ? pool->again.delay_ms : most;
     if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
         random = 0;
     pool->again.retry.expired = on_retry;
     cfs_loop_start_timer(pool->loop, &pool->again.retry, delay + random % (delay / 2 + 1));
-    pool->again.delay_ms = 2 * delay < MOST_DELAY_MS ? 2 * delay : MOST_DELAY_MS;
+    pool->again.delay_ms = 2 * delay < most ? 2 * delay : most;
 }
 
 /* --- losing --- */

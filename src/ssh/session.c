@@ -15,7 +15,12 @@
 
 /* libssh2 counts the seconds that an answer takes, also those at a prompt; the waiter's deadline and our timers are
  * what counts. */
-enum { LIBSSH2_PATIENCE_S = 24 * 60 * 60 };
+enum {
+    LIBSSH2_PATIENCE_S = 24 * 60 * 60,
+    /* TCP asks at 0, 1, 3 and 7 s, and then for 8 s not: where the network is expected to come back, a new attempt asks
+     * sooner than that. */
+    TCP_PATIENCE_AGAIN_MS = 7500,
+};
 
 int cfs_ssh_library_init(void)
 {
@@ -145,8 +150,8 @@ static void tell_dialed(const struct cfs_ssh_callbacks *callbacks, const struct 
     callbacks->dialed(address, cfs_ssh_round_trip_ms(dialed->transport->fd), callbacks->context);
 }
 
-/* HOST is what is dialled, PROFILE all the rest. Ends at DEADLINE_MS. */
-static int dial(char *host, const struct cfs_profile *profile, int cancel_fd, int64_t deadline_ms,
+/* HOST is what is dialled, PROFILE all the rest. TCP has to be there within TCP_PATIENCE_MS (and connect_timeout). */
+static int dial(char *host, const struct cfs_profile *profile, int cancel_fd, uint32_t tcp_patience_ms,
                 const struct cfs_ssh_callbacks *callbacks, struct cfs_ssh_dialed **ret_dialed, struct cfs_error *error)
 {
     struct cfs_ssh_dialed *dialed CFS_CLEANUP(cfs_ssh_dialed_free) = calloc(1, sizeof(*dialed));
@@ -157,7 +162,9 @@ static int dial(char *host, const struct cfs_profile *profile, int cancel_fd, in
         return no_memory(error);
     dialled_profile.host = host;
     dialed->begun_ms = cfs_clock_ms(&cfs_system_clock);
-    int rc = cfs_ssh_dial(&dialled_profile, cancel_fd, deadline_ms, &fd, dialed->facts.address, error);
+    int64_t deadline_ms = dialed->begun_ms + profile->connect_timeout_ms, tcp_ms = dialed->begun_ms + tcp_patience_ms;
+    int rc = cfs_ssh_dial(&dialled_profile, cancel_fd, tcp_ms < deadline_ms ? tcp_ms : deadline_ms, &fd,
+                          dialed->facts.address, error);
     if (rc < 0)
         return rc;
     if (cfs_ssh_transport_open(fd, &dialed->transport) < 0)
@@ -214,11 +221,6 @@ static int log_in(struct cfs_ssh_session *host, const struct cfs_profile *profil
     return 0;
 }
 
-static int64_t deadline_of(const struct cfs_profile *profile)
-{
-    return cfs_clock_ms(&cfs_system_clock) + profile->connect_timeout_ms;
-}
-
 int cfs_ssh_connect(const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd,
                     const struct cfs_ssh_callbacks *callbacks, struct cfs_ssh_session **ret_session,
                     struct cfs_error *error)
@@ -227,7 +229,7 @@ int cfs_ssh_connect(const struct cfs_profile *profile, struct cfs_prompter *prom
     struct cfs_kept_keys *kept CFS_CLEANUP(cfs_kept_keys_free) = profile->keep_keys ? cfs_kept_keys_new() : NULL;
     if (profile->keep_keys && !kept)
         return no_memory(error);
-    int rc = dial(profile->host, profile, cancel_fd, deadline_of(profile), callbacks, &dialed, error);
+    int rc = dial(profile->host, profile, cancel_fd, profile->connect_timeout_ms, callbacks, &dialed, error);
     if (rc < 0)
         return rc;
     dialed->kept = kept;
@@ -242,7 +244,7 @@ int cfs_ssh_dial_beside(const char *address, const struct cfs_profile *profile, 
 {
     char host[CFS_SSH_ADDRESS_TEXT];
     snprintf(host, sizeof(host), "%s", address);
-    return dial(host, profile, cancel_fd, deadline_of(profile), NULL, ret_dialed, error);
+    return dial(host, profile, cancel_fd, profile->connect_timeout_ms, NULL, ret_dialed, error);
 }
 
 /* A name may lead to many machines that share neither files nor keys: the same address, and the key that was shown
@@ -282,7 +284,7 @@ int cfs_ssh_connect_again(struct cfs_ssh_session *host, const struct cfs_profile
 {
     struct cfs_ssh_dialed *dialed = NULL;
     struct cfs_profile strict = *profile;
-    int rc = dial(profile->host, profile, cancel_fd, deadline_of(profile), NULL, &dialed, error);
+    int rc = dial(profile->host, profile, cancel_fd, TCP_PATIENCE_AGAIN_MS, NULL, &dialed, error);
     if (rc < 0)
         return rc;
     if (shows_key_of(host, dialed))
