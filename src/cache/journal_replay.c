@@ -225,12 +225,15 @@ static int set_attributes(struct replay *replay, const char *path, const struct 
                           const struct cfs_remote_attributes *set)
 {
     const struct place *place = find(replay, path);
-    struct cfs_remote_attributes is;
+    struct cfs_remote_attributes is = {.mode = S_IFREG};
+    int error = 0;
     if (set->valid == 0 || (place && place->state == LOST))
         return 0;
+    bool is_ours = place && place->state != UNKNOWN;
     const char *at = place && place->alias ? place->alias : path;
-    int error = cfs_server_lstat(&replay->server, at, &is);
-    if (error == 0 && at == path && !is_known(replay, path, known, &is))
+    if (!is_ours)
+        error = cfs_server_lstat(&replay->server, at, &is);
+    if (error == 0 && !is_ours && !is_known(replay, path, known, &is))
         error = -ESTALE;
     if (error == 0 && S_ISLNK(is.mode))
         error = -ESTALE;
@@ -253,7 +256,7 @@ static int write_file(struct replay *replay, const struct cfs_journal_record *fl
         return 0;
     if (state == ELSEWHERE)
         return put_beside(replay, flush->path, flush->mode, ranges);
-    int error = cfs_server_lstat(&replay->server, flush->path, &is);
+    int error = state == MADE ? 0 : cfs_server_lstat(&replay->server, flush->path, &is);
     if (error == -ENOENT)
         return put_beside(replay, flush->path, flush->mode, ranges);
     if (error == 0 && state == PROVEN && !S_ISREG(is.mode))

@@ -19,16 +19,18 @@
 static const char IDENTITY[] = "user@host:22 /work";
 static const char CONFLICT[] = ".clusterfs-conflict-19700101T000001";
 
-enum { FILES = 12, MOST_CONTENT = 9000, M = 1 << 20 };
+enum { FILES = 14, OLD_FILES = 2, MOST_CONTENT = 9000, M = 1 << 20, LATER_MS = 20000 };
 
 struct file {
     char path[64];   /* where it should be */
     char before[64]; /* where it is if its rename was not promised yet; or "" */
-    uint8_t content[MOST_CONTENT];
-    size_t length, written;
+    uint8_t content[MOST_CONTENT], acknowledged[MOST_CONTENT]; /* as written; as of the last flush */
+    uint8_t times[MOST_CONTENT];                               /* that it was written since */
+    size_t length, acknowledged_length;
     struct cfs_remote_file *open;
-    bool acknowledged; /* close has said that all is well */
-    bool is_theirs;    /* somebody else has written it since the end */
+    bool is_acknowledged; /* some flush has said that all is well */
+    bool is_old;          /* it was there before */
+    bool is_theirs;       /* somebody else has written it since the end */
 };
 
 struct model {
@@ -90,21 +92,65 @@ static void make(struct model *model)
     snprintf(file->path, sizeof(file->path), "%s/f%zu", folder, model->count);
     assert_int_equal(cache_lstat(&model->fixture, file->path, NULL), -ENOENT);
     assert_int_equal(cache_open(&model->fixture, file->path, O_CREAT | O_EXCL | O_WRONLY, &file->open), 0);
-    file->length = 1 + draw(model, MOST_CONTENT - 1);
-    for (size_t i = 0; i < file->length; i++)
-        file->content[i] = (uint8_t)draw(model, 256);
     model->count++;
+}
+
+/* At the end, mostly; else over what is there. */
+static void write_to(struct model *model, struct file *file)
+{
+    uint8_t bytes[2000];
+    size_t offset = draw(model, 4) > 0 ? file->length : draw(model, file->length + 1), most = MOST_CONTENT - offset;
+    if (most == 0)
+        return;
+    size_t length = 1 + draw(model, most < sizeof(bytes) ? most : sizeof(bytes));
+    for (size_t i = 0; i < length; i++)
+        bytes[i] = (uint8_t)draw(model, 256);
+    assert_int_equal(cache_write(&model->fixture, file->open, offset, length, bytes), 0);
+    memcpy(file->content + offset, bytes, length);
+    for (size_t i = offset; i < offset + length; i++)
+        file->times[i] += file->times[i] < 2;
+    file->length = offset + length > file->length ? offset + length : file->length;
 }
 
 static void write_some(struct model *model)
 {
     struct file *file = draw_file(model, true);
-    if (!file || file->written == file->length)
+    if (file)
+        write_to(model, file);
+}
+
+static void flush(struct model *model, struct file *file)
+{
+    assert_int_equal(cache_flush(&model->fixture, file->open), 0);
+    memcpy(file->acknowledged, file->content, file->length);
+    memset(file->times, 0, sizeof(file->times));
+    file->acknowledged_length = file->length;
+    file->is_acknowledged = true;
+}
+
+static void flush_one(struct model *model)
+{
+    struct file *file = draw_file(model, true);
+    if (file)
+        flush(model, file);
+}
+
+static void close_one(struct model *model)
+{
+    struct file *file = draw_file(model, true);
+    if (!file)
         return;
-    size_t left = file->length - file->written, length = 1 + draw(model, left);
-    assert_int_equal(cache_write(&model->fixture, file->open, file->written, length, file->content + file->written), 0);
-    file->written += length;
-    file->acknowledged = false;
+    if (file->length == 0)
+        write_to(model, file);
+    flush(model, file);
+    assert_int_equal(cache_close(&model->fixture, CFS_TAKE(file->open)), 0);
+}
+
+static void open_again(struct model *model)
+{
+    struct file *file = draw_file(model, false);
+    if (file)
+        assert_int_equal(cache_open(&model->fixture, file->path, O_WRONLY, &file->open), 0);
 }
 
 static void set_times(struct model *model)
@@ -115,26 +161,10 @@ static void set_times(struct model *model)
         (void)cache_setattr(&model->fixture, file->path, &times);
 }
 
-static void close_one(struct model *model)
-{
-    struct file *file = draw_file(model, true);
-    if (!file)
-        return;
-    while (file->written < file->length) {
-        size_t length = file->length - file->written;
-        assert_int_equal(cache_write(&model->fixture, file->open, file->written, length, file->content + file->written),
-                         0);
-        file->written += length;
-    }
-    assert_int_equal(cache_flush(&model->fixture, file->open), 0);
-    file->acknowledged = true;
-    assert_int_equal(cache_close(&model->fixture, CFS_TAKE(file->open)), 0);
-}
-
 static void rename_one(struct model *model)
 {
     struct file *file = draw_file(model, false);
-    if (!file || *file->before)
+    if (!file || *file->before || file->is_old)
         return;
     memcpy(file->before, file->path, sizeof(file->before));
     strcat(file->path, "-renamed");
@@ -144,8 +174,8 @@ static void rename_one(struct model *model)
 
 static void step(struct model *model)
 {
-    static void (*const all[])(struct model *) = {make,      make,      write_some, write_some,
-                                                  close_one, close_one, set_times,  rename_one};
+    static void (*const all[])(struct model *) = {make,      make,      write_some, write_some, write_some, flush_one,
+                                                  close_one, close_one, set_times,  rename_one, open_again};
     all[draw(model, CFS_COUNT(all))](model);
     for (uint64_t i = draw(model, 12); i > 0; i--) {
         (void)memory_remote_step(model->fixture.memory);
@@ -230,28 +260,40 @@ static bool has_content(struct model *model, const char *path, const void *conte
     return count == (ssize_t)length && memcmp(is, content, length) == 0;
 }
 
+/* Each byte is as it was acknowledged, or as it was written since. */
+static bool is_ours(struct model *model, const char *path, const struct file *file)
+{
+    static uint8_t is[MOST_CONTENT + 1];
+    ssize_t count = memory_remote_peek(model->fixture.memory, path, 0, is, sizeof(is));
+    if (count < (ssize_t)file->acknowledged_length || count > (ssize_t)file->length)
+        return false;
+    for (size_t i = 0; i < (size_t)count; i++) {
+        bool was_acknowledged = i < file->acknowledged_length;
+        bool right = is[i] == file->content[i] || (was_acknowledged ? is[i] == file->acknowledged[i] : is[i] == 0);
+        if (!right && file->times[i] < 2) /* else there was something in between */
+            return false;
+    }
+    return true;
+}
+
 /* What the server had acknowledged before the close is not in the journal: there are holes in its place. */
 static bool is_copy(struct model *model, const char *path, const struct file *file)
 {
     static uint8_t is[MOST_CONTENT + 1];
     ssize_t count = memory_remote_peek(model->fixture.memory, path, 0, is, sizeof(is));
-    if (count != (ssize_t)file->length || is[count - 1] != file->content[count - 1])
-        return false;
-    for (size_t i = 0; i < file->length; i++) {
-        if (is[i] != file->content[i] && is[i] != 0)
+    for (ssize_t i = 0; i < count; i++) {
+        if (is[i] != file->acknowledged[i] && is[i] != file->content[i] && is[i] != 0 && file->times[i] < 2)
             return false;
     }
-    return true;
+    return count > 0 && count <= (ssize_t)file->length;
 }
 
 static const char THEIRS[] = "somebody else has written this";
 
 static void expect_ours(struct model *model, const struct file *file)
 {
-    if (has_content(model, file->path, file->content, file->length) ||
-        (*file->before && has_content(model, file->before, file->content, file->length)))
-        return;
-    fail_msg("%s is not as it was acknowledged", file->path);
+    if (!is_ours(model, file->path, file) && !(*file->before && is_ours(model, file->before, file)))
+        fail_msg("%s is not as it was acknowledged", file->path);
 }
 
 static void expect_theirs(struct model *model, const struct file *file, bool had_arrived)
@@ -261,11 +303,41 @@ static void expect_theirs(struct model *model, const struct file *file, bool had
     snprintf(beside_before, sizeof(beside_before), "%s%s", file->before, CONFLICT);
     if (!has_content(model, file->path, THEIRS, strlen(THEIRS)))
         fail_msg("%s was overwritten", file->path);
-    if (had_arrived)
-        return;
-    if (!is_copy(model, beside, file) && !is_copy(model, beside_before, file) &&
-        !has_content(model, file->before, file->content, file->length))
+    if (!had_arrived && !is_copy(model, beside, file) && !is_copy(model, beside_before, file) &&
+        !is_ours(model, file->before, file))
         fail_msg("there is no copy of %s", file->path);
+}
+
+/* Some time later, somebody else writes to some files. */
+static void write_theirs(struct model *model, bool had_arrived[FILES])
+{
+    memory_remote_advance(model->fixture.memory, LATER_MS);
+    for (size_t i = 0; i < model->count; i++) {
+        struct file *file = &model->files[i];
+        uint8_t byte;
+        if (!file->is_acknowledged || draw(model, 6) > 0 ||
+            memory_remote_peek(model->fixture.memory, file->path, 0, &byte, 1) < 0)
+            continue; /* its folder may not be there either */
+        had_arrived[i] = is_ours(model, file->path, file);
+        memory_remote_poke_file(model->fixture.memory, file->path, THEIRS, strlen(THEIRS));
+        file->is_theirs = true;
+    }
+}
+
+static void begin_with_old_files(struct model *model, uint64_t seed)
+{
+    begin(model, seed, 64 * M);
+    memory_remote_poke_mkdir(model->fixture.memory, "old");
+    for (; model->count < OLD_FILES; model->count++) {
+        struct file *file = &model->files[model->count];
+        snprintf(file->path, sizeof(file->path), "old/f%zu", model->count);
+        file->length = file->acknowledged_length = 1 + draw(model, 3000);
+        for (size_t i = 0; i < file->length; i++)
+            file->content[i] = file->acknowledged[i] = (uint8_t)draw(model, 256);
+        file->is_old = file->is_acknowledged = true;
+        memory_remote_poke_file(model->fixture.memory, file->path, file->content, file->length);
+    }
+    memory_remote_advance(model->fixture.memory, 1000000);
 }
 
 static void run_round(uint64_t seed)
@@ -273,27 +345,17 @@ static void run_round(uint64_t seed)
     struct model model;
     struct cfs_journal_replayed replayed;
     bool had_arrived[FILES] = {false};
-    begin(&model, seed, 64 * M);
+    begin_with_old_files(&model, seed);
     for (uint64_t steps = draw(&model, 60); steps > 0; steps--)
         step(&model);
     crash(&model);
-    for (size_t i = 0; i < model.count; i++) {
-        struct file *file = &model.files[i];
-        if (!file->acknowledged || draw(&model, 6) > 0)
-            continue;
-        uint8_t byte;
-        if (memory_remote_peek(model.fixture.memory, file->path, 0, &byte, 1) < 0)
-            continue; /* its folder may not be there either */
-        had_arrived[i] = has_content(&model, file->path, file->content, file->length);
-        memory_remote_poke_file(model.fixture.memory, file->path, THEIRS, strlen(THEIRS));
-        file->is_theirs = true;
-    }
+    write_theirs(&model, had_arrived);
     assert_int_equal(replay(&model, &replayed), 0);
     assert_int_equal(replayed.lost, 0);
     for (size_t i = 0; i < model.count; i++) {
         if (model.files[i].is_theirs)
             expect_theirs(&model, &model.files[i], had_arrived[i]);
-        else if (model.files[i].acknowledged)
+        else if (model.files[i].is_acknowledged)
             expect_ours(&model, &model.files[i]);
     }
     end(&model);

@@ -7,7 +7,8 @@
 requires python3 mountpoint
 
 journals=$XDG_STATE_HOME/clusterfs/journal
-options=durability=fsync,op_timeout=2m,channels=1
+# What is known of names is believed for long, so that nothing is asked of a server that stands still, however slow this machine is.
+options=durability=fsync,op_timeout=2m,channels=1,attr_ttl=1h
 
 left_journals()
 {
