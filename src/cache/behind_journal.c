@@ -190,9 +190,19 @@ static bool is_logged(struct cfs_job *job)
     return job->kind == CFS_JOB_FLUSH ? log_flush(job) : log_change(job);
 }
 
+/* What was logged for this flush before is done when it is, however it comes about. */
+static void take_logged(struct cfs_job *job)
+{
+    if (job->kind != CFS_JOB_FLUSH || job->number > 0 || (!job->waiting && job->file->path))
+        return;
+    job->number = job->file->logged_as;
+    job->file->logged_as = 0;
+}
+
 void cfs_behind_log(struct cfs_job *job)
 {
     struct cfs_behind *behind = job->behind;
+    take_logged(job);
     if (!(behind->journal || behind->misses_journal) || job->log_tried || !belongs_there(job))
         return;
     job->log_tried = true;
@@ -242,6 +252,12 @@ void cfs_behind_log_truncated(struct cfs_behind *behind, const char *path, uint6
         file->base.valid &= ~(unsigned)CFS_REMOTE_TIMES;
         file->wrote_to = file->wrote_to < size ? file->wrote_to : size;
     }
+}
+
+void cfs_behind_log_closed(struct cfs_behind_file *file)
+{
+    if (file->logged_as > 0)
+        cfs_journal_done(file->behind->journal, file->logged_as);
 }
 
 /* --- ending --- */

@@ -28,6 +28,7 @@ static struct cfs_behind_file *new_file(struct cfs_behind *behind, const char *p
 void cfs_behind_file_free(struct cfs_behind_file *file)
 {
     cfs_list_remove(&file->link);
+    cfs_behind_log_closed(file);
     cfs_own_unpin(&file->behind->own, file->own);
     free(file->path);
     free(file);

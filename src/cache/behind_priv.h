@@ -254,6 +254,8 @@ void cfs_behind_log(struct cfs_job *job);
 void cfs_behind_log_set(struct cfs_job *job, const struct cfs_remote_attributes *set);
 /* What has the name PATH (NULL: nothing) has SIZE now, on the server. */
 void cfs_behind_log_truncated(struct cfs_behind *behind, const char *path, uint64_t size);
+/* FILE is freed. */
+void cfs_behind_log_closed(struct cfs_behind_file *file);
 /* JOB has ended. */
 void cfs_behind_log_end(struct cfs_job *job, int error);
 /* All that is on its way is in the journal, and more may come: a close need not wait for the server. (So it is without

@@ -560,6 +560,37 @@ static void test_a_thread_writes_what_was_added(void **state)
     scratch_remove(scratch);
 }
 
+/* Times are set before a close that waits for the server, since the journal is full by then. */
+static void test_nothing_is_left_in_it_when_all_is_done(void **state)
+{
+    const struct cfs_remote_attributes times = {.valid = CFS_REMOTE_TIMES, .atime = 5, .mtime = 6};
+    struct model model;
+    struct cfs_journal_status status;
+    begin(&model, 1, CFS_JOURNAL_HEAD + 4000);
+    struct file *file = &model.files[0];
+    assert_int_equal(cache_lstat(&model.fixture, "top/file", NULL), -ENOENT);
+    assert_int_equal(cache_open(&model.fixture, "top/file", O_CREAT | O_EXCL | O_WRONLY, &file->open), 0);
+    assert_int_equal(cache_write(&model.fixture, file->open, 0, 500, file->content), 0);
+    assert_int_equal(cache_setattr(&model.fixture, "top/file", &times), 0);
+    memory_remote_hold(model.fixture.memory, MEMORY_MKDIR);
+    for (int i = 0; i < 100; i++) {
+        char path[32];
+        snprintf(path, sizeof(path), "top/full%d", i);
+        assert_int_equal(cache_lstat(&model.fixture, path, NULL), -ENOENT);
+        assert_int_equal(cache_mkdir(&model.fixture, path), 0);
+    }
+    assert_int_equal(cache_flush(&model.fixture, file->open), 0);
+    memory_remote_release(model.fixture.memory, MEMORY_MKDIR);
+    assert_int_equal(cache_close(&model.fixture, CFS_TAKE(file->open)), 0);
+    assert_int_equal(cache_sync(&model.fixture), 0);
+    cfs_journal_status(model.journal, &status);
+    assert_int_equal(status.outstanding, 0);
+    cache_fixture_fini(&model.fixture);
+    cfs_journal_free(model.journal);
+    scratch_remove(model.scratch);
+    free(model.folder);
+}
+
 int main(void)
 {
     cfs_log_set_level(getenv("CLUSTERFS_TEST_TRACE") ? CFS_LOG_DEBUG : CFS_LOG_ERROR);
@@ -569,6 +600,7 @@ int main(void)
         cmocka_unit_test(test_a_full_disk_makes_flush_wait_for_the_server),
         cmocka_unit_test(test_where_none_can_be_kept_flush_waits_for_the_server),
         cmocka_unit_test(test_times_that_were_set_before_the_close_stay),
+        cmocka_unit_test(test_nothing_is_left_in_it_when_all_is_done),
         cmocka_unit_test(test_a_journal_that_is_held_is_left_alone),
         cmocka_unit_test(test_a_folder_that_is_open_to_others_is_not_used),
         cmocka_unit_test(test_a_thread_writes_what_was_added),
