@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <time.h>
 
 static long offset(clockid_t clock)
@@ -30,6 +31,21 @@ int clock_gettime(clockid_t clock, struct timespec *ret_time)
     if (!result && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_BOOTTIME))
         ret_time->tv_sec += offset(clock);
     return result;
+}
+
+/* The kernel's timers know nothing of it. (Those of the mount are set by CLOCK_BOOTTIME.) */
+int timerfd_settime(int fd, int flags, const struct itimerspec *value, struct itimerspec *ret_before)
+{
+    static int (*real)(int, int, const struct itimerspec *, struct itimerspec *);
+    if (!real)
+        real = (int (*)(int, int, const struct itimerspec *, struct itimerspec *))dlsym(RTLD_NEXT, "timerfd_settime");
+    struct itimerspec shifted = *value;
+    long slept = (flags & TFD_TIMER_ABSTIME) && value->it_value.tv_sec > 0 ? offset(CLOCK_BOOTTIME) : 0;
+    if (slept > 0)
+        shifted.it_value.tv_sec = value->it_value.tv_sec > slept ? value->it_value.tv_sec - slept : 0;
+    if (shifted.it_value.tv_sec == 0 && shifted.it_value.tv_nsec == 0 && value->it_value.tv_sec > 0)
+        shifted.it_value.tv_nsec = 1; /* long ago; 0 would be never */
+    return real(fd, flags, &shifted, ret_before);
 }
 
 time_t time(time_t *ret_time)
