@@ -33,11 +33,16 @@ unsigned lost_pool_signal(struct pool_fixture *fixture, const char *list, int si
     return count;
 }
 
+static unsigned kill_all(struct pool_fixture *fixture)
+{
+    unsigned count = lost_pool_signal(fixture, "behind", SIGKILL);
+    count += lost_pool_signal(fixture, "cats", SIGKILL);
+    return count + lost_pool_signal(fixture, "pids", SIGKILL); /* may have ended by themselves, without the others */
+}
+
 void lost_pool_kill(struct pool_fixture *fixture)
 {
-    (void)lost_pool_signal(fixture, "behind", SIGKILL);
-    (void)lost_pool_signal(fixture, "cats", SIGKILL);
-    test_wait_until(lost_pool_signal(fixture, "pids", SIGKILL) > 0); /* those before may just have been reaped */
+    test_wait_until(kill_all(fixture) > 0); /* those before may just have been reaped */
 }
 
 void lost_pool_hold(struct pool_fixture *fixture, bool on)
