@@ -22,6 +22,7 @@
  * is lost lies within it: SFTP does not tell that a server was restarted. */
 #include "base/log.h"
 #include "remote/operation_priv.h"
+#include "remote/paths.h"
 #include "remote/pool_priv.h"
 #include "sftp/protocol.h"
 #include <errno.h>
@@ -151,6 +152,23 @@ static void be_stale(struct cfs_operation *operation, const char *why)
     cfs_operation_finish(operation, -ESTALE);
 }
 
+/* It has another name by now; or the answer to a rename of it, or of a folder above, is missing: it may have either. */
+static bool may_be_elsewhere(struct cfs_operation *operation)
+{
+    struct cfs_pool *pool = operation->pool;
+    const struct cfs_list *link;
+    pthread_mutex_lock(&pool->lock);
+    bool is_concerned = strcmp(of(operation)->reopening->file->path, operation->path) != 0;
+    cfs_list_each (link, &pool->operations) {
+        const struct cfs_operation *other = cfs_container_of(link, const struct cfs_operation, link);
+        bool is_rename = other->kind == CFS_DIAGNOSE_RENAME || other->kind == CFS_DIAGNOSE_RENAME_NOREPLACE;
+        if (is_rename && other->path && other->other && !is_concerned)
+            free(cfs_path_renamed(operation->path, other->path, other->other, &is_concerned));
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return is_concerned;
+}
+
 static void on_attributes(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
 {
     struct reopen_operation *self = of(operation);
@@ -163,6 +181,10 @@ static void on_attributes(struct cfs_operation *operation, const struct cfs_sftp
     if (reply->attributes)
         cfs_attributes_from_wire(reply->attributes, &now);
     const char *why = reply->attributes ? difference(file, &now) : "the server does not tell what it is";
+    if (why && may_be_elsewhere(operation)) {
+        cfs_operation_finish(operation, -EAGAIN);
+        return;
+    }
     if (why) {
         be_stale(operation, why);
         return;
@@ -228,6 +250,8 @@ static void on_opened(struct cfs_operation *operation, const struct cfs_sftp_rep
     } else if (reply->status == SSH_FX_PERMISSION_DENIED && may_lend(self)) {
         struct cfs_sftp_request *armed = cfs_step_arm(step, operation, on_mode);
         (void)!cfs_step_sent(step, cfs_sftp_lstat(cfs_operation_client(operation), armed, operation->path));
+    } else if (reply->status == SSH_FX_NO_SUCH_FILE && may_be_elsewhere(operation)) {
+        cfs_operation_finish(operation, -EAGAIN); /* round trip by round trip, until that is known */
     } else if (reply->error) {
         be_stale(operation, strerror(-reply->error));
     } else {
@@ -274,7 +298,7 @@ static void on_done(struct cfs_remote_call *call)
     file->reopening = NULL;
     if (error == -ESTALE)
         file->stale = -ESTALE;
-    else if (error && error != -ENOTCONN)
+    else if (error && error != -ENOTCONN && error != -EAGAIN)
         fail_waiting(file, error);
     cfs_operations_try(&file->gate);
 }

@@ -88,6 +88,34 @@ static void a_rename_that_was_done_is_followed(void **state)
     pool_fixture_check_content(fixture, "to", "abc");
 }
 
+/* Whoever opens it again finds it under neither name that is certain: the answer to its rename is missing. */
+static void a_file_under_an_unanswered_rename_is_found(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    struct sync_call rename_call, write_call;
+    lost_pool_open(fixture, LOST_POOL_THROUGH_CAT, 0);
+    struct cfs_remote *remote = fixture->driver.remote;
+    assert_int_equal(sync_mkdir(&fixture->driver, "folder", 0755), 0);
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "folder/file", O_RDWR | O_CREAT);
+    test_wait_until(lost_pool_signal(fixture, "cats", SIGSTOP) == 2);
+    sync_init(&write_call);
+    sync_init(&rename_call);
+    sync_begin(&write_call);
+    sync_begin(&rename_call);
+    remote->operations->write(remote, &write_call.call, file, 0, 3, "abc");
+    remote->operations->rename(remote, &rename_call.call, "folder", "other", CFS_REMOTE_RENAME_REPLACE);
+    sync_submitted(&write_call);
+    sync_submitted(&rename_call);
+    test_wait_until(pool_fixture_has(fixture, "other"));
+    lost_pool_kill(fixture);
+    assert_int_equal(sync_wait(&fixture->driver, &write_call), 0);
+    assert_int_equal(sync_wait(&fixture->driver, &rename_call), 0);
+    sync_fini(&write_call);
+    sync_fini(&rename_call);
+    assert_int_equal(sync_close(&fixture->driver, file), 0);
+    pool_fixture_check_content(fixture, "other/file", "abc");
+}
+
 /* Nobody has heard that they are open; the server's umask is 077. */
 static void what_was_made_has_its_mode(void **state)
 {
@@ -201,9 +229,13 @@ static void small_files_are_put_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CHECK(what_was_done_is_done_once),   CHECK(a_rename_that_was_done_is_followed),
-        CHECK(what_was_made_has_its_mode),   CHECK(a_failure_of_somebody_elses_doing_is_told),
-        CHECK(what_is_away_was_not_removed), CHECK(small_files_are_put_once),
+        CHECK(what_was_done_is_done_once),
+        CHECK(a_rename_that_was_done_is_followed),
+        CHECK(a_file_under_an_unanswered_rename_is_found),
+        CHECK(what_was_made_has_its_mode),
+        CHECK(a_failure_of_somebody_elses_doing_is_told),
+        CHECK(what_is_away_was_not_removed),
+        CHECK(small_files_are_put_once),
     };
     if (!find_sftp_server()) {
         printf("skipped: there is no sftp-server here\n");
