@@ -191,7 +191,8 @@ static void closed(struct cfs_cache_call *base)
     struct cfs_behind *behind = file->behind;
     int error = base->lower.error;
     pthread_mutex_lock(&behind->lock);
-    if (error < 0 && behind->closes_at_once)
+    bool may_be_written = (file->flags & O_ACCMODE) != O_RDONLY;
+    if (error < 0 && behind->closes_at_once && may_be_written)
         cfs_failure_note(behind, file->path, "what was written could not be put on the server", error);
     if (error == 0)
         error = file->error;

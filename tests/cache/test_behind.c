@@ -274,6 +274,23 @@ static void test_what_could_not_be_written_takes_no_place(void **state)
     cache_fixture_fini(fixture);
 }
 
+static void test_of_what_was_only_read_nothing_is_lost(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    struct cfs_remote_file *file;
+    begin_behind(fixture);
+    copy_in(fixture, "new/file", "data");
+    assert_int_equal(cache_sync(fixture), 0);
+    memory_remote_advance(fixture->memory, 100000); /* it is not ours any more */
+    assert_int_equal(cache_open(fixture, "new/file", O_RDONLY, &file), 0);
+    memory_remote_fail_all(fixture->memory, MEMORY_CLOSE, -ENOTCONN);
+    (void)cache_close(fixture, file);
+    assert_int_equal(cache_sync(fixture), 0);
+    memory_remote_fail_all(fixture->memory, MEMORY_CLOSE, 0);
+    assert_int_equal(finish(fixture).count, 0);
+    cache_fixture_fini(fixture);
+}
+
 static void test_a_refused_rename_leaves_the_other_file(void **state)
 {
     struct cache_fixture f, *fixture = &f;
@@ -535,6 +552,7 @@ int main(void)
         cmocka_unit_test(test_what_is_on_its_way_can_be_read),
         cmocka_unit_test(test_a_file_that_cannot_be_made_is_told),
         cmocka_unit_test(test_what_could_not_be_written_takes_no_place),
+        cmocka_unit_test(test_of_what_was_only_read_nothing_is_lost),
         cmocka_unit_test(test_a_refused_rename_leaves_the_other_file),
         cmocka_unit_test(test_all_below_a_folder_that_was_refused_fails_with_it),
         cmocka_unit_test(test_what_somebody_else_has_made_meanwhile_is_not_overwritten),
