@@ -169,17 +169,26 @@ static bool may_be_elsewhere(struct cfs_operation *operation)
     return is_concerned;
 }
 
+/* False: the file was closed meanwhile; the operation has ended. */
+static bool take_attributes(struct cfs_operation *operation, const struct cfs_sftp_reply *reply,
+                            struct cfs_remote_attributes *ret_now)
+{
+    if (!of(operation)->reopening->file) {
+        cfs_operation_finish(operation, -ECANCELED);
+        return false;
+    }
+    if (reply->attributes)
+        cfs_attributes_from_wire(reply->attributes, ret_now);
+    return true;
+}
+
 static void on_attributes(struct cfs_operation *operation, const struct cfs_sftp_reply *reply)
 {
     struct reopen_operation *self = of(operation);
     struct cfs_remote_file *file = self->reopening->file;
     struct cfs_remote_attributes now = {0};
-    if (!file) {
-        cfs_operation_finish(operation, -ECANCELED);
+    if (!take_attributes(operation, reply, &now))
         return;
-    }
-    if (reply->attributes)
-        cfs_attributes_from_wire(reply->attributes, &now);
     const char *why = reply->attributes ? difference(file, &now) : "the server does not tell what it is";
     if (why && may_be_elsewhere(operation)) {
         cfs_operation_finish(operation, -EAGAIN);
@@ -214,12 +223,8 @@ static void on_mode(struct cfs_operation *operation, const struct cfs_sftp_reply
     struct reopen_operation *self = of(operation);
     struct cfs_remote_file *file = self->reopening->file;
     struct cfs_remote_attributes now = {0};
-    if (!file) {
-        cfs_operation_finish(operation, -ECANCELED);
+    if (!take_attributes(operation, reply, &now))
         return;
-    }
-    if (reply->attributes)
-        cfs_attributes_from_wire(reply->attributes, &now);
     mode_t needed = cfs_loan_needed(file, &now);
     if (!needed || difference(file, &now) ||
         !cfs_loan_take(file, operation, &now, needed, self->lending == LENT_BY_LINK))
