@@ -4,6 +4,7 @@
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/functions.sh"
 . "$top_srcdir/tests/lib/device.sh"
 . "$top_srcdir/tests/lib/mount.sh"
+. "$top_srcdir/tests/lib/behind.sh"
 requires python3 mountpoint
 
 journals=$XDG_STATE_HOME/clusterfs/journal
@@ -18,24 +19,6 @@ left_journals()
 expect_journals()
 {
     expect_equal "journals: $1" "$2" "$(left_journals)"
-}
-
-# Those whose connection has gone stand still for ever, below nobody.
-stopped=
-end_stopped()
-{
-    local pid
-    for pid in $stopped; do
-        if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = sftp-server ]; then
-            kill -KILL "$pid"
-        fi
-    done
-    stopped=
-}
-
-at_exit()
-{
-    end_stopped
 }
 
 # A folder in which things are told to be done, and a server that does nothing more.
