@@ -137,11 +137,12 @@ static int take_value(void *context, const char *section, const char *key, const
     return value->section && value->text ? 0 : no_memory(error);
 }
 
-static int read_file(struct cfs_config *config, const char *path, bool named, struct cfs_error *error)
+static int read_file(struct cfs_config *config, const char *path, enum cfs_config_file_owner owner,
+                     struct cfs_error *error)
 {
     static const struct cfs_ini_events events = {.section = take_section, .value = take_value};
     struct cfs_config_file file CFS_AUTO_CONFIG_FILE = {0};
-    int result = cfs_config_file_read(path, named, &file, error);
+    int result = cfs_config_file_read(path, owner, &file, error);
     if (result < 0)
         return result;
     struct reading reading = {.config = config, .path = path, .file = &file, .first_value = config->count};
@@ -156,7 +157,7 @@ static int read_file(struct cfs_config *config, const char *path, bool named, st
 static int read_usual_file(struct cfs_config *config, const char *path, struct cfs_error *error)
 {
     struct cfs_error cause = {0};
-    int result = path ? read_file(config, path, false, &cause) : 0;
+    int result = path ? read_file(config, path, CFS_CONFIG_FILE_OWN, &cause) : 0;
     if (result == -ENOENT || result == -ENOTDIR)
         return 0;
     if (result == -EACCES) {
@@ -173,7 +174,7 @@ int cfs_config_read(const struct cfs_config_choice *choice, struct cfs_config *r
     struct cfs_config config CFS_AUTO_CONFIG = {0};
     int result = 0;
     if (choice->only_file) {
-        result = read_file(&config, choice->only_file, true, error);
+        result = read_file(&config, choice->only_file, CFS_CONFIG_FILE_NAMED, error);
     } else {
         result = read_usual_file(&config, choice->system_file, error);
         if (result == 0)

@@ -39,9 +39,11 @@ static char *quote(const char *path)
     return quoted;
 }
 
-static int check_owner(const char *path, const struct stat *status, bool named, struct cfs_error *error)
+static int check_owner(const char *path, const struct stat *status, enum cfs_config_file_owner owner,
+                       struct cfs_error *error)
 {
-    if (status->st_uid == 0 || status->st_uid == geteuid() || status->st_uid == getuid() || (named && geteuid() == 0))
+    if (status->st_uid == 0 || status->st_uid == geteuid() || status->st_uid == getuid() ||
+        (owner == CFS_CONFIG_FILE_NAMED && geteuid() == 0))
         return 0;
     return cfs_error_set(error, EPERM, CFS_FAILURE_CONFIG,
                          "%s: the file belongs to another user (uid %lu), who could change it; "
@@ -49,11 +51,10 @@ static int check_owner(const char *path, const struct stat *status, bool named, 
                          path, (unsigned long)status->st_uid);
 }
 
-static int check_status(const char *path, const struct stat *status, bool named, struct cfs_error *error)
+static int check_safety(const char *path, const struct stat *status, enum cfs_config_file_owner owner,
+                        struct cfs_error *error)
 {
-    if (!S_ISREG(status->st_mode))
-        return cfs_error_set(error, EINVAL, CFS_FAILURE_CONFIG, "%s: this is not a regular file", path);
-    int result = check_owner(path, status, named, error);
+    int result = check_owner(path, status, owner, error);
     if (result < 0)
         return result;
     if (status->st_mode & (S_IWGRP | S_IWOTH)) {
@@ -62,6 +63,17 @@ static int check_status(const char *path, const struct stat *status, bool named,
                              "%s: the file can be written by others than its owner (mode %04o); run: chmod go-w %s",
                              path, (unsigned)(status->st_mode & 07777), quoted ? quoted : path);
     }
+    return 0;
+}
+
+static int check_status(const char *path, const struct stat *status, enum cfs_config_file_owner owner,
+                        struct cfs_error *error)
+{
+    if (!S_ISREG(status->st_mode))
+        return cfs_error_set(error, EINVAL, CFS_FAILURE_CONFIG, "%s: this is not a regular file", path);
+    int result = owner == CFS_CONFIG_FILE_UNCHECKED ? 0 : check_safety(path, status, owner, error);
+    if (result < 0)
+        return result;
     if (status->st_size > LARGEST_FILE)
         return cfs_error_set(error, EFBIG, CFS_FAILURE_CONFIG, "%s: the file is larger than 1 MiB", path);
     return 0;
@@ -85,7 +97,8 @@ static int read_all(int fd, char *bytes, size_t size, size_t *ret_length)
     return 0;
 }
 
-int cfs_config_file_read(const char *path, bool named, struct cfs_config_file *ret_file, struct cfs_error *error)
+int cfs_config_file_read(const char *path, enum cfs_config_file_owner owner, struct cfs_config_file *ret_file,
+                         struct cfs_error *error)
 {
     /* O_NONBLOCK: a FIFO in the file's place must not hang us before it is refused. */
     int fd CFS_AUTO_CLOSE = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -94,7 +107,7 @@ int cfs_config_file_read(const char *path, bool named, struct cfs_config_file *r
         int cause = errno;
         return cfs_error_set(error, cause, CFS_FAILURE_CONFIG, "%s: cannot be read: %s", path, strerror(cause));
     }
-    int result = check_status(path, &status, named, error);
+    int result = check_status(path, &status, owner, error);
     if (result < 0)
         return result;
     struct cfs_config_file file CFS_AUTO_CONFIG_FILE = {.mode = status.st_mode};

@@ -1,4 +1,4 @@
-/* One configuration file's bytes, with the proof that only its owner and root can have written them. */
+/* One configuration file's bytes, with the proof, if wanted, that only its owner and root can have written them. */
 #ifndef CFS_CONF_CONFIG_FILE_H
 #define CFS_CONF_CONFIG_FILE_H
 
@@ -13,11 +13,17 @@ struct cfs_config_file {
     mode_t mode;
 };
 
-/* Reads PATH, a regular file of at most 1 MiB that belongs to the user or to root (NAMED: or, if the caller is root, to
- * anyone) and is writable by its owner only. -ENOENT or -EACCES as open(2) says, -EPERM if the file is not safe,
+/* Whose files are taken. */
+enum cfs_config_file_owner {
+    CFS_CONFIG_FILE_OWN,       /* the user's and root's, writable by their owner only */
+    CFS_CONFIG_FILE_NAMED,     /* the same, but root may name anyone's */
+    CFS_CONFIG_FILE_UNCHECKED, /* any: what ssh_config(5) files are taken so, ssh does not check either */
+};
+
+/* Reads PATH, a regular file of at most 1 MiB. -ENOENT or -EACCES as open(2) says, -EPERM if the file is not safe,
  * -EFBIG, ...; ERROR has the sentence. The caller calls cfs_config_file_fini. */
-CFS_CHECKED int cfs_config_file_read(const char *path, bool named, struct cfs_config_file *ret_file,
-                                     struct cfs_error *error);
+CFS_CHECKED int cfs_config_file_read(const char *path, enum cfs_config_file_owner owner,
+                                     struct cfs_config_file *ret_file, struct cfs_error *error);
 void cfs_config_file_fini(struct cfs_config_file *file);
 #define CFS_AUTO_CONFIG_FILE __attribute__((cleanup(cfs_config_file_fini)))
 

@@ -27,6 +27,18 @@ src_conf_libconf_a_SOURCES = \
 	src/conf/settings.h \
 	src/conf/source.c \
 	src/conf/source.h \
+	src/conf/ssh_config.c \
+	src/conf/ssh_config.h \
+	src/conf/ssh_config_line.c \
+	src/conf/ssh_config_line.h \
+	src/conf/ssh_config_match.c \
+	src/conf/ssh_config_match.h \
+	src/conf/ssh_config_profile.c \
+	src/conf/ssh_config_profile.h \
+	src/conf/ssh_config_read.c \
+	src/conf/ssh_config_read.h \
+	src/conf/ssh_config_tokens.c \
+	src/conf/ssh_config_tokens.h \
 	src/conf/value.c \
 	src/conf/value.h \
 	src/conf/words.c \

@@ -39,8 +39,8 @@ enum {
     CFS_OPTION_SECRET = 4, /* never shown; the file that holds it must be its owner's alone */
 };
 
-/* A word with a meaning: a choice, or what may stand in place of a number ("auto") or of a path (then its value is one
- * of the two below). */
+/* A word with a meaning: a choice, or what may stand in place of a number ("auto") or of paths (then its value is one
+ * of those below). */
 struct cfs_option_word {
     const char *word; /* NULL ends the list */
     uint64_t value;
@@ -49,6 +49,7 @@ struct cfs_option_word {
 enum {
     CFS_WORD_NOTHING,     /* no path */
     CFS_WORD_ENVIRONMENT, /* the path that the environment variable of this name holds, if it is absolute */
+    CFS_WORD_ITSELF,      /* the word */
 };
 
 /* The option has no field: who loads the profile acts on it. */

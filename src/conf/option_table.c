@@ -27,6 +27,10 @@ const struct cfs_option cfs_options[] = {
     /* connection */
     {"host", CFS_OPTIONS_CONNECTION, CFS_OPTION_TEXT, CFS_OPTION_IN_FILE, FIELD(host), .check = cfs_check_host,
      .placeholder = "NAME", .help = "The name or the address of the host. Every profile needs it."},
+    {"ssh_config", CFS_OPTIONS_CONNECTION, CFS_OPTION_FILE, CFS_OPTION_ANYWHERE, FIELD(ssh_config),
+     WORDS({"yes", CFS_WORD_ITSELF}, {"no", CFS_WORD_ITSELF}), .default_text = "yes", .placeholder = "FILE",
+     .help = "Whether ssh_config(5) may say what is not set here: the host may be a shortcut of it. yes reads "
+             "~/.ssh/config and /etc/ssh/ssh_config, as ssh does; a file is read instead of both."},
     {"port", CFS_OPTIONS_CONNECTION, CFS_OPTION_NUMBER, CFS_OPTION_ANYWHERE, FIELD(port), RANGE(1, 65535),
      .default_text = "22", .placeholder = "N", .help = "The TCP port of the SSH server."},
     {"address_family", CFS_OPTIONS_CONNECTION, CFS_OPTION_CHOICE, CFS_OPTION_ANYWHERE, FIELD(address_family),
@@ -57,8 +61,8 @@ const struct cfs_option cfs_options[] = {
     {"user", CFS_OPTIONS_LOGIN, CFS_OPTION_TEXT, CFS_OPTION_ANYWHERE, FIELD(user), .check = cfs_check_user,
      .default_note = "the local user's name", .placeholder = "NAME", .help = "The name to log in with."},
     {"identity_file", CFS_OPTIONS_LOGIN, CFS_OPTION_FILES, CFS_OPTION_ANYWHERE, FIELD(identity_files),
-     .default_note = "the usual names in ~/.ssh", .placeholder = "FILE...",
-     .help = "Private keys to log in with, in this order, separated by blanks."},
+     WORDS({"none", CFS_WORD_NOTHING}), .default_note = "the usual names in ~/.ssh", .placeholder = "FILE...",
+     .help = "Private keys to log in with, in this order, separated by blanks; none leaves it to the agent."},
     {"identity_agent", CFS_OPTIONS_LOGIN, CFS_OPTION_FILE, CFS_OPTION_ANYWHERE, FIELD(identity_agent),
      WORDS({"none", CFS_WORD_NOTHING}, {"SSH_AUTH_SOCK", CFS_WORD_ENVIRONMENT}), .default_text = "SSH_AUTH_SOCK",
      .placeholder = "PATH",

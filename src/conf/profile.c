@@ -9,12 +9,14 @@
 #include "conf/option_string.h"
 #include "conf/settings.h"
 #include "conf/source.h"
+#include "conf/ssh_config_profile.h"
 #include "conf/value.h"
 #include "conf/words.h"
 #include <errno.h>
 #include <string.h>
 
-#define SYSTEM_FILE "/etc/clusterfs.conf"
+#define SYSTEM_FILE       "/etc/clusterfs.conf"
+#define SYSTEM_SSH_CONFIG "/etc/ssh/ssh_config"
 
 /* All that is known while a profile is loaded. */
 struct loading {
@@ -191,6 +193,19 @@ static int merge(const struct loading *loading, struct cfs_settings *settings)
     return result == 0 ? apply_options(loading, settings) : result;
 }
 
+/* What nobody has said so far, ssh_config may say. */
+static int apply_ssh_config(const struct loading *loading, struct cfs_settings *settings, struct cfs_error *error)
+{
+    const char *system_file = loading->request->system_ssh_config;
+    struct cfs_ssh_config_surroundings surroundings = {
+        .local_user = loading->environment.user,
+        .home = loading->environment.home,
+        .folder = loading->environment.folder,
+        .system_file = system_file ? system_file : SYSTEM_SSH_CONFIG,
+    };
+    return cfs_ssh_config_apply(&surroundings, settings, error);
+}
+
 /* ---- into the fields ---- */
 
 static bool is_path(const struct cfs_option *option)
@@ -264,7 +279,9 @@ static int load(struct loading *loading, struct cfs_profile *profile, struct cfs
     profile->settings = cfs_settings_new();
     if (!profile->settings || merge(loading, profile->settings) < 0)
         return no_memory(error);
-    result = store(loading, false, profile, error);
+    result = apply_ssh_config(loading, profile->settings, error);
+    if (result == 0)
+        result = store(loading, false, profile, error);
     if (result == 0)
         result = complete(loading, profile, error);
     if (result == 0)

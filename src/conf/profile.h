@@ -34,6 +34,7 @@ struct cfs_profile {
     char *source; /* as given: what /proc/mounts shows as the device */
 
     /* connection */
+    char *ssh_config; /* "yes", "no" or a file: where the rest may come from */
     char *host;
     uint16_t port;
     char *user; /* default: the local user's name */
@@ -52,7 +53,7 @@ struct cfs_profile {
     uint32_t heartbeat_ms;         /* of silence, before the server is asked for a sign of life; 0: never */
 
     /* login */
-    cfs_words identity_files; /* absolute; empty: the usual names in ~/.ssh, where they exist */
+    cfs_words identity_files; /* absolute; NULL: the usual names in ~/.ssh, where they exist; empty: none */
     char *identity_agent;     /* the socket; NULL: no agent */
     bool identities_only;     /* only keys named by identity_files, also from the agent */
     char *password;           /* NULL: none. Secret */
@@ -103,17 +104,18 @@ struct cfs_profile {
 
 /* What the command line gives. All strings are borrowed during the call. */
 struct cfs_profile_request {
-    const char *config_file; /* -c; NULL: the usual files */
-    const char *source;      /* SOURCE: PROFILE[:PATH] or [USER@]HOST:[PATH] */
-    const char *options;     /* -o OPT,...; NULL */
-    const char *home;        /* NULL: from the environment or the password database */
-    const char *system_file; /* NULL: /etc/clusterfs.conf */
+    const char *config_file;       /* -c; NULL: the usual files */
+    const char *source;            /* SOURCE: PROFILE[:PATH] or [USER@]HOST:[PATH] */
+    const char *options;           /* -o OPT,...; NULL */
+    const char *home;              /* NULL: from the environment or the password database */
+    const char *system_file;       /* NULL: /etc/clusterfs.conf */
+    const char *system_ssh_config; /* NULL: /etc/ssh/ssh_config */
 };
 
 /* Reads the files, finds the profile for SOURCE, applies the options, checks each value. What is more specific
- * overrides: built-in defaults, [defaults] of the files (the user's after the system's), the profile's section of the
- * files, SOURCE, the options. On failure -errno, and ERROR says file, line, key and what to do. The caller frees with
- * cfs_profile_free (secrets are wiped). */
+ * overrides: built-in defaults, ssh_config (ssh_config_profile.h), [defaults] of the files (the user's after the
+ * system's), the profile's section of the files, SOURCE, the options. On failure -errno, and ERROR says file, line, key
+ * and what to do. The caller frees with cfs_profile_free (secrets are wiped). */
 CFS_CHECKED int cfs_profile_load(const struct cfs_profile_request *request, struct cfs_profile **ret_profile,
                                  struct cfs_error *error);
 void cfs_profile_free(struct cfs_profile *profile);
@@ -123,7 +125,7 @@ CFS_DEFINE_CLEANUP(struct cfs_profile, cfs_profile_free)
 struct cfs_profile_setting {
     const char *key;
     char *value;       /* as in a file; "" for none, "(set)" for a secret; the caller frees */
-    const char *place; /* "FILE:LINE", "command line", "source", or "default"; the profile's */
+    const char *place; /* "FILE:LINE" (ssh_config: or several), "command line", "source", or "default"; the profile's */
 };
 /* The setting number INDEX, in the order of the option table. False behind the last, or if memory is short. */
 bool cfs_profile_setting(const struct cfs_profile *profile, size_t index, struct cfs_profile_setting *ret_setting);

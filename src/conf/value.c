@@ -230,17 +230,20 @@ static int read_file(const struct cfs_option *option, const char *text, const st
     if (!word)
         return cfs_expand_path(text, expansion, ret_path, ret_reason);
     const char *path = word->value == CFS_WORD_ENVIRONMENT ? getenv(word->word) : NULL;
-    if (!path || *path != '/')
+    if (word->value == CFS_WORD_ITSELF)
+        path = word->word;
+    else if (!path || *path != '/')
         return 0;
     *ret_path = strdup(path);
     return *ret_path ? 0 : -ENOMEM;
 }
 
-static int read_files(const char *text, const struct cfs_expansion *expansion, cfs_words *ret_paths,
-                      const char **ret_reason)
+/* Paths; a word that stands for none of them: an empty list. */
+static int read_files(const struct cfs_option *option, const char *text, const struct cfs_expansion *expansion,
+                      cfs_words *ret_paths, const char **ret_reason)
 {
     cfs_words words CFS_CLEANUP(cfs_words_free) = NULL;
-    int result = cfs_words_split(text, &words);
+    int result = cfs_words_split(find_word(option, text) ? "" : text, &words);
     if (result == -EINVAL)
         *ret_reason = "must not contain a quote without its end";
     for (size_t i = 0; result == 0 && words[i]; i++) {
@@ -272,7 +275,7 @@ static int store_memory(const struct cfs_option *option, const char *text, const
 {
     cfs_words words = NULL;
     char *single = NULL;
-    int result = option->type == CFS_OPTION_FILES  ? read_files(text, expansion, &words, ret_reason)
+    int result = option->type == CFS_OPTION_FILES  ? read_files(option, text, expansion, &words, ret_reason)
                  : option->type == CFS_OPTION_FILE ? read_file(option, text, expansion, &single, ret_reason)
                                                    : read_text(option, text, &single, ret_reason);
     if (result < 0)
@@ -325,8 +328,10 @@ char *cfs_value_format(const struct cfs_option *option, const void *record)
     if (!has_field(option))
         return strdup("");
     const void *field = (const char *)record + option->offset;
-    if (option->type == CFS_OPTION_FILES)
-        return cfs_words_join(*(const cfs_words *)field);
+    if (option->type == CFS_OPTION_FILES) {
+        const cfs_words words = *(const cfs_words *)field;
+        return words && !words[0] && option->words ? strdup(option->words[0].word) : cfs_words_join(words);
+    }
     if (owns_memory(option)) {
         const char *text = *(char *const *)field;
         return strdup(!text ? "" : option->flags & CFS_OPTION_SECRET ? "(set)" : text);

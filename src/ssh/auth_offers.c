@@ -84,11 +84,11 @@ static int open_files(struct cfs_auth *auth, struct cfs_auth_offers *offers)
 {
     cfs_words named = auth->profile->identity_files;
     size_t count = count_words(named);
-    bool usual = count == 0;
+    bool usual = !named;
     if (usual)
         count = CFS_COUNT(usual_names);
-    offers->files = calloc(count, sizeof(*offers->files));
-    offers->public_blobs = calloc(count, sizeof(*offers->public_blobs));
+    offers->files = calloc(count + 1, sizeof(*offers->files));
+    offers->public_blobs = calloc(count + 1, sizeof(*offers->public_blobs));
     if (!offers->files || !offers->public_blobs)
         return -ENOMEM;
     for (size_t i = 0; i < count; i++) {

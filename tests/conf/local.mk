@@ -4,3 +4,4 @@ UNIT_TESTS += tests/conf/test_options
 UNIT_TESTS += tests/conf/test_option_string
 UNIT_TESTS += tests/conf/test_source
 UNIT_TESTS += tests/conf/test_profile
+UNIT_TESTS += tests/conf/test_ssh_config

@@ -27,6 +27,7 @@ static const struct row {
     const char *reason;       /* what follows the key in the sentence */
 } rows[] = {
     {"host", "h", "fe80::1%eth0", "fe80::1%eth0", "-oProxyCommand=x", HOST_RULE},
+    {"ssh_config", "yes", "no", "no", "maybe", "must be an absolute path or begin with ~/"},
     {"port", "22", "2222", "2222", "65536", "must be " NUMBER("1", "65535")},
     {"address_family", "any", "inet6", "inet6", "ipv6", "must be any, inet or inet6"},
     {"bind_address", "", "10.0.0.1", "10.0.0.1", "a b", HOST_RULE},
@@ -119,7 +120,8 @@ static int load(const struct fixture *fixture, const char *key, const char *text
     snprintf(file, sizeof(file), "[p]\n%s\n%s%s%s\n", is_host ? "" : "host = h", key ? key : "", key ? " = " : "",
              key ? text : "");
     scratch_write_text(fixture->path, file, 0600);
-    struct cfs_profile_request request = {.config_file = fixture->path, .source = "p", .home = "/home/me"};
+    struct cfs_profile_request request = {
+        .config_file = fixture->path, .source = "p", .home = "/home/me", .system_ssh_config = "/nowhere"};
     return cfs_profile_load(&request, ret_profile, error);
 }
 

@@ -52,8 +52,11 @@ static int tear_down(void **state)
 
 static struct cfs_profile_request request_for(const struct fixture *fixture, const char *source, const char *options)
 {
-    return (struct cfs_profile_request){
-        .source = source, .options = options, .home = fixture->home, .system_file = fixture->system_file};
+    return (struct cfs_profile_request){.source = source,
+                                        .options = options,
+                                        .home = fixture->home,
+                                        .system_file = fixture->system_file,
+                                        .system_ssh_config = "/nowhere"};
 }
 
 static struct cfs_profile *load(const struct fixture *fixture, const char *source, const char *options)
