@@ -5,3 +5,4 @@ UNIT_TESTS += tests/conf/test_option_string
 UNIT_TESTS += tests/conf/test_source
 UNIT_TESTS += tests/conf/test_profile
 UNIT_TESTS += tests/conf/test_ssh_config
+UNIT_TESTS += tests/conf/test_ssh_config_profile
