@@ -8,14 +8,8 @@
 #include <string.h>
 
 const struct cfs_command *const cfs_commands[] = {
-    &cfs_command_mount,
-    &cfs_command_umount,
-    &cfs_command_status,
-    &cfs_command_login,
-    &cfs_command_config,
-    &cfs_command_version,
-    &cfs_command_help,
-    NULL,
+    &cfs_command_mount,  &cfs_command_umount,  &cfs_command_status, &cfs_command_login,
+    &cfs_command_config, &cfs_command_version, &cfs_command_help,   NULL,
 };
 
 int cfs_report(const struct cfs_error *error)
@@ -82,7 +76,8 @@ static int print_commands(void)
     printf("\nThe work folder of an HPC job or storage device, as a folder of this machine, over SSH.\n\n");
     for (size_t i = 0; cfs_commands[i]; i++)
         printf("  %-9s %s\n", cfs_commands[i]->name, cfs_commands[i]->summary);
-    printf("\nSOURCE is PROFILE[:PATH], a profile of clusterfs.conf(5), or [USER@]HOST:[PATH].\n"
+    printf("\nSOURCE is PROFILE[:PATH], a profile of clusterfs.conf(5), or [USER@]HOST:[PATH];\n"
+           "HOST may be a shortcut of ssh_config(5).\n"
            "`clusterfs help COMMAND` tells more, and so does clusterfs(1).\n");
     return 0;
 }

@@ -1,4 +1,5 @@
-/* SOURCE, the first argument of mount: `PROFILE[:PATH]` or `[USER@]HOST:[PATH]`; an IPv6 address is in brackets. */
+/* SOURCE, the first argument of mount: `PROFILE[:PATH]` or `[USER@]HOST:[PATH]`; an IPv6 address is in brackets.
+ * HOST may be a shortcut of ssh_config(5): that is looked up by who puts the profile together. */
 #ifndef CFS_CONF_SOURCE_H
 #define CFS_CONF_SOURCE_H
 

@@ -39,7 +39,8 @@ MOUNT_TESTS += \
 	tests/mount/lifecycle.sh \
 	tests/mount/login.sh \
 	tests/mount/logins.sh \
-	tests/mount/options.sh
+	tests/mount/options.sh \
+	tests/mount/ssh-config.sh
 
 # Ordinary users, mount(8), servers that do not answer and servers that lie.
 MOUNT_TESTS += \
