@@ -15,36 +15,8 @@
 struct fixture {
     char *folder, *file, *included, *profiles, *log;
     const char *home, *user;
+    bool comparable; /* there is an ssh of our days */
 };
-
-static int set_up(void **state)
-{
-    static struct fixture fixture;
-    const struct passwd *me = getpwuid(getuid());
-    if (!me || scratch_run("ssh", "-V", NULL) != 0)
-        skip();
-    fixture = (struct fixture){.folder = scratch_make(), .home = me->pw_dir, .user = me->pw_name};
-    fixture.file = scratch_path(fixture.folder, "config");
-    fixture.included = scratch_path(fixture.folder, "included");
-    fixture.profiles = scratch_path(fixture.folder, "profiles");
-    fixture.log = scratch_path(fixture.folder, "log");
-    scratch_write_text(fixture.profiles, "", 0600);
-    assert_int_equal(cfs_log_to_file(fixture.log), 0); /* of what is passed over */
-    *state = &fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    free(fixture->file);
-    free(fixture->included);
-    free(fixture->profiles);
-    free(fixture->log);
-    cfs_log_to_stderr();
-    scratch_remove(fixture->folder);
-    return 0;
-}
 
 /* ---- what ssh says ---- */
 
@@ -69,6 +41,41 @@ static cfs_words ask_ssh(const struct fixture *fixture, const char *host)
         return NULL;
     }
     return lines;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    free(fixture->file);
+    free(fixture->included);
+    free(fixture->profiles);
+    free(fixture->log);
+    cfs_log_to_stderr();
+    scratch_remove(fixture->folder);
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    static struct fixture fixture;
+    const struct passwd *me = getpwuid(getuid());
+    fixture = (struct fixture){.folder = scratch_make()};
+    if (me) {
+        fixture.home = me->pw_dir;
+        fixture.user = me->pw_name;
+    }
+    fixture.file = scratch_path(fixture.folder, "config");
+    fixture.included = scratch_path(fixture.folder, "included");
+    fixture.profiles = scratch_path(fixture.folder, "profiles");
+    fixture.log = scratch_path(fixture.folder, "log");
+    scratch_write_text(fixture.profiles, "", 0600);
+    assert_int_equal(cfs_log_to_file(fixture.log), 0); /* of what is passed over */
+    *state = &fixture;
+    /* Before OpenSSH 8.7 the rules for quotes and comments were others. */
+    scratch_write_text(fixture.file, "User x # comment", 0600);
+    cfs_words lines CFS_CLEANUP(cfs_words_free) = ask_ssh(&fixture, "h");
+    fixture.comparable = me && lines;
+    return 0;
 }
 
 /* All values of KEYWORD, a line each. */
@@ -313,6 +320,8 @@ static void what_ssh_says_of_a_host_we_say(void **state)
         "Host nothing\nPort 1 2\n",
     };
     const struct fixture *fixture = *state;
+    if (!fixture->comparable)
+        skip();
     scratch_write_text(fixture->included, "Port 44\nHost alpha\nUser inner\nMatch all\nHostKeyAlias inner\n", 0600);
     for (size_t h = 0; h < CFS_COUNT(hosts); h++) {
         cfs_words defaults CFS_CLEANUP(cfs_words_free) = ask_defaults(fixture, hosts[h]);
@@ -428,6 +437,8 @@ static void of_any_file_we_say_what_ssh_says(void **state)
     static const char *const hosts[] = {"alpha", "beta", "alpha.x.org"};
     unsigned first = number_from("CLUSTERFS_TEST_SEED", 1), rounds = number_from("CLUSTERFS_TEST_ROUNDS", 150);
     cfs_words defaults[CFS_COUNT(hosts)];
+    if (!fixture->comparable)
+        skip();
     for (size_t i = 0; i < CFS_COUNT(hosts); i++)
         defaults[i] = ask_defaults(fixture, hosts[i]);
     unsigned taken = 0;
