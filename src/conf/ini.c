@@ -73,9 +73,17 @@ static int take_line(struct reader *reader)
     return 1;
 }
 
+/* The characters of a section's name. */
+static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+@";
+
+bool cfs_ini_is_section(const char *name)
+{
+    size_t length = strspn(name, allowed);
+    return length > 0 && length <= CFS_INI_SECTION_LENGTH && name[length] == '\0' && *name != '-';
+}
+
 static int read_section(struct reader *reader, char *text)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+@";
     size_t length = strspn(text + 1, allowed);
     if (text[1 + length] != ']' || text[2 + length] != '\0' || length == 0 || text[1] == '-')
         return fail(reader, "a section is [NAME], where NAME has letters, digits and any of - _ . + @, "

@@ -10,6 +10,7 @@
 #define CFS_CONF_INI_H
 
 #include "base/error.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 enum {
@@ -30,5 +31,9 @@ struct cfs_ini_events {
  * event returned. Keeps no copy of any value. */
 CFS_CHECKED int cfs_ini_parse(const char *bytes, size_t length, const char *name, const struct cfs_ini_events *events,
                               void *context, struct cfs_error *error);
+
+/* Whether NAME may stand between [ and ]: letters, digits and any of - _ . + @, not - at its beginning, not longer than
+ * a section may be. Pure. */
+bool cfs_ini_is_section(const char *name);
 
 #endif

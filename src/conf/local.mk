@@ -7,6 +7,8 @@ src_conf_libconf_a_SOURCES = \
 	src/conf/check.h \
 	src/conf/config.c \
 	src/conf/config.h \
+	src/conf/config_edit.c \
+	src/conf/config_edit.h \
 	src/conf/config_file.c \
 	src/conf/config_file.h \
 	src/conf/environment.c \
@@ -15,6 +17,8 @@ src_conf_libconf_a_SOURCES = \
 	src/conf/expand.h \
 	src/conf/ini.c \
 	src/conf/ini.h \
+	src/conf/ini_edit.c \
+	src/conf/ini_edit.h \
 	src/conf/option.c \
 	src/conf/option.h \
 	src/conf/option_docs.c \

@@ -1,5 +1,7 @@
 # Unit tests of src/conf, one a line: UNIT_TESTS += tests/conf/test_NAME
 UNIT_TESTS += tests/conf/test_ini
+UNIT_TESTS += tests/conf/test_ini_edit
+UNIT_TESTS += tests/conf/test_config_edit
 UNIT_TESTS += tests/conf/test_options
 UNIT_TESTS += tests/conf/test_option_string
 UNIT_TESTS += tests/conf/test_source

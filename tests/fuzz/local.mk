@@ -51,6 +51,11 @@ tests_fuzz_fuzz_ini_SOURCES = tests/fuzz/fuzz_ini.c $(fuzz_driver)
 tests_fuzz_fuzz_ini_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 EXTRA_DIST += tests/fuzz/corpus/ini
 
+FUZZERS += tests/fuzz/fuzz_ini_edit
+tests_fuzz_fuzz_ini_edit_SOURCES = tests/fuzz/fuzz_ini_edit.c $(fuzz_driver)
+tests_fuzz_fuzz_ini_edit_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/ini_edit
+
 FUZZERS += tests/fuzz/fuzz_option_string
 tests_fuzz_fuzz_option_string_SOURCES = tests/fuzz/fuzz_option_string.c $(fuzz_driver)
 tests_fuzz_fuzz_option_string_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
