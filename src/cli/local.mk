@@ -3,6 +3,7 @@
 
 noinst_LIBRARIES += src/cli/libcli.a
 src_cli_libcli_a_SOURCES = \
+	src/cli/add.c \
 	src/cli/cli.h \
 	src/cli/commands.c \
 	src/cli/config.c \
@@ -10,6 +11,8 @@ src_cli_libcli_a_SOURCES = \
 	src/cli/daemon.h \
 	src/cli/drain.c \
 	src/cli/drain.h \
+	src/cli/editing.c \
+	src/cli/editing.h \
 	src/cli/ending.c \
 	src/cli/ending.h \
 	src/cli/guard.c \
@@ -33,6 +36,7 @@ src_cli_libcli_a_SOURCES = \
 	src/cli/run.h \
 	src/cli/serve.c \
 	src/cli/serve.h \
+	src/cli/set.c \
 	src/cli/status.c \
 	src/cli/terminal.c \
 	src/cli/terminal.h \

@@ -19,6 +19,8 @@ src_conf_libconf_a_SOURCES = \
 	src/conf/ini.h \
 	src/conf/ini_edit.c \
 	src/conf/ini_edit.h \
+	src/conf/login_text.c \
+	src/conf/login_text.h \
 	src/conf/option.c \
 	src/conf/option.h \
 	src/conf/option_docs.c \
@@ -27,6 +29,8 @@ src_conf_libconf_a_SOURCES = \
 	src/conf/option_table.c \
 	src/conf/profile.c \
 	src/conf/profile.h \
+	src/conf/profile_edit.c \
+	src/conf/profile_edit.h \
 	src/conf/settings.c \
 	src/conf/settings.h \
 	src/conf/source.c \

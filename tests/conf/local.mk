@@ -2,6 +2,7 @@
 UNIT_TESTS += tests/conf/test_ini
 UNIT_TESTS += tests/conf/test_ini_edit
 UNIT_TESTS += tests/conf/test_config_edit
+UNIT_TESTS += tests/conf/test_login_text
 UNIT_TESTS += tests/conf/test_options
 UNIT_TESTS += tests/conf/test_option_string
 UNIT_TESTS += tests/conf/test_source

@@ -56,6 +56,11 @@ tests_fuzz_fuzz_ini_edit_SOURCES = tests/fuzz/fuzz_ini_edit.c $(fuzz_driver)
 tests_fuzz_fuzz_ini_edit_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 EXTRA_DIST += tests/fuzz/corpus/ini_edit
 
+FUZZERS += tests/fuzz/fuzz_login_text
+tests_fuzz_fuzz_login_text_SOURCES = tests/fuzz/fuzz_login_text.c $(fuzz_driver)
+tests_fuzz_fuzz_login_text_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/login_text
+
 FUZZERS += tests/fuzz/fuzz_option_string
 tests_fuzz_fuzz_option_string_SOURCES = tests/fuzz/fuzz_option_string.c $(fuzz_driver)
 tests_fuzz_fuzz_option_string_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)

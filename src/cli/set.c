@@ -1,0 +1,144 @@
+/* `clusterfs set NAME KEY=VALUE...` and `clusterfs remove NAME`: changes to a profile that leave the rest of the file
+ * as it is. */
+#include "cli/cli.h"
+#include "cli/editing.h"
+#include "conf/config.h"
+#include "conf/ini_edit.h"
+#include "conf/option.h"
+#include "conf/profile_edit.h"
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+/* -c FILE and --help, which both commands have. False: the command has ended, with *RET_CODE. */
+static bool read_options(const struct cfs_command *command, int argc, char **argv, const char **ret_config_file,
+                         int *ret_code)
+{
+    static const struct option long_options[] = {
+        {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
+        if (option == 'c') {
+            *ret_config_file = optarg;
+            continue;
+        }
+        *ret_code = option == 'h' ? cfs_print_help(command) : cfs_option_error(command, argv);
+        return false;
+    }
+    return true;
+}
+
+/* Splits "KEY=VALUE" in place and checks it; an empty value takes the key away. */
+static int read_change(char *word, struct cfs_ini_setting *ret_change, struct cfs_error *error)
+{
+    char *equals = strchr(word, '=');
+    if (!equals)
+        return cfs_error_set(error, EINVAL, CFS_FAILURE_USAGE, "%.200s: say KEY=VALUE, or KEY= for the default", word);
+    *equals = '\0';
+    *ret_change = (struct cfs_ini_setting){word, equals + 1};
+    if (equals[1])
+        return cfs_profile_check_setting(word, equals + 1, "command line", error);
+    if (!cfs_option_find(word, CFS_OPTION_IN_FILE))
+        return cfs_profile_check_setting(word, "-", "command line", error);
+    return 0;
+}
+
+/* What is only in a file for all users is overridden in the user's. */
+static int change(struct cfs_config_edit *edit, const char *name, const struct cfs_ini_setting *change, bool known,
+                  struct cfs_error *error)
+{
+    struct cfs_error cause = {0};
+    int result = *change->value ? cfs_ini_edit_set(&edit->text, edit->path, name, change->key, change->value, &cause)
+                                : cfs_ini_edit_unset(&edit->text, edit->path, name, change->key, &cause);
+    if (result == -ENOENT && known && *change->value)
+        return cfs_ini_edit_add(&edit->text, edit->path, name, NULL, change, 1, error);
+    if (result == 0 && !*change->value)
+        return cfs_error_set(error, ENOENT, CFS_FAILURE_CONFIG, "%s: %s has no %s", edit->path, name, change->key);
+    if (result < 0 && error)
+        *error = cause;
+    return result < 0 ? result : 0;
+}
+
+static int no_profile(const char *name, struct cfs_error *error)
+{
+    return cfs_error_set(error, ENOENT, CFS_FAILURE_CONFIG,
+                         "There is no profile %.200s. To make one: clusterfs add %.200s USER@HOST", name, name);
+}
+
+static int set_values(const char *config_file, const char *name, char **words, struct cfs_error *error)
+{
+    struct cfs_config_edit edit CFS_AUTO_CONFIG_EDIT = {.folder_fd = -1};
+    bool defaults = strcmp(name, CFS_CONFIG_DEFAULTS) == 0;
+    int known = defaults ? 1 : cfs_editing_has_profile(config_file, name, error);
+    if (known <= 0)
+        return known < 0 ? known : no_profile(name, error);
+    int result = cfs_editing_open(config_file, true, &edit, error);
+    for (; *words && result == 0; words++) {
+        struct cfs_ini_setting setting;
+        result = read_change(*words, &setting, error);
+        if (result == 0)
+            result = change(&edit, name, &setting, known > 0, error);
+    }
+    if (result == 0)
+        result = cfs_config_edit_write(&edit, error);
+    return result;
+}
+
+static int run_set(int argc, char **argv)
+{
+    const char *config_file = NULL;
+    struct cfs_error error = {0};
+    int code = 0;
+    if (!read_options(&cfs_command_set, argc, argv, &config_file, &code))
+        return code;
+    if (argc - optind < 2)
+        return cfs_usage_error(&cfs_command_set, "Say a profile, and KEY=VALUE");
+    return set_values(config_file, argv[optind], argv + optind + 1, &error) < 0 ? cfs_report(&error) : 0;
+}
+
+const struct cfs_command cfs_command_set = {
+    .name = "set",
+    .arguments = "[-c FILE] PROFILE KEY=VALUE...",
+    .summary = "Change values of a profile, a new address for instance",
+    .help = "  -c, --config FILE     the file of profiles to change\n"
+            "\n"
+            "KEY= takes the key away, so that the default holds. PROFILE may be defaults. A mount that is there keeps\n"
+            "what it was mounted with. `clusterfs help options` lists the keys.\n",
+    .run = run_set,
+};
+
+static int remove_profile(const char *config_file, const char *name, struct cfs_error *error)
+{
+    struct cfs_config_edit edit CFS_AUTO_CONFIG_EDIT = {.folder_fd = -1};
+    int known = cfs_editing_has_profile(config_file, name, error);
+    if (known <= 0)
+        return known < 0 ? known : no_profile(name, error);
+    int result = cfs_editing_open(config_file, true, &edit, error);
+    if (result == 0)
+        result = cfs_ini_edit_remove(&edit.text, edit.path, name, error);
+    if (result == 0)
+        result = cfs_config_edit_write(&edit, error);
+    return result;
+}
+
+static int run_remove(int argc, char **argv)
+{
+    const char *config_file = NULL;
+    struct cfs_error error = {0};
+    int code = 0;
+    if (!read_options(&cfs_command_remove, argc, argv, &config_file, &code))
+        return code;
+    if (argc - optind != 1)
+        return cfs_usage_error(&cfs_command_remove, "Say one profile");
+    return remove_profile(config_file, argv[optind], &error) < 0 ? cfs_report(&error) : 0;
+}
+
+const struct cfs_command cfs_command_remove = {
+    .name = "remove",
+    .arguments = "[-c FILE] PROFILE",
+    .summary = "Take a profile out of your file of profiles",
+    .help = "  -c, --config FILE     the file of profiles to change\n",
+    .run = run_remove,
+};
