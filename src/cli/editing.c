@@ -15,7 +15,7 @@ static int no_memory(struct cfs_error *error)
     return cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "There is not enough memory.");
 }
 
-int cfs_editing_open(const char *config_file, bool create, struct cfs_config_edit *ret_edit, struct cfs_error *error)
+int cfs_editing_find(const char *config_file, char **ret_path, struct cfs_error *error)
 {
     struct cfs_environment environment CFS_AUTO_ENVIRONMENT = {0};
     if (cfs_environment_init(&environment, NULL) < 0)
@@ -24,7 +24,15 @@ int cfs_editing_open(const char *config_file, bool create, struct cfs_config_edi
     if (!path)
         return cfs_error_set(error, ENOENT, CFS_FAILURE_CONFIG,
                              "Your home folder is not known; name a file of profiles with -c.");
-    return cfs_config_edit_init(path, config_file != NULL, create, ret_edit, error);
+    *ret_path = strdup(path);
+    return *ret_path ? 0 : no_memory(error);
+}
+
+int cfs_editing_open(const char *config_file, bool create, struct cfs_config_edit *ret_edit, struct cfs_error *error)
+{
+    char *path CFS_AUTO_FREE = NULL;
+    int result = cfs_editing_find(config_file, &path, error);
+    return result < 0 ? result : cfs_config_edit_init(path, config_file != NULL, create, ret_edit, error);
 }
 
 int cfs_editing_has_profile(const char *config_file, const char *name, struct cfs_error *error)

@@ -6,8 +6,11 @@
 #include "conf/config_edit.h"
 #include <stdbool.h>
 
-/* Opens the file that is changed: CONFIG_FILE (of -c), or if it is NULL the user's own, which CREATE makes if there is
- * none. -errno with a sentence. The caller calls cfs_config_edit_fini. */
+/* The path of the file that is changed: CONFIG_FILE (of -c), or if it is NULL the user's own. -errno with a sentence.
+ * The caller frees. */
+CFS_CHECKED int cfs_editing_find(const char *config_file, char **ret_path, struct cfs_error *error);
+
+/* Opens it; CREATE makes one if there is none. -errno with a sentence. The caller calls cfs_config_edit_fini. */
 CFS_CHECKED int cfs_editing_open(const char *config_file, bool create, struct cfs_config_edit *ret_edit,
                                  struct cfs_error *error);
 

@@ -15,6 +15,13 @@ src_conf_libconf_a_SOURCES = \
 	src/conf/environment.h \
 	src/conf/expand.c \
 	src/conf/expand.h \
+	src/conf/import.c \
+	src/conf/import.h \
+	src/conf/import_filezilla.c \
+	src/conf/import_plan.c \
+	src/conf/import_priv.h \
+	src/conf/import_putty.c \
+	src/conf/import_winscp.c \
 	src/conf/ini.c \
 	src/conf/ini.h \
 	src/conf/ini_edit.c \
@@ -51,4 +58,4 @@ src_conf_libconf_a_SOURCES = \
 	src/conf/value.h \
 	src/conf/words.c \
 	src/conf/words.h
-src_conf_libconf_a_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS)
+src_conf_libconf_a_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS) $(EXPAT_CFLAGS)

@@ -54,6 +54,12 @@ int cfs_profile_check_setting(const char *key, const char *value, const char *pl
                              "%s: a %s is not taken from here, where others can see it; write it into the file with an "
                              "editor, or be asked for it",
                              place, key);
+    size_t length = strlen(value);
+    if (length > 0 && (strchr(" \t", value[0]) || strchr(" \t", value[length - 1])))
+        return cfs_error_set(error, EINVAL, CFS_FAILURE_CONFIG, "%s: %s must not begin or end with a blank", place,
+                             key);
+    if (length > CFS_INI_LINE_LENGTH - CFS_INI_KEY_LENGTH - strlen(" = "))
+        return cfs_error_set(error, EINVAL, CFS_FAILURE_CONFIG, "%s: %s is longer than a line may be", place, key);
     return try_value(option, value, place, error);
 }
 

@@ -1,4 +1,5 @@
 # Unit tests of src/conf, one a line: UNIT_TESTS += tests/conf/test_NAME
+UNIT_TESTS += tests/conf/test_import
 UNIT_TESTS += tests/conf/test_ini
 UNIT_TESTS += tests/conf/test_ini_edit
 UNIT_TESTS += tests/conf/test_config_edit

@@ -51,6 +51,21 @@ tests_fuzz_fuzz_ini_SOURCES = tests/fuzz/fuzz_ini.c $(fuzz_driver)
 tests_fuzz_fuzz_ini_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 EXTRA_DIST += tests/fuzz/corpus/ini
 
+FUZZERS += tests/fuzz/fuzz_import_filezilla
+tests_fuzz_fuzz_import_filezilla_SOURCES = tests/fuzz/fuzz_import_filezilla.c tests/fuzz/fuzz_import.h $(fuzz_driver)
+tests_fuzz_fuzz_import_filezilla_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/import_filezilla
+
+FUZZERS += tests/fuzz/fuzz_import_winscp
+tests_fuzz_fuzz_import_winscp_SOURCES = tests/fuzz/fuzz_import_winscp.c tests/fuzz/fuzz_import.h $(fuzz_driver)
+tests_fuzz_fuzz_import_winscp_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/import_winscp
+
+FUZZERS += tests/fuzz/fuzz_import_putty
+tests_fuzz_fuzz_import_putty_SOURCES = tests/fuzz/fuzz_import_putty.c tests/fuzz/fuzz_import.h $(fuzz_driver)
+tests_fuzz_fuzz_import_putty_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/import_putty
+
 FUZZERS += tests/fuzz/fuzz_ini_edit
 tests_fuzz_fuzz_ini_edit_SOURCES = tests/fuzz/fuzz_ini_edit.c $(fuzz_driver)
 tests_fuzz_fuzz_ini_edit_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
