@@ -230,15 +230,16 @@ static void write_with_value(struct cfs_buffer *made, const struct cfs_buffer *t
 static void write_behind(struct cfs_buffer *made, const struct cfs_buffer *text, struct line line, bool header,
                          const char *key, const char *value)
 {
-    const char *end = line_end(text);
+    bool ended = text->bytes[line.next - 1] == '\n';
+    const char *end = !ended ? line_end(text) : line.next - line.stop == 2 ? "\r\n" : "\n";
     size_t key_start = skip_blanks(text, line.start, line.stop), key_stop = key_start;
     while (key_stop < line.stop && !is_blank(text->bytes[key_stop]) && text->bytes[key_stop] != '=' &&
            text->bytes[key_stop] != ':')
         key_stop++;
     bool tight = !header && key_stop < line.stop && !is_blank(text->bytes[key_stop]);
     add_part(made, text, 0, line.next);
-    if (line.next == text->length && text->bytes[line.next - 1] != '\n')
-        add_text(made, end);
+    if (!ended)
+        add_text(made, line.next > line.stop ? "\n" /* a carriage return is there */ : end);
     if (!header)
         add_part(made, text, line.start, key_start);
     add_text(made, key);
@@ -325,7 +326,7 @@ int cfs_ini_edit_add(struct cfs_buffer *text, const char *name, const char *sect
         bool blank = ended && (text->length == line_length ||
                                (text->length >= 2 * line_length &&
                                 memcmp(text->bytes + text->length - 2 * line_length, end, line_length) == 0));
-        add_text(&made, ended ? "" : end);
+        add_text(&made, ended ? "" : text->bytes[text->length - 1] == '\r' ? "\n" : end);
         add_text(&made, blank ? "" : end);
     }
     if (comment) {

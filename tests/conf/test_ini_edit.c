@@ -61,6 +61,8 @@ static void a_new_key_goes_below_the_last_one_in_its_manner(void **state CFS_UNU
 {
     assert_set("[a]\n  k = v\n\n# of b\n[b]\n", "l", "w", "[a]\n  k = v\n  l = w\n\n# of b\n[b]\n");
     assert_set("[a]\nk=v\n[b]\n", "l", "w", "[a]\nk=v\nl=w\n[b]\n");
+    assert_set("# c\n[a]\r\nk = v\r\n", "l", "w", "# c\n[a]\r\nk = v\r\nl = w\r\n");
+    assert_set("[a]\r\nk = v\r", "l", "w", "[a]\r\nk = v\r\nl = w\r\n");
     assert_set("[a]\r\n\r\n[b]\r\n", "l", "w", "[a]\r\nl = w\r\n\r\n[b]\r\n");
     assert_set("[a]\nk = v", "l", "w", "[a]\nk = v\nl = w\n");
     assert_set("\xef\xbb\xbf[a]", "l", "w", "\xef\xbb\xbf[a]\nl = w\n");
@@ -91,6 +93,7 @@ static void a_section_is_added_at_the_end(void **state CFS_UNUSED)
     assert_added("[a]\n", "c", "[a]\n\n# c\n[n]\nhost = h\nuser = u\n");
     assert_added("[a]\n\n", NULL, "[a]\n\n[n]\nhost = h\nuser = u\n");
     assert_added("[a]\r\nk = v", NULL, "[a]\r\nk = v\r\n\r\n[n]\r\nhost = h\r\nuser = u\r\n");
+    assert_added("[a]\r", NULL, "[a]\r\n\n[n]\nhost = h\nuser = u\n");
     begin("[n]\n");
     assert_refused(cfs_ini_edit_add(&text, "f", "n", NULL, NULL, 0, &error), -EEXIST, "[n]\n",
                    "f: there is a section [n] already");

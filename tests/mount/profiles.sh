@@ -1,0 +1,158 @@
+#!/bin/bash
+# Profiles that programs write: `clusterfs add`, `set`, `remove` and `import` give profiles that mount, leave what people have
+# written as it is, and do nothing to files that others may write. PuTTY itself logs in with the session that is imported.
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/functions.sh"
+. "$top_srcdir/tests/lib/device.sh"
+. "$top_srcdir/tests/lib/mount.sh"
+requires puttygen plink
+user_file=$HOME/.config/clusterfs/clusterfs.conf
+
+# succeeds ARGUMENT... : clusterfs does.
+succeeds()
+{
+    run clusterfs "$@"
+    expect_equal "exit code of $* ($errors)" 0 "$code"
+}
+
+# refuses PATTERN ARGUMENT... : clusterfs says so, with exit code 10 or 2, and the file stays as it was.
+refuses()
+{
+    local pattern=$1 before
+    shift
+    before=$(md5sum <"$user_file")
+    run clusterfs "$@"
+    expect_match "exit code of $*" '^(2|10)$' "$code"
+    expect_match "what $* says" "$pattern" "$errors"
+    expect_equal "the file after $*" "$before" "$(md5sum <"$user_file")"
+}
+
+# mounts SOURCE : and shows the device's work folder.
+mounts()
+{
+    mkdir -p "$mnt"
+    succeeds mount "$1" "$mnt"
+    remember_process "$mnt"
+    expect_equal "the file seen through $1" data "$(<"$mnt/data")"
+    unmount_device
+}
+
+from_a_message()
+{
+    succeeds add here "$device_user@$device_address:$port" --identity "$device/id_ed25519" --dir "$device/work"
+    mounts here
+    printf 'Your job is running.\n\n* User: %s\n* Host/IP/Address: %s\n* SSH port: %s\n\nQuestions? support@example.org\n' \
+        "$device_user" "$device_address" "$port" >"$sandbox/message"
+    code=0
+    output=$(cd "$device" && clusterfs add job1 --from-clipboard-text - -i id_ed25519 --dir "$device/work" <"$sandbox/message") || code=$?
+    expect_equal "exit code of add --from-clipboard-text" 0 "$code"
+    expect_match "what add says" "^Found: $device_user@$device_address, port $port$" "$output"
+    expect_match "what add says" "clusterfs mount job1 MOUNTPOINT$" "$output"
+    mounts job1
+    expect_equal "the mode of the new file" 600 "$(stat -c %a "$user_file")"
+    refuses "There is a profile job1 already" add job1 u@h
+    refuses "No user and no address were found" add job2 --from-clipboard-text /dev/null
+    refuses "cannot be called \"a b\"" add "a b" u@h
+    refuses "say USER@HOST" add job2 u@-h
+}
+
+changes()
+{
+    { printf '# mine\n'; sed 's/^\[job1\]/\n; the one with the GPU\n[job1]   /; s/$/\r/' "$user_file"; } >"$sandbox/edited"
+    cat "$sandbox/edited" >"$user_file"
+    chmod 640 "$user_file"
+    succeeds set job1 host=203.0.113.9 attr_ttl=5s
+    sed "/job1/,\$s/^host = $device_address/host = 203.0.113.9/" "$sandbox/edited" >"$sandbox/expected"
+    printf 'attr_ttl = 5s\r\n' >>"$sandbox/expected"
+    expect_same_files "$sandbox/expected" "$user_file"
+    expect_equal "the mode" 640 "$(stat -c %a "$user_file")"
+    refuses "did you mean host" set job1 hots=x
+    refuses "a password is not taken from here" set job1 password=secret
+    refuses "port must be a number" set job1 user=x port=0
+    refuses "There is no profile jobx" set jobx host=h
+    refuses "has no umask" set job1 umask=
+    succeeds set job1 "host=$device_address" attr_ttl=
+    expect_same_files "$sandbox/edited" "$user_file"
+    mounts job1
+    chmod 660 "$user_file"
+    refuses "can be written by others" set job1 host=h
+    chmod 600 "$user_file"
+    succeeds remove job1
+    run clusterfs config show
+    expect_equal "the profiles that are left" here "$output"
+    expect_match "what is left" "^# mine" "$(<"$user_file")"
+    refuses "There is no profile job1" remove job1
+}
+
+from_putty()
+{
+    must puttygen "$device/id_ed25519" -O private -o "$device/key.ppk"
+    mkdir -p "$HOME/.putty/sessions"
+    {
+        printf 'Protocol=ssh\nHostName=%s\nPortNumber=%s\nUserName=%s\n' "$device_address" "$port" "$device_user"
+        printf 'PublicKeyFile=%s\n' "$device/key.ppk"
+    } >"$HOME/.putty/sessions/my%20device"
+    expect_equal "what PuTTY sees by this session" data \
+        "$(plink -batch -load "my device" -hostkey "$(ssh-keygen -lf "$device/host_key.pub" | awk '{ print $2 }')" \
+            cat "$device/work/data" </dev/null 2>"$sandbox/plink.log")"
+    cp "$user_file" "$sandbox/before"
+    succeeds import putty
+    expect_match "what would be written" "^\\[my-device\\]" "$output"
+    expect_match "what import says" "Nothing was written. With --write, 1 profile would go into $user_file" "$errors"
+    expect_same_files "$sandbox/before" "$user_file"
+    succeeds import putty --write
+    mounts "my-device:$device/work" # a session of PuTTY has no folder
+    succeeds import --write putty
+    expect_match "what a second import says" "my device was not taken: it is there already, as my-device" "$output"
+    rm -r "$HOME/.putty"
+    run clusterfs import putty
+    expect_match "what import says without sessions" "The sites of PuTTY were not found in the usual places" "$errors"
+}
+
+# As FileZilla 3.63 writes it.
+write_filezilla_sites()
+{
+    local part folder="1 0"
+    for part in $(tr / ' ' <<<"$device/work"); do
+        folder+=" ${#part} $part"
+    done
+    cat <<END
+<?xml version="1.0" encoding="UTF-8"?>
+<FileZilla3 version="3.63.0" platform="*nix">
+	<Servers>
+		<Folder expanded="1">Devices&#xA;			<Server>
+				<Host>$device_address</Host>
+				<Port>$port</Port>
+				<Protocol>1</Protocol>
+				<Type>0</Type>
+				<User>$device_user</User>
+				<Keyfile>$device/key.ppk</Keyfile>
+				<Logontype>5</Logontype>
+				<EncodingType>Auto</EncodingType>
+				<BypassProxy>0</BypassProxy>
+				<Name>my device</Name>
+				<SyncBrowsing>0</SyncBrowsing>
+				<RemoteDir>$folder</RemoteDir>
+				<DirectoryComparison>0</DirectoryComparison>
+			</Server>
+		</Folder>
+	</Servers>
+</FileZilla3>
+END
+}
+
+from_filezilla()
+{
+    write_filezilla_sites >"$sandbox/sites.xml"
+    succeeds remove my-device
+    succeeds import filezilla "$sandbox/sites.xml" --write
+    mounts my-device
+}
+
+start_device
+echo data >"$device/work/data"
+mkdir -p "$HOME/.ssh"
+cp "$device/known_hosts" "$HOME/.ssh/known_hosts"
+from_a_message
+changes
+from_putty
+from_filezilla
