@@ -1,9 +1,10 @@
-/* `clusterfs import filezilla|winscp|putty [FILE]`: sites of other programs, as profiles. */
+/* `clusterfs import filezilla|winscp|putty|ssh-config [FILE]`: sites of other programs, as profiles. */
 #include "conf/import.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/editing.h"
 #include "conf/environment.h"
+#include "conf/option.h"
 #include "conf/words.h"
 #include <dirent.h>
 #include <errno.h>
@@ -41,6 +42,7 @@ static const struct origin origins[] = {
       {"HOME", "/.config/putty/sessions"},
       {"HOME", "/.putty/sessions"}},
      true},
+    {"ssh-config", "ssh_config", cfs_import_ssh_config, {{"HOME", "/.ssh/config"}}, false},
 };
 
 static const struct origin *find_origin(const char *word)
@@ -173,6 +175,8 @@ static int run(int argc, char **argv)
     const struct origin *origin = optind < argc ? find_origin(argv[optind]) : NULL;
     if (!origin || argc - optind > 2)
         return cfs_usage_error(&cfs_command_import, "Say filezilla, winscp or putty, and perhaps a file");
+    if (origin->parse == cfs_import_ssh_config && !cfs_option_find("ssh_config", CFS_OPTION_IN_FILE))
+        return cfs_usage_error(&cfs_command_import, "This version of clusterfs does not read ssh_config");
     struct cfs_import import CFS_AUTO_IMPORT = {0};
     char *found CFS_AUTO_FREE = NULL;
     const char *path = argv[optind + 1];

@@ -43,6 +43,10 @@ CFS_CHECKED int cfs_import_winscp(const char *bytes, size_t length, const char *
 CFS_CHECKED int cfs_import_putty(const char *bytes, size_t length, const char *name, struct cfs_import *import,
                                  struct cfs_error *error);
 
+/* ssh_config(5): the hosts that its Host lines name. What they mean stays in that file; see the option ssh_config. */
+CFS_CHECKED int cfs_import_ssh_config(const char *bytes, size_t length, const char *name, struct cfs_import *import,
+                                      struct cfs_error *error);
+
 /* What the plan adds to. */
 struct cfs_import_target {
     struct cfs_buffer *text; /* of the file, changed in place */

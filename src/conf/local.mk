@@ -21,6 +21,7 @@ src_conf_libconf_a_SOURCES = \
 	src/conf/import_plan.c \
 	src/conf/import_priv.h \
 	src/conf/import_putty.c \
+	src/conf/import_ssh_config.c \
 	src/conf/import_winscp.c \
 	src/conf/ini.c \
 	src/conf/ini.h \

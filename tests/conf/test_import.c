@@ -168,6 +168,19 @@ static void sessions_of_putty_become_profiles(void **state CFS_UNUSED)
                  "# X: f\n[f]\nhost = h\n# the proxy p was not taken\n# the password of the proxy was not taken\n\n");
 }
 
+static void hosts_of_ssh_config_become_profiles(void **state CFS_UNUSED)
+{
+    assert_shown(
+        cfs_import_ssh_config,
+        "# Host no\nUser x\nHost gpu \"two\" *.example.org !gpu # no\n  HostName 203.0.113.5\n\thost=gpu three\r\n"
+        "Match host four\nHostKeyAlias five\nInclude conf.d/*\n",
+        "# X: gpu\n[gpu]\nhost = gpu\n\n# X: two\n[two]\nhost = two\n\n# X: three\n[three]\nhost = three\n\n"
+        "# conf.d/* was not taken: only the hosts of one file are taken; name this file to take its own\n\n");
+    assert_shown(cfs_import_ssh_config, "Host a/b\n",
+                 "# a/b was not taken: a/b: host = a/b: host must be a host's name or address (an IPv6 address without "
+                 "brackets): no blanks, no '/' or '@' or other punctuation, and no '-' at the beginning\n\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +193,7 @@ int main(void)
         cmocka_unit_test(elements_nested_deeply_are_refused),
         cmocka_unit_test(sites_of_winscp_become_profiles),
         cmocka_unit_test(sessions_of_putty_become_profiles),
+        cmocka_unit_test(hosts_of_ssh_config_become_profiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,6 +66,11 @@ tests_fuzz_fuzz_import_putty_SOURCES = tests/fuzz/fuzz_import_putty.c tests/fuzz
 tests_fuzz_fuzz_import_putty_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 EXTRA_DIST += tests/fuzz/corpus/import_putty
 
+FUZZERS += tests/fuzz/fuzz_import_ssh_config
+tests_fuzz_fuzz_import_ssh_config_SOURCES = tests/fuzz/fuzz_import_ssh_config.c tests/fuzz/fuzz_import.h $(fuzz_driver)
+tests_fuzz_fuzz_import_ssh_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/import_ssh_config
+
 FUZZERS += tests/fuzz/fuzz_ini_edit
 tests_fuzz_fuzz_ini_edit_SOURCES = tests/fuzz/fuzz_ini_edit.c $(fuzz_driver)
 tests_fuzz_fuzz_ini_edit_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
