@@ -3,7 +3,8 @@
  * What is read passes the checks of conf/config_file.h (nobody else can have written it). What is written goes to a
  * file of its own beside it, is brought to the disk, and takes the file's place by a rename: whoever reads the file
  * sees it as it was or as it is now. Mode and owner stay; where the path is a symbolic link, the file it leads to is
- * changed. Two edits at once wait for each other; if somebody else has changed the file meanwhile, nothing is written.
+ * changed. Access lists and extended attributes of the file are not carried over. Two edits at once wait for each
+ * other; if somebody else has changed the file meanwhile, nothing is written.
  */
 #ifndef CFS_CONF_CONFIG_EDIT_H
 #define CFS_CONF_CONFIG_EDIT_H

@@ -83,6 +83,24 @@ changes()
     refuses "There is no profile job1" remove job1
 }
 
+# Edits at the same time wait for each other: none is lost.
+at_once()
+{
+    local key keys=(op_timeout login_timeout connect_timeout heartbeat) pids=()
+    for key in "${keys[@]}"; do
+        in_background clusterfs set here "$key=41s"
+        pids+=("$!")
+    done
+    for key in "${pids[@]}"; do
+        wait "$key" || fail "an edit at the same time as others ended with $?"
+    done
+    for key in "${keys[@]}"; do
+        grep -q "^$key = 41s" "$user_file" || fail "$key is missing in $(<"$user_file")"
+        succeeds set here "$key="
+    done
+    expect_equal "what lies in the folder" clusterfs.conf "$(ls -A "${user_file%/*}")"
+}
+
 from_putty()
 {
     must puttygen "$device/id_ed25519" -O private -o "$device/key.ppk"
@@ -154,5 +172,6 @@ mkdir -p "$HOME/.ssh"
 cp "$device/known_hosts" "$HOME/.ssh/known_hosts"
 from_a_message
 changes
+at_once
 from_putty
 from_filezilla
