@@ -8,9 +8,18 @@
 #include <string.h>
 
 const struct cfs_command *const cfs_commands[] = {
-    &cfs_command_mount,  &cfs_command_umount,  &cfs_command_status, &cfs_command_login,
-    &cfs_command_config, &cfs_command_add,     &cfs_command_set,    &cfs_command_remove,
-    &cfs_command_import, &cfs_command_version, &cfs_command_help,   NULL,
+    &cfs_command_mount,
+    &cfs_command_umount,
+    &cfs_command_status,
+    &cfs_command_login,
+    &cfs_command_config,
+    &cfs_command_add,
+    &cfs_command_set,
+    &cfs_command_remove,
+    &cfs_command_import,
+    &cfs_command_version,
+    &cfs_command_help,
+    NULL,
 };
 
 int cfs_report(const struct cfs_error *error)
