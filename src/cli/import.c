@@ -4,7 +4,6 @@
 #include "cli/cli.h"
 #include "cli/editing.h"
 #include "conf/environment.h"
-#include "conf/option.h"
 #include "conf/words.h"
 #include <dirent.h>
 #include <errno.h>
@@ -151,6 +150,24 @@ static int take_sites(const struct origin *origin, struct cfs_import *import, co
     return 0;
 }
 
+/* The full path of an ssh_config that ssh does not read by itself; NULL: it does. The caller frees. */
+static char *find_unusual(const char *path)
+{
+    struct cfs_environment environment CFS_AUTO_ENVIRONMENT = {0};
+    char *resolved CFS_AUTO_FREE = realpath(path, NULL), *own CFS_AUTO_FREE = NULL;
+    if (!resolved || cfs_environment_init(&environment, NULL) < 0)
+        return NULL;
+    if (environment.home)
+        own = cfs_text_format("%s/.ssh/config", environment.home);
+    const char *usual[] = {own, "/etc/ssh/ssh_config"};
+    for (size_t i = 0; i < CFS_COUNT(usual); i++) {
+        char *other CFS_AUTO_FREE = usual[i] ? realpath(usual[i], NULL) : NULL;
+        if (other && strcmp(resolved, other) == 0)
+            return NULL;
+    }
+    return CFS_TAKE(resolved);
+}
+
 static int run(int argc, char **argv)
 {
     static const struct option long_options[] = {{"config", required_argument, NULL, 'c'},
@@ -174,13 +191,13 @@ static int run(int argc, char **argv)
     }
     const struct origin *origin = optind < argc ? find_origin(argv[optind]) : NULL;
     if (!origin || argc - optind > 2)
-        return cfs_usage_error(&cfs_command_import, "Say filezilla, winscp or putty, and perhaps a file");
-    if (origin->parse == cfs_import_ssh_config && !cfs_option_find("ssh_config", CFS_OPTION_IN_FILE))
-        return cfs_usage_error(&cfs_command_import, "This version of clusterfs does not read ssh_config");
+        return cfs_usage_error(&cfs_command_import, "Say filezilla, winscp, putty or ssh-config, and perhaps a file");
     struct cfs_import import CFS_AUTO_IMPORT = {0};
-    char *found CFS_AUTO_FREE = NULL;
+    char *found CFS_AUTO_FREE = NULL, *unusual CFS_AUTO_FREE = NULL;
     const char *path = argv[optind + 1];
     int result = path ? 0 : find_place(origin, &found, &error);
+    if (path && origin->parse == cfs_import_ssh_config)
+        import.ssh_config = unusual = find_unusual(path);
     if (result == 0)
         result = read_sites(origin, path ? path : found, &import, &error);
     if (result == 0)
@@ -190,13 +207,13 @@ static int run(int argc, char **argv)
 
 const struct cfs_command cfs_command_import = {
     .name = "import",
-    .arguments = "[-c FILE] [--write] {filezilla | winscp | putty} [FILE]",
+    .arguments = "[-c FILE] [--write] {filezilla | winscp | putty | ssh-config} [FILE]",
     .summary = "Make profiles of the sites of another program",
     .help = "  -w, --write           write them into the file of profiles; without it they are shown only\n"
             "  -c, --config FILE     the file of profiles to write into\n"
             "\n"
-            "FILE is FileZilla's sitemanager.xml (also one that it has exported), WinSCP.ini, or a folder of PuTTY's\n"
-            "sessions, or one of them. Those of FileZilla and PuTTY are found where the programs keep them. Passwords\n"
-            "are not taken; what could not be taken is told below each profile.\n",
+            "FILE is FileZilla's sitemanager.xml (also one that it has exported), WinSCP.ini, a folder of PuTTY's\n"
+            "sessions, or one of them, or an ssh_config. All but WinSCP's are found where the programs keep them.\n"
+            "Passwords are not taken; what could not be taken is told below each profile.\n",
     .run = run,
 };

@@ -25,7 +25,8 @@ struct cfs_import_site {
 struct cfs_import {
     struct cfs_import_site *sites;
     size_t count, capacity;
-    bool failed; /* memory was short */
+    bool failed;            /* memory was short */
+    const char *ssh_config; /* borrowed: the full path of the ssh_config that is read; NULL: one of the usual files */
 };
 void cfs_import_fini(struct cfs_import *import);
 #define CFS_AUTO_IMPORT __attribute__((cleanup(cfs_import_fini)))
@@ -43,7 +44,8 @@ CFS_CHECKED int cfs_import_winscp(const char *bytes, size_t length, const char *
 CFS_CHECKED int cfs_import_putty(const char *bytes, size_t length, const char *name, struct cfs_import *import,
                                  struct cfs_error *error);
 
-/* ssh_config(5): the hosts that its Host lines name. What they mean stays in that file; see the option ssh_config. */
+/* ssh_config(5): the hosts that its Host lines name, without those of the files that it includes. What they mean stays
+ * in that file: the profile gets the option ssh_config if it is not a usual one. */
 CFS_CHECKED int cfs_import_ssh_config(const char *bytes, size_t length, const char *name, struct cfs_import *import,
                                       struct cfs_error *error);
 

@@ -6,7 +6,6 @@
 #include "conf/config.h"
 #include "conf/ini.h"
 #include "conf/ini_edit.h"
-#include "conf/option.h"
 #include "conf/profile_edit.h"
 #include "conf/words.h"
 #include <errno.h>
@@ -59,9 +58,8 @@ static void make_name(const char *title, char *name)
 static bool is_there(const struct planning *planning, const struct cfs_import_site *site, const char *name)
 {
     /* A host is compared as it was written, not as ssh_config may translate it. */
-    const char *options = cfs_option_find("ssh_config", CFS_OPTION_IN_MOUNT) ? "ssh_config=no" : NULL;
     struct cfs_profile_request request = {
-        .config_file = planning->target->config_file, .source = name, .options = options};
+        .config_file = planning->target->config_file, .source = name, .options = "ssh_config=no"};
     struct cfs_profile *profile CFS_CLEANUP(cfs_profile_free) = NULL;
     struct cfs_error ignored = {0};
     const char *port = cfs_import_get(site, "port"), *user = cfs_import_get(site, "user");

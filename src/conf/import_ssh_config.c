@@ -1,85 +1,102 @@
 /* The shortcuts of ssh_config(5): a profile for each host that a Host line names in full. The profile says the shortcut
- * and nothing else: what it means is looked up in the file at each mount (the option ssh_config), so that it is written
- * in one place only. Names with wildcards are rules, not hosts, and are passed over. */
+ * and, if it is not one of the usual files, the file; what the shortcut means is looked up there at each mount, so that
+ * it is written in one place only. Names with wildcards are rules, not hosts, and are passed over. */
 #include "conf/import_priv.h"
 
+#include "base/text.h"
+#include "conf/ssh_config_line.h"
+#include "conf/words.h"
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
-enum { LONGEST_LINE = 4096 };
+struct reading {
+    struct cfs_import *import;
+    size_t first; /* the sites before it are of other files */
+    char *file;   /* the option ssh_config of each; NULL: its default */
+};
 
-/* The next word of the line, in place; quotes around it are taken off. NULL at its end. */
-static char *next_word(char **line)
+static bool is_known(const struct reading *reading, const char *host)
 {
-    char *word = *line + strspn(*line, " \t\r");
-    if (!*word || *word == '#')
-        return NULL;
-    size_t length = *word == '"' ? strcspn(++word, "\"") : strcspn(word, " \t\r");
-    *line = word + length;
-    if (**line)
-        *(*line)++ = '\0';
-    return word;
-}
-
-static bool is_known(const struct cfs_import *import, size_t first, const char *host)
-{
-    for (size_t i = first; i < import->count; i++)
-        if (strcmp(import->sites[i].title, host) == 0)
+    for (size_t i = reading->first; i < reading->import->count; i++)
+        if (strcmp(reading->import->sites[i].title, host) == 0)
             return true;
     return false;
 }
 
-static void take_hosts(struct cfs_import *import, size_t first, char *patterns)
+static void take_hosts(struct reading *reading, char *const *patterns)
 {
-    char *host;
-    while ((host = next_word(&patterns))) {
-        if (strpbrk(host, "*?!") || is_known(import, first, host))
+    for (; *patterns; patterns++) {
+        if (!**patterns || strpbrk(*patterns, "*?!") || is_known(reading, *patterns))
             continue;
-        struct cfs_import_site *site = cfs_import_begin(import, host);
-        cfs_import_set(import, site, "host", host);
-        cfs_import_end(import, site);
+        struct cfs_import_site *site = cfs_import_begin(reading->import, *patterns);
+        cfs_import_set(reading->import, site, "host", *patterns);
+        cfs_import_set(reading->import, site, "ssh_config", reading->file);
+        cfs_import_end(reading->import, site);
     }
 }
 
-/* The keyword ends at a blank or at an equals sign, which may have blanks around it. */
-static void take_line(struct cfs_import *import, size_t first, char *line)
+static void skip_included(struct reading *reading, char *const *files)
 {
-    line += strspn(line, " \t\f");
-    size_t length = strcspn(line, " \t=");
-    char *arguments = line + length;
-    arguments += strspn(arguments, " \t");
-    arguments += *arguments == '=';
-    if (length == 4 && strncasecmp(line, "Host", 4) == 0) {
-        take_hosts(import, first, arguments);
-    } else if (length == 7 && strncasecmp(line, "Include", 7) == 0) {
-        char *file;
-        while ((file = next_word(&arguments))) {
-            struct cfs_import_site *site = cfs_import_begin(import, file);
-            cfs_import_skip(import, site, "only the hosts of one file are taken; name this file to take its own");
-        }
+    for (; *files; files++) {
+        struct cfs_import_site *site = cfs_import_begin(reading->import, *files);
+        cfs_import_skip(reading->import, site, "only the hosts of one file are taken; name this file to take its own");
     }
+}
+
+static int take_line(struct reading *reading, const char *text, const char **ret_reason)
+{
+    struct cfs_ssh_config_line line CFS_AUTO_SSH_CONFIG_LINE = {0};
+    int result = cfs_ssh_config_line_read(text, &line, ret_reason);
+    if (result <= 0)
+        return result;
+    if (strcmp(line.keyword, "host") == 0)
+        take_hosts(reading, line.words);
+    else if (strcmp(line.keyword, "include") == 0)
+        skip_included(reading, line.words);
+    return 0;
+}
+
+static int take_lines(struct reading *reading, const char *bytes, size_t length, const char *name,
+                      struct cfs_error *error)
+{
+    const char *end = bytes + length;
+    for (unsigned number = 1; bytes < end && !reading->import->failed; number++) {
+        const char *newline = memchr(bytes, '\n', (size_t)(end - bytes)), *reason = "it cannot be read";
+        char *line CFS_AUTO_FREE = strndup(bytes, (size_t)((newline ? newline : end) - bytes));
+        int result = line ? take_line(reading, line, &reason) : -ENOMEM;
+        if (result == -ENOMEM)
+            reading->import->failed = true;
+        else if (result < 0)
+            return cfs_error_set(error, EINVAL, CFS_FAILURE_CONFIG, "%s:%u: this is no ssh_config: %s", name, number,
+                                 reason);
+        bytes = newline ? newline + 1 : end;
+    }
+    return cfs_import_result(reading->import, name, error);
+}
+
+/* As the option wants it: % begins a token there. */
+static char *write_file_name(const char *file)
+{
+    char *value = malloc(2 * strlen(file) + 1), *end = value;
+    for (; value && *file; file++) {
+        if (*file == '%')
+            *end++ = '%';
+        *end++ = *file;
+    }
+    if (value)
+        *end = '\0';
+    return value;
 }
 
 int cfs_import_ssh_config(const char *bytes, size_t length, const char *name, struct cfs_import *import,
                           struct cfs_error *error)
 {
-    const char *end = bytes + length;
-    size_t first = import->count;
+    struct reading reading = {.import = import, .first = import->count};
     if (length > 0 && memchr(bytes, '\0', length))
         return cfs_error_set(error, EINVAL, CFS_FAILURE_CONFIG, "%s: this is no ssh_config", name);
-    while (bytes < end && !import->failed) {
-        const char *newline = memchr(bytes, '\n', (size_t)(end - bytes));
-        const char *stop = newline ? newline : end;
-        char line[LONGEST_LINE + 1];
-        size_t used = (size_t)(stop - bytes);
-        if (used > LONGEST_LINE)
-            return cfs_error_set(error, EINVAL, CFS_FAILURE_CONFIG, "%s: a line is longer than %d bytes", name,
-                                 LONGEST_LINE);
-        memcpy(line, bytes, used);
-        line[used] = '\0';
-        take_line(import, first, line);
-        bytes = newline ? newline + 1 : end;
-    }
-    return cfs_import_result(import, name, error);
+    if (import->ssh_config && !(reading.file = write_file_name(import->ssh_config)))
+        import->failed = true;
+    int result = take_lines(&reading, bytes, length, name, error);
+    free(reading.file);
+    return result;
 }

@@ -127,6 +127,9 @@ static void files_that_are_something_else_are_refused(void **state CFS_UNUSED)
     assert_shown(cfs_import_winscp, "hello\n", "f: this is no file of WinSCP's");
     char *shown CFS_AUTO_FREE = show_named(cfs_import_winscp, "[a]\n\0", 5, "f");
     assert_string_equal(shown, "f: this is no file of WinSCP's");
+    assert_shown(cfs_import_ssh_config, "Host a\nHost \"b\n",
+                 "f:2: this is no ssh_config: there is a quote without its end");
+    assert_shown(cfs_import_ssh_config, "<xml/>\n", "f:1: this is no ssh_config: there is no value behind the keyword");
 }
 
 static void elements_nested_deeply_are_refused(void **state CFS_UNUSED)
@@ -176,9 +179,27 @@ static void hosts_of_ssh_config_become_profiles(void **state CFS_UNUSED)
         "Match host four\nHostKeyAlias five\nInclude conf.d/*\n",
         "# X: gpu\n[gpu]\nhost = gpu\n\n# X: two\n[two]\nhost = two\n\n# X: three\n[three]\nhost = three\n\n"
         "# conf.d/* was not taken: only the hosts of one file are taken; name this file to take its own\n\n");
+    assert_shown(
+        cfs_import_ssh_config, "Host 'x y' a\\\"b\nHost=\"\" c",
+        "# x y was not taken: x y: host = x y: host must be a host's name or address (an IPv6 address without "
+        "brackets): no blanks, no '/' or '@' or other punctuation, and no '-' at the beginning\n\n"
+        "# a\"b was not taken: a\"b: host = a\"b: host must be a host's name or address (an IPv6 address without "
+        "brackets): no blanks, no '/' or '@' or other punctuation, and no '-' at the beginning\n\n"
+        "# X: c\n[c]\nhost = c\n\n");
     assert_shown(cfs_import_ssh_config, "Host a/b\n",
                  "# a/b was not taken: a/b: host = a/b: host must be a host's name or address (an IPv6 address without "
                  "brackets): no blanks, no '/' or '@' or other punctuation, and no '-' at the beginning\n\n");
+}
+
+static void hosts_of_a_file_of_its_own_name_it(void **state CFS_UNUSED)
+{
+    static const char bytes[] = "Host gpu\n";
+    struct cfs_import import CFS_AUTO_IMPORT = {.ssh_config = "/home/a b/100%"};
+    struct cfs_error problem = {0};
+    assert_int_equal(cfs_import_ssh_config(bytes, strlen(bytes), "f", &import, &problem), 0);
+    assert_int_equal(import.count, 1);
+    assert_string_equal(import.sites[0].keys[1], "ssh_config");
+    assert_string_equal(import.sites[0].values[1], "/home/a b/100%%");
 }
 
 int main(void)
@@ -194,6 +215,7 @@ int main(void)
         cmocka_unit_test(sites_of_winscp_become_profiles),
         cmocka_unit_test(sessions_of_putty_become_profiles),
         cmocka_unit_test(hosts_of_ssh_config_become_profiles),
+        cmocka_unit_test(hosts_of_a_file_of_its_own_name_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

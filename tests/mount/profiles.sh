@@ -166,6 +166,31 @@ from_filezilla()
     mounts my-device
 }
 
+# The profile says the shortcut, and what that means stays in the file; one that ssh does not read by itself is named.
+from_ssh_config()
+{
+    local file=$sandbox/other_config
+    {
+        printf 'Host *.example.org\n    User x\nHost dev*\n    Port %s\n    User %s\n' "$port" "$device_user"
+        printf 'Host "device" # ours\n    HostName %s\n    IdentityFile %s\n' "$device_address" "$device/id_ed25519"
+    } >"$file"
+    succeeds import ssh-config "$file" --write
+    expect_equal "the profiles" $'device\nhere\nmy-device' "$(clusterfs config show | sort)"
+    expect_match "the profile" "^\\[device\\]"$'\n'"host = device"$'\n'"ssh_config = $file"$'\n' "$output"
+    mounts "device:$device/work"
+    succeeds remove device
+    cp "$file" "$HOME/.ssh/config"
+    succeeds import ssh-config --write
+    run clusterfs config show device
+    expect_match "where the address is from" "^host += $device_address +# $HOME/.ssh/config:7" "$output"
+    expect_match "the usual files" "^ssh_config += yes +# default" "$output"
+    mounts "device:$device/work"
+    succeeds import ssh-config
+    expect_match "a second import" "device was not taken: it is there already, as device" "$output"
+    rm "$HOME/.ssh/config"
+    refuses "The sites of ssh_config were not found in the usual places; name the file that holds them" import ssh-config
+}
+
 start_device
 echo data >"$device/work/data"
 mkdir -p "$HOME/.ssh"
@@ -175,3 +200,4 @@ changes
 at_once
 from_putty
 from_filezilla
+from_ssh_config
