@@ -63,6 +63,10 @@ const struct cfs_option cfs_options[] = {
     {"identity_file", CFS_OPTIONS_LOGIN, CFS_OPTION_FILES, CFS_OPTION_ANYWHERE, FIELD(identity_files),
      WORDS({"none", CFS_WORD_NOTHING}), .default_note = "the usual names in ~/.ssh", .placeholder = "FILE...",
      .help = "Private keys to log in with, in this order, separated by blanks; none leaves it to the agent."},
+    {"certificate_file", CFS_OPTIONS_LOGIN, CFS_OPTION_FILES, CFS_OPTION_ANYWHERE, FIELD(certificate_files),
+     .default_note = "NAME-cert.pub beside each identity file", .placeholder = "FILE...",
+     .help = "Certificates that an authority has signed for keys of identity_file or of the agent, separated by blanks. "
+             "NAME-cert.pub beside an identity file need not be named."},
     {"identity_agent", CFS_OPTIONS_LOGIN, CFS_OPTION_FILE, CFS_OPTION_ANYWHERE, FIELD(identity_agent),
      WORDS({"none", CFS_WORD_NOTHING}, {"SSH_AUTH_SOCK", CFS_WORD_ENVIRONMENT}), .default_text = "SSH_AUTH_SOCK",
      .placeholder = "PATH",

@@ -53,12 +53,13 @@ struct cfs_profile {
     uint32_t heartbeat_ms;         /* of silence, before the server is asked for a sign of life; 0: never */
 
     /* login */
-    cfs_words identity_files; /* absolute; NULL: the usual names in ~/.ssh, where they exist; empty: none */
-    char *identity_agent;     /* the socket; NULL: no agent */
-    bool identities_only;     /* only keys named by identity_files, also from the agent */
-    char *password;           /* NULL: none. Secret */
-    char *passphrase;         /* NULL: none. Secret */
-    bool keep_keys;           /* unlocked keys, for further logins */
+    cfs_words identity_files;    /* absolute; NULL: the usual names in ~/.ssh, where they exist; empty: none */
+    cfs_words certificate_files; /* absolute; besides NAME-cert.pub beside each identity file */
+    char *identity_agent;        /* the socket; NULL: no agent */
+    bool identities_only;        /* only keys named by identity_files, also from the agent */
+    char *password;              /* NULL: none. Secret */
+    char *passphrase;            /* NULL: none. Secret */
+    bool keep_keys;              /* unlocked keys, for further logins */
 
     /* host key */
     cfs_words known_hosts; /* files, absolute; the first is written to */

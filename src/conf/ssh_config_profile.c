@@ -108,7 +108,6 @@ static const struct untaken untaken[] = {
      "clusterfs logs in with publickey, password and keyboard-interactive only." INSTEAD},
     {CFS_SSH_BIND_INTERFACE, means_something, false, "passed over: clusterfs knows BindAddress only"},
     {CFS_SSH_CANONICALIZE_HOSTNAME, is_not_no, false, "passed over: the host's name is looked up as it is"},
-    {CFS_SSH_CERTIFICATE_FILE, means_something, false, "passed over: clusterfs does not use certificates yet"},
     {CFS_SSH_KNOWN_HOSTS_COMMAND, means_something, false,
      "passed over: clusterfs runs no commands out of ssh_config; host keys are looked up in known_hosts only"},
     {CFS_SSH_PKCS11_PROVIDER, means_something, false, "passed over: keys on cards can be used by an agent"},
@@ -331,6 +330,14 @@ static int map_identity_files(const struct mapping *mapping)
     return result < 0 ? result : set_paths(mapping, "identity_file", paths, "none", value->place);
 }
 
+static int map_certificate_files(const struct mapping *mapping)
+{
+    const struct cfs_ssh_config_value *value = &mapping->config.of[CFS_SSH_CERTIFICATE_FILE];
+    cfs_words paths CFS_CLEANUP(cfs_words_free) = NULL;
+    int result = value->keyword ? add_paths(mapping, value, &paths) : 0;
+    return result < 0 || !paths ? result : set_paths(mapping, "certificate_file", paths, "", value->place);
+}
+
 static int map_identity_agent(const struct mapping *mapping)
 {
     const struct cfs_ssh_config_value *value = &mapping->config.of[CFS_SSH_IDENTITY_AGENT];
@@ -398,6 +405,8 @@ static int map(struct mapping *mapping)
         return result;
     set_tokens(mapping);
     result = map_identity_files(mapping);
+    if (result == 0)
+        result = map_certificate_files(mapping);
     if (result == 0)
         result = map_identity_agent(mapping);
     return result == 0 ? map_known_hosts(mapping) : result;

@@ -1,4 +1,5 @@
-/* Which keys a login may offer: the identity files and the agent's keys, joined by their public halves. */
+/* Which keys a login may offer: the identity files and the agent's keys, joined by their public halves; before a key
+ * its certificates (auth_certificates.c). */
 #include "ssh/auth_priv.h"
 
 #include "base/bytes.h"
@@ -23,9 +24,12 @@ void cfs_auth_offers_free(struct cfs_auth_offers *offers)
     for (size_t i = 0; i < offers->file_count; i++) {
         cfs_key_file_free(offers->files[i]);
         cfs_buffer_fini(&offers->public_blobs[i]);
+        free(offers->paths[i]);
     }
+    cfs_auth_certificates_free(offers);
     free(offers->entries);
     free(offers->files);
+    free(offers->paths);
     free(offers->public_blobs);
     cfs_agent_identities_fini(&offers->identities);
     cfs_agent_free(offers->agent);
@@ -89,12 +93,15 @@ static int open_files(struct cfs_auth *auth, struct cfs_auth_offers *offers)
         count = CFS_COUNT(usual_names);
     offers->files = calloc(count + 1, sizeof(*offers->files));
     offers->public_blobs = calloc(count + 1, sizeof(*offers->public_blobs));
-    if (!offers->files || !offers->public_blobs)
+    offers->paths = calloc(count + 1, sizeof(*offers->paths));
+    if (!offers->files || !offers->public_blobs || !offers->paths)
         return -ENOMEM;
     for (size_t i = 0; i < count; i++) {
-        char *path CFS_AUTO_FREE = usual ? usual_path(usual_names[i]) : strdup(named[i]);
-        if (path)
-            open_file(auth, offers, path, usual);
+        char *path = usual ? usual_path(usual_names[i]) : strdup(named[i]);
+        if (!path)
+            continue;
+        offers->paths[offers->file_count] = path;
+        open_file(auth, offers, path, usual);
     }
     return 0;
 }
@@ -124,7 +131,7 @@ bool cfs_auth_blob_has_type(const uint8_t *blob, size_t blob_length, const char 
     return name && length == strlen(type) && memcmp(name, type, length) == 0;
 }
 
-/* What libssh2 1.11.1 can carry through a login: RSA certificates it cannot. */
+/* What libssh2 can carry through a login; certificates are not among these (auth_certificates.c). */
 static bool is_usable(const struct cfs_agent_identity *identity)
 {
     static const char *const types[] = {"ssh-ed25519",
@@ -133,17 +140,15 @@ static bool is_usable(const struct cfs_agent_identity *identity)
                                         "ecdsa-sha2-nistp384",
                                         "ecdsa-sha2-nistp521",
                                         "sk-ssh-ed25519@openssh.com",
-                                        "sk-ecdsa-sha2-nistp256@openssh.com",
-                                        "ssh-ed25519-cert-v01@openssh.com",
-                                        "ecdsa-sha2-nistp256-cert-v01@openssh.com"};
+                                        "sk-ecdsa-sha2-nistp256@openssh.com"};
     for (size_t i = 0; i < CFS_COUNT(types); i++)
         if (cfs_auth_blob_has_type(identity->blob, identity->blob_length, types[i]))
             return true;
     return false;
 }
 
-static const struct cfs_agent_identity *find_in_agent(const struct cfs_auth_offers *offers, const uint8_t *blob,
-                                                      size_t length)
+const struct cfs_agent_identity *cfs_auth_find_in_agent(const struct cfs_auth_offers *offers, const uint8_t *blob,
+                                                        size_t length)
 {
     for (size_t i = 0; i < offers->identities.count; i++) {
         const struct cfs_agent_identity *identity = &offers->identities.entries[i];
@@ -155,7 +160,7 @@ static const struct cfs_agent_identity *find_in_agent(const struct cfs_auth_offe
 
 /* --- joining --- */
 
-static bool is_listed(const struct cfs_auth_offers *offers, const uint8_t *blob, size_t length)
+bool cfs_auth_is_listed(const struct cfs_auth_offers *offers, const uint8_t *blob, size_t length)
 {
     for (size_t i = 0; i < offers->count; i++) {
         const struct cfs_auth_offer *offer = &offers->entries[i];
@@ -165,7 +170,7 @@ static bool is_listed(const struct cfs_auth_offers *offers, const uint8_t *blob,
     return false;
 }
 
-static int add_offer(struct cfs_auth_offers *offers, const struct cfs_auth_offer *offer, char *label)
+int cfs_auth_add_offer(struct cfs_auth_offers *offers, const struct cfs_auth_offer *offer, char *label)
 {
     if (!label)
         return -ENOMEM;
@@ -183,12 +188,15 @@ static int add_files(struct cfs_auth_offers *offers, bool in_agent)
         offer.blob_length = offers->public_blobs[i].length;
         if (offer.file)
             offer.blob = cfs_key_file_public_blob(offer.file, &offer.blob_length);
-        const struct cfs_agent_identity *identity = find_in_agent(offers, offer.blob, offer.blob_length);
-        if (!identity != !in_agent || (!offer.file && !identity) || is_listed(offers, offer.blob, offer.blob_length))
+        const struct cfs_agent_identity *identity = cfs_auth_find_in_agent(offers, offer.blob, offer.blob_length);
+        if (!identity != !in_agent || (!offer.file && !identity) ||
+            cfs_auth_is_listed(offers, offer.blob, offer.blob_length))
             continue;
+        offer.agent_blob = identity ? identity->blob : NULL;
+        offer.agent_blob_length = identity ? identity->blob_length : 0;
         char *label = offer.file ? strdup(cfs_key_file_path(offer.file))
                                  : cfs_text_format("%s (in the agent)", identity->comment);
-        if (add_offer(offers, &offer, label) < 0)
+        if (cfs_auth_add_offer(offers, &offer, label) < 0)
             return -ENOMEM;
     }
     return 0;
@@ -198,10 +206,14 @@ static int add_agent_keys(struct cfs_auth_offers *offers)
 {
     for (size_t i = 0; i < offers->identities.count; i++) {
         const struct cfs_agent_identity *identity = &offers->identities.entries[i];
-        struct cfs_auth_offer offer = {.blob = identity->blob, .blob_length = identity->blob_length, .in_agent = true};
-        if (!is_usable(identity) || is_listed(offers, offer.blob, offer.blob_length))
+        struct cfs_auth_offer offer = {.blob = identity->blob,
+                                       .blob_length = identity->blob_length,
+                                       .in_agent = true,
+                                       .agent_blob = identity->blob,
+                                       .agent_blob_length = identity->blob_length};
+        if (!is_usable(identity) || cfs_auth_is_listed(offers, offer.blob, offer.blob_length))
             continue;
-        if (add_offer(offers, &offer, cfs_text_format("%s (in the agent)", identity->comment)) < 0)
+        if (cfs_auth_add_offer(offers, &offer, cfs_text_format("%s (in the agent)", identity->comment)) < 0)
             return -ENOMEM;
     }
     return 0;
@@ -230,13 +242,18 @@ int cfs_auth_offers_make(struct cfs_auth *auth, struct cfs_auth_offers **ret_off
     int result = open_files(auth, offers);
     if (result == 0) {
         open_agent(auth, offers);
-        offers->entries = calloc(offers->file_count + offers->identities.count + 1, sizeof(*offers->entries));
+        result = cfs_auth_certificates_read(auth, offers);
+    }
+    if (result == 0) {
+        size_t room = offers->file_count + offers->identities.count + offers->certificate_count + 1;
+        offers->entries = calloc(room, sizeof(*offers->entries));
         result = offers->entries ? 0 : -ENOMEM;
     }
-    if (result == 0)
-        result = add_files(offers, true);
-    if (result == 0)
-        result = add_files(offers, false);
+    for (int in_agent = 1; result == 0 && in_agent >= 0; in_agent--) {
+        result = cfs_auth_certificates_offer(auth, offers, in_agent);
+        if (result == 0)
+            result = add_files(offers, in_agent);
+    }
     if (result == 0 && !auth->profile->identities_only)
         result = add_agent_keys(offers);
     if (result == 0 && auth->first_key)

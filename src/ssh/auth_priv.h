@@ -6,6 +6,7 @@
 #include "conf/profile.h"
 #include "ssh/agent.h"
 #include "ssh/auth.h"
+#include "ssh/certificate.h"
 #include "ssh/key_file.h"
 #include "ssh/prompter.h"
 #include "ssh/transport.h"
@@ -65,7 +66,18 @@ struct cfs_auth_offer {
     size_t blob_length;
     struct cfs_key_file *file; /* NULL: the agent alone has it */
     bool in_agent;
+    const uint8_t *agent_blob; /* what the agent knows the key by; its own */
+    size_t agent_blob_length;
+    const struct cfs_certificate *certificate; /* BLOB is this one; NULL: a key without */
     bool tried;
+};
+
+/* A certificate that was found. */
+struct cfs_auth_certificate {
+    char *label; /* for people */
+    struct cfs_certificate certificate;
+    int beside; /* the number of the identity file that it was found beside; -1: none */
+    bool from_agent;
 };
 
 struct cfs_auth_offers {
@@ -74,13 +86,29 @@ struct cfs_auth_offers {
     struct cfs_auth_offer *entries;
     size_t count;
     struct cfs_key_file **files;
+    char **paths; /* of the identity files, as many as `files`, which is NULL where one cannot be used */
     size_t file_count;
     struct cfs_buffer *public_blobs; /* of files that cannot be read, but whose .pub can; as many as `files` */
+    struct cfs_auth_certificate *certificates;
+    size_t certificate_count;
 };
 
 /* Collects the keys, in the order of auth.h: notes in AUTH what cannot be used. -ENOMEM. */
 CFS_CHECKED int cfs_auth_offers_make(struct cfs_auth *auth, struct cfs_auth_offers **ret_offers);
 void cfs_auth_offers_free(struct cfs_auth_offers *offers); /* NULL is fine */
+/* The agent's identity with this public half; NULL. */
+const struct cfs_agent_identity *cfs_auth_find_in_agent(const struct cfs_auth_offers *offers, const uint8_t *blob,
+                                                        size_t length);
+bool cfs_auth_is_listed(const struct cfs_auth_offers *offers, const uint8_t *blob, size_t length);
+/* Takes LABEL, which may be NULL: -ENOMEM. */
+CFS_CHECKED int cfs_auth_add_offer(struct cfs_auth_offers *offers, const struct cfs_auth_offer *offer, char *label);
+
+/* auth_certificates.c: finds the certificates of the profile, of the files and of the agent; then offers those that the
+ * agent signs for, or those that only a file does. Notes in AUTH what cannot be used. -ENOMEM. */
+CFS_CHECKED int cfs_auth_certificates_read(struct cfs_auth *auth, struct cfs_auth_offers *offers);
+CFS_CHECKED int cfs_auth_certificates_offer(struct cfs_auth *auth, struct cfs_auth_offers *offers, bool in_agent);
+void cfs_auth_certificates_free(struct cfs_auth_offers *offers);
+
 /* The public half of a key begins with the name of its type. */
 bool cfs_auth_blob_has_type(const uint8_t *blob, size_t blob_length, const char *type);
 

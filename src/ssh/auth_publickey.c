@@ -10,6 +10,7 @@
 #include "ssh/host_key.h"
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 /* sshd's MaxAuthTries is 6, and each refused key counts. */
 enum { MAX_KEYS = 5 };
@@ -79,12 +80,22 @@ static int sign_with_agent(struct cfs_auth_signing *signing, const char *algorit
         cfs_auth_tell(auth, "Confirm the login on your security key.");
     }
     auth->waiter->pause(auth->waiter);
-    int result = cfs_agent_sign(auth->offers->agent, signing->offer->blob, signing->offer->blob_length, data, length,
-                                flags, (int)auth->profile->login_timeout_ms, ret_blob, ret_blob_length);
+    int result = cfs_agent_sign(auth->offers->agent, signing->offer->agent_blob, signing->offer->agent_blob_length,
+                                data, length, flags, (int)auth->profile->login_timeout_ms, ret_blob, ret_blob_length);
     auth->waiter->resume(auth->waiter);
     if (cfs_clock_ms(&cfs_system_clock) - begun_ms >= PERSONAL_MS)
         auth->login.by_person = true;
     return result;
+}
+
+/* A key that is unlocked has a new public half: the one that was read from a .pub file is gone. */
+static void renew_blobs(struct cfs_auth *auth, struct cfs_key_file *file)
+{
+    for (size_t i = 0; i < auth->offers->count; i++) {
+        struct cfs_auth_offer *offer = &auth->offers->entries[i];
+        if (offer->file == file && !offer->certificate)
+            offer->blob = cfs_key_file_public_blob(file, &offer->blob_length);
+    }
 }
 
 /* A key that is kept needs nobody the next time. */
@@ -102,7 +113,18 @@ static int unlock(struct cfs_auth *auth, struct cfs_key_file *file, struct cfs_e
             cfs_log_info("ssh", "the key %s is not kept: %s", cfs_key_file_path(file), strerror(-error));
     }
     auth->login.by_person |= was_by_person;
+    if (result == 0)
+        renew_blobs(auth, file);
     return result;
+}
+
+/* The file's key is the one that the certificate is for: it may have been hidden until now. */
+static bool is_certified(const struct cfs_auth_offer *offer)
+{
+    size_t length;
+    const uint8_t *blob = cfs_key_file_public_blob(offer->file, &length);
+    const struct cfs_buffer *key = &offer->certificate->key;
+    return key->length == length && memcmp(key->bytes, blob, length) == 0;
 }
 
 static int sign_with_file(struct cfs_auth_signing *signing, const char *algorithm, const void *data, size_t length,
@@ -112,8 +134,10 @@ static int sign_with_file(struct cfs_auth_signing *signing, const char *algorith
     int result = unlock(auth, signing->offer->file, &signing->failure);
     if (result < 0)
         return result;
-    /* The one that was read from a .pub file is gone. */
-    signing->offer->blob = cfs_key_file_public_blob(signing->offer->file, &signing->offer->blob_length);
+    if (signing->offer->certificate && !is_certified(signing->offer))
+        return cfs_error_set(&signing->failure, EBADMSG, CFS_FAILURE_KEY_FILE,
+                             "The certificate %s is not that of the key %s.", signing->offer->label,
+                             cfs_key_file_path(signing->offer->file));
     return cfs_key_file_sign(signing->offer->file, algorithm, data, length, ret_blob, ret_blob_length);
 }
 
@@ -171,6 +195,12 @@ static void note_unsigned(struct cfs_auth *auth, const struct cfs_auth_signing *
 
 static void note_refused(struct cfs_auth *auth, const struct cfs_auth_offer *offer)
 {
+    char reason[400];
+    if (offer->certificate) {
+        cfs_certificate_explain(offer->certificate, auth->profile->user, time(NULL), reason, sizeof(reason));
+        cfs_auth_note(auth, "it does not take the certificate %s: %s", offer->label, reason);
+        return;
+    }
     char *fingerprint CFS_AUTO_FREE = cfs_host_key_fingerprint(offer->blob, offer->blob_length);
     cfs_auth_note(auth, "it does not take the key %s (%s)", offer->label, fingerprint ? fingerprint : "?");
 }
@@ -188,7 +218,6 @@ static bool learn_blob(struct cfs_auth *auth, struct cfs_auth_offer *offer)
         cfs_auth_note(auth, "%s", failure.text);
         return false;
     }
-    offer->blob = cfs_key_file_public_blob(offer->file, &offer->blob_length);
     return true;
 }
 
@@ -246,7 +275,8 @@ void cfs_auth_begin_publickey(struct cfs_auth *auth)
 /* An RSA key needs an algorithm that the server has announced (RFC 8308). */
 static bool may_have_come_too_early(const struct cfs_auth_offer *offer)
 {
-    return cfs_auth_blob_has_type(offer->blob, offer->blob_length, "ssh-rsa");
+    return cfs_auth_blob_has_type(offer->blob, offer->blob_length, "ssh-rsa") ||
+           cfs_auth_blob_has_type(offer->blob, offer->blob_length, "ssh-rsa-cert-v01@openssh.com");
 }
 
 /* What came of a key that the server has answered to with RESULT of libssh2. */

@@ -8,6 +8,7 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/auth.c \
 	src/ssh/auth.h \
 	src/ssh/auth_begin.c \
+	src/ssh/auth_certificates.c \
 	src/ssh/auth_interactive.c \
 	src/ssh/auth_offers.c \
 	src/ssh/auth_password.c \
@@ -18,6 +19,8 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/blowfish.c \
 	src/ssh/blowfish_priv.h \
 	src/ssh/blowfish_table.c \
+	src/ssh/certificate.c \
+	src/ssh/certificate.h \
 	src/ssh/host_key.c \
 	src/ssh/host_key.h \
 	src/ssh/host_key_priv.h \

@@ -40,6 +40,8 @@ static const struct row {
      "must be a login name: no blanks, no '/', and no '-' at the beginning"},
     {"identity_file", "", "~/.ssh/a \"/keys of %u/%r@%h:%p\"", NULL, "id_rsa",
      "must be an absolute path or begin with ~/"},
+    {"certificate_file", "", "~/.ssh/a-cert.pub /%h-cert.pub", "/home/me/.ssh/a-cert.pub /h-cert.pub", "id-cert.pub",
+     "must be an absolute path or begin with ~/"},
     {"identity_agent", "/run/agent", "/run/%h", "/run/h", "~bob/agent",
      "must not name another user's home folder with ~"},
     {"identities_only", "no", "true", "yes", "2", "must be yes or no"},

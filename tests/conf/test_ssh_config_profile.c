@@ -135,6 +135,8 @@ static void each_keyword_has_its_option(void **state)
         {"IdentityFile %d/%%%n-%h-%k-%p-%r", "identity_file", "~/%gpu-gpu-gpu-22-me"},
         {"IdentityFile ${CFS_TEST_FOLDER}/k", "identity_file", "/from/environment/k"},
         {"IdentityFile none", "identity_file", "none"},
+        {"CertificateFile ~/%n-cert.pub", "certificate_file", "~/gpu-cert.pub"},
+        {"CertificateFile none", "certificate_file", ""},
         {"IdentitiesOnly yes", "identities_only", "yes"},
         {"IdentityAgent none", "identity_agent", ""},
         {"IdentityAgent SSH_AUTH_SOCK", "identity_agent", "/run/agent"},
@@ -266,8 +268,7 @@ static void what_would_be_another_host_or_a_danger_is_refused(void **state)
 
 static void what_is_passed_over_is_told(void **state)
 {
-    static const char *const told[] = {"CertificateFile /c",       "BindInterface eth0",
-                                       "CanonicalizeHostname yes", "KnownHostsCommand /bin/x %H",
+    static const char *const told[] = {"BindInterface eth0", "CanonicalizeHostname yes", "KnownHostsCommand /bin/x %H",
                                        "PKCS11Provider /lib/x.so", "PubkeyAuthentication no"};
     static const char *const silent[] = {"Compression yes",
                                          "ServerAliveInterval 5",

@@ -2,6 +2,8 @@
 UNIT_TESTS += tests/ssh/test_agent
 UNIT_TESTS += tests/ssh/test_auth
 UNIT_TESTS += tests/ssh/test_auth_begin
+UNIT_TESTS += tests/ssh/test_auth_certificates
+UNIT_TESTS += tests/ssh/test_certificate
 UNIT_TESTS += tests/ssh/test_algorithms
 tests_ssh_test_algorithms_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH2_CFLAGS)
 UNIT_TESTS += tests/ssh/test_bcrypt_pbkdf
