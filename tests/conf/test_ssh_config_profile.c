@@ -136,7 +136,6 @@ static void each_keyword_has_its_option(void **state)
         {"IdentityFile ${CFS_TEST_FOLDER}/k", "identity_file", "/from/environment/k"},
         {"IdentityFile none", "identity_file", "none"},
         {"CertificateFile ~/%n-cert.pub", "certificate_file", "~/gpu-cert.pub"},
-        {"CertificateFile none", "certificate_file", ""},
         {"IdentitiesOnly yes", "identities_only", "yes"},
         {"IdentityAgent none", "identity_agent", ""},
         {"IdentityAgent SSH_AUTH_SOCK", "identity_agent", "/run/agent"},
