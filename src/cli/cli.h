@@ -18,6 +18,7 @@ struct cfs_command {
 extern const struct cfs_command cfs_command_mount, cfs_command_umount, cfs_command_status, cfs_command_login,
     cfs_command_config, cfs_command_add, cfs_command_set, cfs_command_remove, cfs_command_import, cfs_command_version,
     cfs_command_help;
+extern const struct cfs_command cfs_command_key;
 
 /* NULL-terminated, in the order in which help lists them. */
 extern const struct cfs_command *const cfs_commands[];

@@ -19,6 +19,7 @@ const struct cfs_command *const cfs_commands[] = {
     &cfs_command_set,
     &cfs_command_remove,
     &cfs_command_import,
+    &cfs_command_key,
     &cfs_command_version,
     &cfs_command_help,
     NULL,

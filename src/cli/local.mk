@@ -20,6 +20,10 @@ src_cli_libcli_a_SOURCES = \
 	src/cli/import.c \
 	src/cli/journals.c \
 	src/cli/journals.h \
+	src/cli/key.c \
+	src/cli/key.h \
+	src/cli/key_convert.c \
+	src/cli/key_output.c \
 	src/cli/login.c \
 	src/cli/login_desk.c \
 	src/cli/login_desk.h \

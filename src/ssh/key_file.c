@@ -19,6 +19,7 @@ void cfs_key_file_free(struct cfs_key_file *key)
     EVP_PKEY_free(key->private_key);
     cfs_buffer_fini(&key->contents);
     cfs_buffer_fini(&key->public_blob);
+    cfs_buffer_fini(&key->comment);
     free(key->path);
     free(key);
 }
@@ -140,12 +141,13 @@ static int read_private(struct cfs_key_file *key, const char *passphrase)
     const char *text = (const char *)key->contents.bytes;
     size_t length = key->contents.length;
     EVP_PKEY *private_key = NULL;
-    static int (*const read[])(const char *, size_t, const char *, EVP_PKEY **) = {
+    static int (*const read[])(const char *, size_t, const char *, EVP_PKEY **, struct cfs_buffer *) = {
         [CFS_KEY_OPENSSH] = cfs_key_openssh_read_private,
         [CFS_KEY_PEM] = cfs_key_pem_read,
         [CFS_KEY_PPK] = cfs_key_ppk_read_private,
     };
-    int result = read[key->form](text, length, passphrase, &private_key);
+    cfs_buffer_clear(&key->comment);
+    int result = read[key->form](text, length, passphrase, &private_key, &key->comment);
     return result < 0 ? result : cfs_key_file_adopt(key, private_key);
 }
 

@@ -21,6 +21,7 @@ struct cfs_key_file {
     enum cfs_key_form form;
     bool encrypted;
     struct cfs_buffer public_blob; /* RFC 4253, section 6.6; empty while unknown */
+    struct cfs_buffer comment;     /* what the file says of it, from unlocking on; may be empty, may be anything */
     EVP_PKEY *private_key;         /* NULL until unlocked */
 };
 
@@ -39,11 +40,12 @@ CFS_CHECKED int cfs_key_file_adopt(struct cfs_key_file *key, EVP_PKEY *private_k
 /* The failures of what follows: -EKEYREJECTED (the passphrase is wrong; NULL when one is needed), -EBADMSG (damaged),
  * -EOPNOTSUPP (a type, curve or cipher that we do not have), -ENOMEM. Text need not end with NUL. */
 
-/* OpenSSH's own form: the public key and whether a passphrase is needed; then the private key. */
+/* OpenSSH's own form: the public key and whether a passphrase is needed; then the private key, and the comment, which
+ * is appended. */
 CFS_CHECKED int cfs_key_openssh_read_public(const char *text, size_t length, struct cfs_buffer *public_blob,
                                             bool *ret_encrypted);
 CFS_CHECKED int cfs_key_openssh_read_private(const char *text, size_t length, const char *passphrase,
-                                             EVP_PKEY **ret_key);
+                                             EVP_PKEY **ret_key, struct cfs_buffer *comment);
 /* The private key out of the decrypted part of that form: type and numbers, which READER is left behind. */
 CFS_CHECKED int cfs_key_openssh_build(struct cfs_reader *reader, EVP_PKEY **ret_key);
 
@@ -55,14 +57,16 @@ CFS_CHECKED int cfs_key_decrypt(const char *cipher, const char *passphrase, cons
 /* The block size and the length of the tag; -EOPNOTSUPP. */
 CFS_CHECKED int cfs_key_cipher_sizes(const char *cipher, size_t *ret_block, size_t *ret_tag);
 
-CFS_CHECKED int cfs_key_pem_read(const char *text, size_t length, const char *passphrase, EVP_PKEY **ret_key);
+CFS_CHECKED int cfs_key_pem_read(const char *text, size_t length, const char *passphrase, EVP_PKEY **ret_key,
+                                 struct cfs_buffer *comment); /* has none */
 bool cfs_key_pem_is_encrypted(const char *text, size_t length);
 
 /* PuTTY's form, as OpenSSH's. */
 bool cfs_key_is_ppk(const char *text, size_t length);
 CFS_CHECKED int cfs_key_ppk_read_public(const char *text, size_t length, struct cfs_buffer *public_blob,
                                         bool *ret_encrypted);
-CFS_CHECKED int cfs_key_ppk_read_private(const char *text, size_t length, const char *passphrase, EVP_PKEY **ret_key);
+CFS_CHECKED int cfs_key_ppk_read_private(const char *text, size_t length, const char *passphrase, EVP_PKEY **ret_key,
+                                         struct cfs_buffer *comment);
 
 /* The public half of a key as a blob, appended. -EOPNOTSUPP for keys that SSH does not know. */
 CFS_CHECKED int cfs_key_public_blob(EVP_PKEY *key, struct cfs_buffer *blob);

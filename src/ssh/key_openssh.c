@@ -125,18 +125,21 @@ static int decrypt(const struct envelope *envelope, const char *passphrase, uint
                            plain);
 }
 
-/* What follows the key: a comment and padding. */
-static bool has_good_end(struct cfs_reader *reader)
+/* What follows the key: a comment, which is appended, and padding. */
+static bool has_good_end(struct cfs_reader *reader, struct cfs_buffer *comment)
 {
     size_t length;
-    cfs_read_string(reader, &length);
+    const uint8_t *text = cfs_read_string(reader, &length);
+    if (text)
+        cfs_buffer_add(comment, text, length);
     for (unsigned expected = 1; reader->left > 0; expected++)
         if (cfs_read_u8(reader) != (expected & 0xff))
             return false;
     return !reader->failed;
 }
 
-static int read_private_part(const struct envelope *envelope, const char *passphrase, EVP_PKEY **ret_key)
+static int read_private_part(const struct envelope *envelope, const char *passphrase, EVP_PKEY **ret_key,
+                             struct cfs_buffer *comment)
 {
     struct cfs_buffer plain CFS_AUTO_BUFFER;
     cfs_buffer_init_secret(&plain);
@@ -157,19 +160,20 @@ static int read_private_part(const struct envelope *envelope, const char *passph
     result = cfs_key_public_blob(key, &blob);
     if (result < 0)
         return result;
-    if (!has_good_end(&reader) || blob.length != envelope->public_length ||
+    if (!has_good_end(&reader, comment) || blob.length != envelope->public_length ||
         memcmp(blob.bytes, envelope->public_blob, blob.length) != 0)
         return -EBADMSG; /* the private key is not that of the public one */
     *ret_key = CFS_TAKE(key);
     return 0;
 }
 
-int cfs_key_openssh_read_private(const char *text, size_t length, const char *passphrase, EVP_PKEY **ret_key)
+int cfs_key_openssh_read_private(const char *text, size_t length, const char *passphrase, EVP_PKEY **ret_key,
+                                 struct cfs_buffer *comment)
 {
     struct envelope envelope = {.bytes.secret = true};
     int result = open_envelope(text, length, &envelope);
     if (result == 0)
-        result = read_private_part(&envelope, passphrase, ret_key);
+        result = read_private_part(&envelope, passphrase, ret_key, comment);
     cfs_buffer_fini(&envelope.bytes);
     return result;
 }

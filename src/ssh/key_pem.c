@@ -27,8 +27,10 @@ static int give_passphrase(char *buffer, int size, int for_writing, void *passph
 }
 
 /* A key of a kind that OpenSSL reads and SSH does not know is no damaged file: whoever wants its blob finds out. */
-int cfs_key_pem_read(const char *text, size_t length, const char *passphrase, EVP_PKEY **ret_key)
+int cfs_key_pem_read(const char *text, size_t length, const char *passphrase, EVP_PKEY **ret_key,
+                     struct cfs_buffer *comment)
 {
+    (void)comment;
     if (length > CFS_KEY_FILE_MAX)
         return -EBADMSG;
     bool encrypted = cfs_key_pem_is_encrypted(text, length);

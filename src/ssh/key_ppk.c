@@ -196,9 +196,13 @@ int cfs_key_ppk_read_public(const char *text, size_t length, struct cfs_buffer *
     return public_blob->failed ? -ENOMEM : 0;
 }
 
-int cfs_key_ppk_read_private(const char *text, size_t length, const char *passphrase, EVP_PKEY **ret_key)
+int cfs_key_ppk_read_private(const char *text, size_t length, const char *passphrase, EVP_PKEY **ret_key,
+                             struct cfs_buffer *comment)
 {
     struct cfs_ppk ppk CFS_AUTO_PPK;
     int result = cfs_ppk_parse(text, length, &ppk);
-    return result < 0 ? result : cfs_ppk_unlock(&ppk, passphrase, ret_key);
+    if (result < 0)
+        return result;
+    cfs_buffer_add(comment, ppk.comment.text, ppk.comment.length);
+    return cfs_ppk_unlock(&ppk, passphrase, ret_key);
 }

@@ -38,6 +38,8 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/key_ppk_unlock.c \
 	src/ssh/key_public.c \
 	src/ssh/key_sign.c \
+	src/ssh/key_write.c \
+	src/ssh/key_write.h \
 	src/ssh/known_hosts.c \
 	src/ssh/known_hosts.h \
 	src/ssh/known_hosts_append.c \

@@ -37,6 +37,7 @@ MOUNT_TESTS += \
 	tests/mount/cut.sh \
 	tests/mount/early-login.sh \
 	tests/mount/errors.sh \
+	tests/mount/key-convert.sh \
 	tests/mount/lifecycle.sh \
 	tests/mount/login.sh \
 	tests/mount/logins.sh \
