@@ -192,7 +192,8 @@ const struct cfs_option cfs_options[] = {
      .help = "How long looking up and reaching the host may take."},
     {"login_timeout", CFS_OPTIONS_LIMITS, CFS_OPTION_DURATION, CFS_OPTION_ANYWHERE, FIELD(login_timeout_ms),
      RANGE(1 * SECOND, 1 * HOUR), .default_text = "2m", .placeholder = "TIME",
-     .help = "How long the login may take, with the time that you need at a prompt."},
+     .help = "How long the login may take. The time that you need to answer, here or on another device that the "
+             "server asks you by, does not count; it counts where nobody can be asked."},
     {"op_timeout", CFS_OPTIONS_LIMITS, CFS_OPTION_DURATION, CFS_OPTION_ANYWHERE, FIELD(op_timeout_ms),
      RANGE(1 * SECOND, 1 * HOUR), .default_text = "30s", .placeholder = "TIME",
      .help = "How long one request may wait for the server before the program that made it gets an error."},

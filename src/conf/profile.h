@@ -45,7 +45,7 @@ struct cfs_profile {
     bool compression;
     char *ciphers; /* NULL: our order */
     uint32_t connect_timeout_ms;
-    uint32_t login_timeout_ms;     /* includes the time that a person needs at a prompt */
+    uint32_t login_timeout_ms;     /* without the time that a person who is there needs */
     uint32_t op_timeout_ms;        /* one request */
     uint32_t watchdog_timeout_ms;  /* a thread that does not go on; 0: nobody looks */
     uint32_t drain_timeout_ms;     /* the end of the mount, while nothing gets to the server; 0: without end */

@@ -5,6 +5,7 @@
  * again; if it has changed, the attempt was accepted, and what is wanted now is tried. */
 #include "ssh/auth_priv.h"
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/text.h"
 #include <errno.h>
@@ -44,28 +45,7 @@ void cfs_auth_name_method(struct cfs_auth *auth, const char *format, ...)
     cfs_text_make_printable(method, false);
 }
 
-/* --- people --- */
-
-bool cfs_auth_can_ask(const struct cfs_auth *auth)
-{
-    return auth->prompter && auth->prompter->can_ask(auth->prompter);
-}
-
-int cfs_auth_ask(struct cfs_auth *auth, const char *text, bool echo, char **ret_answer)
-{
-    if (!cfs_auth_can_ask(auth))
-        return -ENOTTY;
-    auth->waiter->pause(auth->waiter);
-    int result = auth->prompter->ask(auth->prompter, text, echo, ret_answer);
-    auth->waiter->resume(auth->waiter);
-    return result;
-}
-
-void cfs_auth_tell(struct cfs_auth *auth, const char *text)
-{
-    if (auth->prompter && auth->prompter->tell)
-        auth->prompter->tell(auth->prompter, text);
-}
+/* --- failures --- */
 
 int cfs_auth_fail_cancelled(struct cfs_auth *auth)
 {
@@ -77,6 +57,9 @@ int cfs_auth_fail_memory(struct cfs_auth *auth)
 {
     return cfs_error_set(auth->error, ENOMEM, CFS_FAILURE_SYSTEM, "Out of memory.");
 }
+
+/* A server that closes the connection sooner, while somebody is waited for, has another reason. */
+enum { LEAST_GRACE_S = 5 };
 
 /* --- libssh2 --- */
 
@@ -91,6 +74,13 @@ static int fail_lost(struct cfs_auth *auth)
     if (auth->transport->disconnect_code)
         return cfs_error_set(auth->error, EACCES, CFS_FAILURE_LOGIN, "%s ended the login of %s: %s",
                              auth->profile->host, auth->profile->user, *text ? text : "it gave no reason.");
+    int64_t lasted_s = (cfs_clock_ms(&cfs_system_clock) - auth->begun_ms) / 1000;
+    if (auth->person_waited_for && lasted_s >= LEAST_GRACE_S)
+        return cfs_error_set(auth->error, EACCES, CFS_FAILURE_LOGIN,
+                             "%s did not wait any longer for the login of %s to be completed: it closed the connection "
+                             "after %lld s (a server's LoginGraceTime, usually 120 s). Have at hand what it asks for, "
+                             "and try again.",
+                             auth->profile->host, auth->profile->user, (long long)lasted_s);
     return cfs_error_set(auth->error, ECONNRESET, CFS_FAILURE_LOST,
                          "%s closed the connection during the login. It may be too busy, or have blocked this address "
                          "for a while after failed logins; try again later.",
@@ -315,6 +305,7 @@ int cfs_ssh_authenticate(LIBSSH2_SESSION *session, const struct cfs_profile *pro
                             .prompter = prompter ? &noting_prompter.prompter : NULL,
                             .waiter = waiter,
                             .error = error,
+                            .begun_ms = cfs_clock_ms(&cfs_system_clock),
                             .first_key = first_key,
                             .kept = kept};
     noting_prompter.auth = &auth;

@@ -16,7 +16,8 @@ struct cfs_ssh_waiter {
     /* Waits until libssh2 may go on (data arrived, or the output ring has room). -ETIMEDOUT (login_timeout), -ECANCELED
      * (the cancel descriptor), -ECONNRESET. */
     int (*wait)(struct cfs_ssh_waiter *waiter);
-    /* Time at a prompt does not count against the server. */
+    /* The time that a person needs, at a prompt here or to approve the login elsewhere, does not count against the
+     * server: between the two (which may be nested) the clock stands still, and `wait` has no time limit. */
     void (*pause)(struct cfs_ssh_waiter *waiter);
     void (*resume)(struct cfs_ssh_waiter *waiter);
 };

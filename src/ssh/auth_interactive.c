@@ -11,9 +11,10 @@ enum { TRIES_AT_PROMPT = 3 };
 /* One attempt: what the callback needs, which libssh2 gives the transport alone. */
 struct conversation {
     struct cfs_auth *auth;
-    bool password_given; /* the profile's password has answered */
-    bool asked;          /* a person has answered */
-    int result;          /* of the first question that could not be answered */
+    bool password_given;  /* the profile's password has answered */
+    bool asked;           /* a person has answered */
+    int result;           /* of the first question that could not be answered */
+    char unanswered[200]; /* that question */
 };
 
 static char *copy_printable(const char *text, int length, bool keep_newlines)
@@ -41,8 +42,9 @@ static int ask(struct conversation *conversation, const LIBSSH2_USERAUTH_KBDINT_
     char *text CFS_AUTO_FREE = question ? cfs_text_format("(%s@%s) %s", profile->user, profile->host, question) : NULL;
     if (!text)
         return -ENOMEM;
-    conversation->asked = true;
-    return cfs_auth_ask(conversation->auth, text, prompt->echo, ret_answer);
+    int result = cfs_auth_ask(conversation->auth, text, prompt->echo, ret_answer);
+    conversation->asked |= result == 0;
+    return result;
 }
 
 static void give(struct conversation *conversation, const char *answer, LIBSSH2_USERAUTH_KBDINT_RESPONSE *response)
@@ -63,15 +65,20 @@ static void answer_one(struct conversation *conversation, const LIBSSH2_USERAUTH
     struct cfs_auth *auth = conversation->auth;
     if (conversation->result < 0)
         return; /* an empty answer: the attempt is over */
-    if (alone && !prompt->echo && auth->profile->password && !auth->password_used) {
+    if (auth->profile->password && !auth->password_used &&
+        cfs_auth_question_is_password((const char *)prompt->text, prompt->length, prompt->echo, alone)) {
         auth->password_used = conversation->password_given = true;
         give(conversation, auth->profile->password, response);
         return;
     }
     char *answer CFS_CLEANUP(cfs_secret_free) = NULL;
     conversation->result = ask(conversation, prompt, &answer);
-    if (conversation->result == 0)
+    if (conversation->result == 0) {
         give(conversation, answer, response);
+        return;
+    }
+    char *text CFS_AUTO_FREE = copy_printable((const char *)prompt->text, (int)prompt->length, false);
+    snprintf(conversation->unanswered, sizeof(conversation->unanswered), "%s", text ? text : "");
 }
 
 static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(answer_all)
@@ -89,18 +96,15 @@ static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(answer_all)
 static int run(struct cfs_auth *auth, struct conversation *conversation)
 {
     const char *user = auth->profile->user;
-    int result;
+    int result = 0, waited = 0;
+    struct cfs_auth_patience patience = cfs_auth_patience_begin(auth);
     auth->transport->auth_context = conversation;
-    while ((result = libssh2_userauth_keyboard_interactive_ex(auth->session, user, (unsigned)strlen(user),
-                                                              answer_all)) == LIBSSH2_ERROR_EAGAIN) {
-        int waited = cfs_auth_wait(auth);
-        if (waited < 0) {
-            auth->transport->auth_context = NULL;
-            return waited;
-        }
-    }
+    while (waited == 0 && (result = libssh2_userauth_keyboard_interactive_ex(
+                               auth->session, user, (unsigned)strlen(user), answer_all)) == LIBSSH2_ERROR_EAGAIN)
+        waited = cfs_auth_wait(auth);
     auth->transport->auth_context = NULL;
-    return cfs_auth_settle(auth, result);
+    cfs_auth_patience_end(&patience);
+    return waited < 0 ? waited : cfs_auth_settle(auth, result);
 }
 
 /* One conversation: 1, 0, -errno. */
@@ -140,7 +144,7 @@ int cfs_auth_try_interactive(struct cfs_auth *auth)
             break; /* what was answered without a person is not answered once more */
     }
     if (conversation.result == -ENOTTY)
-        cfs_auth_note(auth, "nobody can be asked the server's questions");
+        cfs_auth_note(auth, "the server asks \"%s\", and nobody can be asked", conversation.unanswered);
     else if (conversation.password_given && !conversation.asked)
         cfs_auth_note(auth, "the password of the profile is wrong");
     else

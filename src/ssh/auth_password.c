@@ -18,14 +18,17 @@ static int fail_expired(struct cfs_auth *auth)
 static int send_password(struct cfs_auth *auth, const char *password)
 {
     const char *user = auth->profile->user;
-    int result;
+    int result = 0;
     auth->attempted |= CFS_AUTH_PASSWORD;
-    while ((result = libssh2_userauth_password_ex(auth->session, user, (unsigned)strlen(user), password,
-                                                  (unsigned)strlen(password), NULL)) == LIBSSH2_ERROR_EAGAIN) {
-        result = cfs_auth_wait(auth);
-        if (result < 0)
-            return result;
-    }
+    struct cfs_auth_patience patience = cfs_auth_patience_begin(auth);
+    int waited = 0;
+    while (waited == 0 &&
+           (result = libssh2_userauth_password_ex(auth->session, user, (unsigned)strlen(user), password,
+                                                  (unsigned)strlen(password), NULL)) == LIBSSH2_ERROR_EAGAIN)
+        waited = cfs_auth_wait(auth);
+    cfs_auth_patience_end(&patience);
+    if (waited < 0)
+        return waited;
     if (result == LIBSSH2_ERROR_PASSWORD_EXPIRED)
         return fail_expired(auth);
     result = cfs_auth_settle(auth, result);

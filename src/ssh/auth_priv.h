@@ -49,6 +49,8 @@ struct cfs_auth {
     unsigned attempted; /* methods that were tried at the server; keys are counted below */
     bool partial;       /* a factor was accepted, and the server wants another */
     bool password_used;
+    bool person_waited_for; /* somebody was asked, or was there while the server took its time */
+    int64_t begun_ms;       /* cfs_system_clock */
 
     struct cfs_auth_offers *offers; /* made by the first attempt with a key */
     struct cfs_auth_signing signing;
@@ -138,8 +140,20 @@ void cfs_auth_note(struct cfs_auth *auth, const char *format, ...) CFS_PRINTF(2,
 void cfs_auth_name_method(struct cfs_auth *auth, const char *format, ...) CFS_PRINTF(2, 3);
 
 bool cfs_auth_can_ask(const struct cfs_auth *auth);
+/* Around an attempt that the server may want a person to approve elsewhere (on a phone) before it answers: where
+ * somebody is here, it may take its time. What takes long was not made without a person. */
+struct cfs_auth_patience {
+    struct cfs_auth *auth;
+    int64_t begun_ms;
+    bool is_paused;
+};
+struct cfs_auth_patience cfs_auth_patience_begin(struct cfs_auth *auth);
+void cfs_auth_patience_end(struct cfs_auth_patience *patience);
 /* The prompter's `ask`, with the server's clock standing still. */
 CFS_CHECKED int cfs_auth_ask(struct cfs_auth *auth, const char *text, bool echo, char **ret_answer);
+/* auth_question.c: whether the server asks for the password, and not for a code, a token or a name. ALONE: it is the
+ * only question of its request. */
+bool cfs_auth_question_is_password(const char *text, size_t length, bool echo, bool alone);
 void cfs_auth_tell(struct cfs_auth *auth, const char *text);
 int cfs_auth_fail_cancelled(struct cfs_auth *auth);
 int cfs_auth_fail_memory(struct cfs_auth *auth);

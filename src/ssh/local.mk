@@ -12,8 +12,10 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/auth_interactive.c \
 	src/ssh/auth_offers.c \
 	src/ssh/auth_password.c \
+	src/ssh/auth_person.c \
 	src/ssh/auth_priv.h \
 	src/ssh/auth_publickey.c \
+	src/ssh/auth_question.c \
 	src/ssh/bcrypt_pbkdf.c \
 	src/ssh/bcrypt_pbkdf.h \
 	src/ssh/blowfish.c \

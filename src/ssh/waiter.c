@@ -23,7 +23,8 @@ static int wait_for_server(struct cfs_ssh_waiter *base)
         struct pollfd polls[2] = {{.fd = transport->fd, .events = POLLIN}};
         if (rc == -EAGAIN)
             polls[0].events |= POLLOUT;
-        int ready = cfs_ssh_wait_polls(polls, 1, waiter->cancel_fd, waiter->deadline_ms);
+        int ready =
+            cfs_ssh_wait_polls(polls, 1, waiter->cancel_fd, waiter->pauses > 0 ? INT64_MAX : waiter->deadline_ms);
         if (ready < 0)
             return ready;
         if (!(polls[0].revents & ~POLLOUT))
@@ -39,13 +40,15 @@ static int wait_for_server(struct cfs_ssh_waiter *base)
 static void pause_deadline(struct cfs_ssh_waiter *base)
 {
     struct cfs_ssh_connect_waiter *waiter = cfs_container_of(base, struct cfs_ssh_connect_waiter, waiter);
-    waiter->paused_ms = cfs_clock_ms(&cfs_system_clock);
+    if (waiter->pauses++ == 0)
+        waiter->paused_ms = cfs_clock_ms(&cfs_system_clock);
 }
 
 static void resume_deadline(struct cfs_ssh_waiter *base)
 {
     struct cfs_ssh_connect_waiter *waiter = cfs_container_of(base, struct cfs_ssh_connect_waiter, waiter);
-    waiter->deadline_ms += cfs_clock_ms(&cfs_system_clock) - waiter->paused_ms;
+    if (--waiter->pauses == 0)
+        waiter->deadline_ms += cfs_clock_ms(&cfs_system_clock) - waiter->paused_ms;
 }
 
 void cfs_ssh_waiter_init(struct cfs_ssh_connect_waiter *waiter, struct cfs_ssh_transport *transport, int cancel_fd,

@@ -26,8 +26,9 @@ struct server {
     const char *disconnect;       /* what the server says then */
 
     struct cfs_ssh_transport *transport;
-    int attempts, listed, waits, pauses;
-    bool busy; /* the next call finds nothing to read */
+    int attempts, listed, waits, pauses, paused;
+    int patient_waits; /* without a time limit */
+    bool busy;         /* the next call finds nothing to read */
     int code;
     const char *message;
     char *list; /* the last one, which libssh2 would free with the session */
@@ -208,16 +209,19 @@ static struct cfs_buffer public_keys[7];
 static int wait_for_server(struct cfs_ssh_waiter *waiter)
 {
     server.waits++;
+    server.patient_waits += server.paused > 0;
     return 0;
 }
 
 static void pause_server(struct cfs_ssh_waiter *waiter)
 {
     server.pauses++;
+    server.paused++;
 }
 
 static void resume_server(struct cfs_ssh_waiter *waiter)
 {
+    server.paused--;
 }
 
 static struct cfs_ssh_waiter waiter = {.wait = wait_for_server, .pause = pause_server, .resume = resume_server};
@@ -278,6 +282,7 @@ static int log_in(void)
     by_person = login.by_person;
     assert_true((result == 0) == (error.failure == CFS_FAILURE_NONE));
     assert_null(server.transport->auth_context);
+    assert_int_equal(server.paused, 0);
     libssh2_free(server.transport->session, server.list);
     server.list = NULL;
     return result;
@@ -541,6 +546,59 @@ static void test_the_password_answers_a_hidden_question_alone(void **state)
     assert_int_equal(fake.asked, 1);
 }
 
+static void test_the_password_answers_its_own_question_among_several(void **state)
+{
+    static char password[] = "secret";
+    profile.password = password;
+    server.lists[0] = "keyboard-interactive";
+    server.prompts[0] = "Password: ", server.prompts[1] = "Verification code: ";
+    server.answers[0] = "secret", server.answers[1] = "123456";
+    fake.answers[0] = "123456";
+    assert_int_equal(log_in(), 0);
+    assert_string_equal(server.log, "interactive:secret 123456 ");
+    assert_string_equal(fake.last, "(alice@host.example) Verification code: ");
+    assert_int_equal(fake.asked, 1);
+    assert_true(by_person);
+}
+
+static void test_a_code_is_never_answered_with_the_password(void **state)
+{
+    static char password[] = "secret";
+    profile.password = password;
+    fake.nobody = true;
+    server.lists[0] = "keyboard-interactive";
+    server.prompts[0] = "Verification code: ";
+    server.answers[0] = "123456";
+    assert_int_equal(log_in(), -EACCES);
+    assert_string_equal(server.log, "interactive: ");
+    assert_says("the server asks \"Verification code: \", and nobody can be asked");
+}
+
+static void test_a_person_may_take_his_time_to_approve_elsewhere(void **state)
+{
+    server.lists[0] = "keyboard-interactive";
+    assert_int_equal(log_in(), 0); /* no question: he is asked by his phone */
+    assert_true(server.patient_waits > 0);
+    server.stage = server.patient_waits = 0;
+    server.lists[0] = "password";
+    server.password = fake.answers[0] = "secret";
+    assert_int_equal(log_in(), 0);
+    assert_true(server.patient_waits > 0);
+}
+
+static void test_without_anybody_the_server_has_its_time_limit(void **state)
+{
+    static char password[] = "secret";
+    profile.password = password;
+    fake.nobody = true;
+    server.lists[0] = "password";
+    server.password = "secret";
+    assert_int_equal(log_in(), 0);
+    assert_true(server.waits > 0);
+    assert_int_equal(server.patient_waits, 0);
+    assert_false(by_person);
+}
+
 /* --- several factors --- */
 
 static void test_a_key_and_then_a_code(void **state)
@@ -673,6 +731,10 @@ int main(void)
         TEST(test_an_expired_password),
         TEST(test_several_questions),
         TEST(test_the_password_answers_a_hidden_question_alone),
+        TEST(test_the_password_answers_its_own_question_among_several),
+        TEST(test_a_code_is_never_answered_with_the_password),
+        TEST(test_a_person_may_take_his_time_to_approve_elsewhere),
+        TEST(test_without_anybody_the_server_has_its_time_limit),
         TEST(test_a_key_and_then_a_code),
         TEST(test_a_second_factor_that_cannot_be_given),
         TEST(test_a_password_and_then_a_code),

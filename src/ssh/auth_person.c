@@ -1,0 +1,51 @@
+/* The person, as the attempts of a login see him: asked by the prompter, and waited for while the server has him
+ * approve the login elsewhere. */
+#include "ssh/auth_priv.h"
+
+#include "base/clock.h"
+#include <errno.h>
+
+/* A password that is checked by LDAP far away takes a second or two; nobody reaches for his phone in less. */
+enum { PERSONAL_MS = 5000 };
+
+bool cfs_auth_can_ask(const struct cfs_auth *auth)
+{
+    return auth->prompter && auth->prompter->can_ask(auth->prompter);
+}
+
+int cfs_auth_ask(struct cfs_auth *auth, const char *text, bool echo, char **ret_answer)
+{
+    if (!cfs_auth_can_ask(auth))
+        return -ENOTTY;
+    auth->person_waited_for = true;
+    auth->waiter->pause(auth->waiter);
+    int result = auth->prompter->ask(auth->prompter, text, echo, ret_answer);
+    auth->waiter->resume(auth->waiter);
+    return result;
+}
+
+void cfs_auth_tell(struct cfs_auth *auth, const char *text)
+{
+    if (auth->prompter && auth->prompter->tell)
+        auth->prompter->tell(auth->prompter, text);
+}
+
+/* Without anybody here, login_timeout holds: nobody could end the wait. */
+struct cfs_auth_patience cfs_auth_patience_begin(struct cfs_auth *auth)
+{
+    struct cfs_auth_patience patience = {
+        .auth = auth, .begun_ms = cfs_clock_ms(&cfs_system_clock), .is_paused = cfs_auth_can_ask(auth)};
+    if (patience.is_paused) {
+        auth->person_waited_for = true;
+        auth->waiter->pause(auth->waiter);
+    }
+    return patience;
+}
+
+void cfs_auth_patience_end(struct cfs_auth_patience *patience)
+{
+    if (patience->is_paused)
+        patience->auth->waiter->resume(patience->auth->waiter);
+    if (cfs_clock_ms(&cfs_system_clock) - patience->begun_ms >= PERSONAL_MS)
+        patience->auth->login.by_person = true;
+}
