@@ -19,6 +19,7 @@ extern const struct cfs_command cfs_command_mount, cfs_command_umount, cfs_comma
     cfs_command_config, cfs_command_add, cfs_command_set, cfs_command_remove, cfs_command_import, cfs_command_version,
     cfs_command_help;
 extern const struct cfs_command cfs_command_key;
+extern const struct cfs_command cfs_command_check;
 
 /* NULL-terminated, in the order in which help lists them. */
 extern const struct cfs_command *const cfs_commands[];

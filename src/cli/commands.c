@@ -14,6 +14,7 @@ const struct cfs_command *const cfs_commands[] = {
     &cfs_command_umount,
     &cfs_command_status,
     &cfs_command_login,
+    &cfs_command_check,
     &cfs_command_config,
     &cfs_command_add,
     &cfs_command_set,

@@ -4,6 +4,14 @@
 noinst_LIBRARIES += src/cli/libcli.a
 src_cli_libcli_a_SOURCES = \
 	src/cli/add.c \
+	src/cli/check.c \
+	src/cli/check.h \
+	src/cli/check_connection.c \
+	src/cli/check_folder.c \
+	src/cli/check_fuse.c \
+	src/cli/check_keys.c \
+	src/cli/check_report.c \
+	src/cli/check_speed.c \
 	src/cli/cli.h \
 	src/cli/commands.c \
 	src/cli/config.c \
@@ -45,7 +53,9 @@ src_cli_libcli_a_SOURCES = \
 	src/cli/status.c \
 	src/cli/terminal.c \
 	src/cli/terminal.h \
-	src/cli/umount.c
+	src/cli/umount.c \
+	src/cli/waited.c \
+	src/cli/waited.h
 
 # main.c stands alone, so that tests can link the rest.
 bin_PROGRAMS += src/clusterfs

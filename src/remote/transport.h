@@ -70,6 +70,10 @@ struct cfs_transport {
  * more sessions; the prompter only the call. */
 CFS_CHECKED int cfs_transport_ssh_open(const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd,
                                        struct cfs_transport **ret_transport, struct cfs_error *error);
+/* The same, and WATCHER is told of each stage. */
+CFS_CHECKED int cfs_transport_ssh_open_watched(const struct cfs_profile *profile, struct cfs_prompter *prompter,
+                                               int cancel_fd, const struct cfs_ssh_watcher *watcher,
+                                               struct cfs_transport **ret_transport, struct cfs_error *error);
 /* Each stream is a child process: ARGV (NULL-terminated, copied) with SFTP on its stdin and stdout. */
 CFS_CHECKED int cfs_transport_command_open(char *const argv[], struct cfs_transport **ret_transport);
 

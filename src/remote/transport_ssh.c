@@ -487,11 +487,18 @@ static struct ssh_transport *new_transport(const struct cfs_profile *profile)
 int cfs_transport_ssh_open(const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd,
                            struct cfs_transport **ret_transport, struct cfs_error *error)
 {
+    return cfs_transport_ssh_open_watched(profile, prompter, cancel_fd, NULL, ret_transport, error);
+}
+
+int cfs_transport_ssh_open_watched(const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd,
+                                   const struct cfs_ssh_watcher *watcher, struct cfs_transport **ret_transport,
+                                   struct cfs_error *error)
+{
     struct ssh_transport *self = new_transport(profile);
     if (!self)
         return cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "Out of memory.");
     /* The end of a session shows in its streams: no `lost` is needed. */
-    const struct cfs_ssh_callbacks callbacks = {.dialed = begin_early, .context = self};
+    const struct cfs_ssh_callbacks callbacks = {.dialed = begin_early, .context = self, .watcher = watcher};
     int result = self->cancel_fd < 0 || self->again.cancel_fd < 0
                      ? cfs_error_set(error, errno, CFS_FAILURE_SYSTEM, "Too many open files.")
                      : cfs_ssh_connect(profile, prompter, cancel_fd, &callbacks, &self->sessions[0], error);

@@ -5,15 +5,12 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "ssh/host_key.h"
+#include "ssh/identity_files.h"
 #include "ssh/key_file_priv.h"
 #include <errno.h>
-#include <pwd.h>
 #include <string.h>
 
 enum { AGENT_LIMIT_MS = 10 * 1000 };
-
-/* ssh's names, the better kinds first. */
-static const char *const usual_names[] = {"id_ed25519", "id_ecdsa", "id_rsa"};
 
 void cfs_auth_offers_free(struct cfs_auth_offers *offers)
 {
@@ -24,12 +21,11 @@ void cfs_auth_offers_free(struct cfs_auth_offers *offers)
     for (size_t i = 0; i < offers->file_count; i++) {
         cfs_key_file_free(offers->files[i]);
         cfs_buffer_fini(&offers->public_blobs[i]);
-        free(offers->paths[i]);
     }
     cfs_auth_certificates_free(offers);
     free(offers->entries);
     free(offers->files);
-    free(offers->paths);
+    cfs_words_free(offers->paths);
     free(offers->public_blobs);
     cfs_agent_identities_fini(&offers->identities);
     cfs_agent_free(offers->agent);
@@ -37,23 +33,6 @@ void cfs_auth_offers_free(struct cfs_auth_offers *offers)
 }
 
 /* --- files --- */
-
-static size_t count_words(cfs_words words)
-{
-    size_t count = 0;
-    while (words && words[count])
-        count++;
-    return count;
-}
-
-static char *usual_path(const char *name)
-{
-    const char *home = getenv("HOME");
-    const struct passwd *account = home && *home ? NULL : getpwuid(getuid());
-    if (account)
-        home = account->pw_dir;
-    return home && *home ? cfs_text_format("%s/.ssh/%s", home, name) : NULL;
-}
 
 /* A file that cannot be used may still say which key it is: the agent may hold it. */
 static void read_public_half(const char *path, struct cfs_buffer *blob)
@@ -86,23 +65,18 @@ static void open_file(struct cfs_auth *auth, struct cfs_auth_offers *offers, con
 
 static int open_files(struct cfs_auth *auth, struct cfs_auth_offers *offers)
 {
-    cfs_words named = auth->profile->identity_files;
-    size_t count = count_words(named);
-    bool usual = !named;
-    if (usual)
-        count = CFS_COUNT(usual_names);
+    bool usual = false;
+    size_t count = 0;
+    if (cfs_ssh_identity_files(auth->profile, &offers->paths, &usual) < 0)
+        return -ENOMEM;
+    while (offers->paths[count])
+        count++;
     offers->files = calloc(count + 1, sizeof(*offers->files));
     offers->public_blobs = calloc(count + 1, sizeof(*offers->public_blobs));
-    offers->paths = calloc(count + 1, sizeof(*offers->paths));
-    if (!offers->files || !offers->public_blobs || !offers->paths)
+    if (!offers->files || !offers->public_blobs)
         return -ENOMEM;
-    for (size_t i = 0; i < count; i++) {
-        char *path = usual ? usual_path(usual_names[i]) : strdup(named[i]);
-        if (!path)
-            continue;
-        offers->paths[offers->file_count] = path;
-        open_file(auth, offers, path, usual);
-    }
+    for (size_t i = 0; i < count; i++)
+        open_file(auth, offers, offers->paths[i], usual);
     return 0;
 }
 

@@ -207,20 +207,27 @@ static int dial_addresses(const struct cfs_profile *profile, const struct addrin
     return rc;
 }
 
+int cfs_ssh_dial_lookup(const struct cfs_profile *profile, int cancel_fd, int64_t deadline_ms,
+                        struct addrinfo **ret_addresses, struct cfs_error *error)
+{
+    int problem = 0;
+    int rc = cfs_ssh_lookup(profile->host, profile->port, family_of(profile), cancel_fd, deadline_ms, ret_addresses,
+                            &problem);
+    return rc < 0 ? cfs_ssh_lookup_error(profile, rc, problem, error) : 0;
+}
+
 int cfs_ssh_dial(const struct cfs_profile *profile, int cancel_fd, int64_t deadline_ms, int *ret_fd,
                  char ret_address[CFS_SSH_ADDRESS_TEXT], struct cfs_error *error)
 {
     struct addrinfo *addresses = NULL, *bind_address = NULL;
-    int problem = 0, rc;
+    int rc;
     if (profile->bind_address) {
         rc = lookup_bind_address(profile, cancel_fd, deadline_ms, &bind_address, error);
         if (rc < 0)
             return rc;
     }
-    rc = cfs_ssh_lookup(profile->host, profile->port, family_of(profile), cancel_fd, deadline_ms, &addresses, &problem);
-    if (rc < 0)
-        rc = cfs_ssh_lookup_error(profile, rc, problem, error);
-    else
+    rc = cfs_ssh_dial_lookup(profile, cancel_fd, deadline_ms, &addresses, error);
+    if (rc == 0)
         rc = dial_addresses(profile, addresses, bind_address, cancel_fd, deadline_ms, ret_fd, ret_address, error);
     if (addresses)
         freeaddrinfo(addresses);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "conf/profile.h"
+#include <netdb.h>
 #include <stdint.h>
 
 enum { CFS_SSH_ADDRESS_TEXT = 64 };
@@ -17,5 +18,12 @@ enum { CFS_SSH_ADDRESS_TEXT = 64 };
  * (bind_address), _CANCELLED, _SYSTEM. */
 CFS_CHECKED int cfs_ssh_dial(const struct cfs_profile *profile, int cancel_fd, int64_t deadline_ms, int *ret_fd,
                              char ret_address[CFS_SSH_ADDRESS_TEXT], struct cfs_error *error);
+
+/* The looking up alone: RET_ADDRESSES (freeaddrinfo) in the resolver's order. Failures, limits and thread as above. */
+CFS_CHECKED int cfs_ssh_dial_lookup(const struct cfs_profile *profile, int cancel_fd, int64_t deadline_ms,
+                                    struct addrinfo **ret_addresses, struct cfs_error *error);
+
+/* "192.0.2.1 port 22", "2001:db8::1 port 22". */
+void cfs_ssh_format_address(const struct addrinfo *address, char text[CFS_SSH_ADDRESS_TEXT]);
 
 #endif

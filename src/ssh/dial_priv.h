@@ -3,7 +3,6 @@
 #define CFS_SSH_DIAL_PRIV_H
 
 #include "ssh/dial.h"
-#include <netdb.h>
 
 enum { CFS_SSH_MOST_ADDRESSES = 16 };
 
@@ -13,9 +12,6 @@ struct cfs_ssh_attempt {
     int fd;    /* -1 unless connecting */
     int error; /* an errno; 0: not tried, or still waiting for an answer */
 };
-
-/* "192.0.2.1 port 22", "2001:db8::1 port 22". */
-void cfs_ssh_format_address(const struct addrinfo *address, char text[CFS_SSH_ADDRESS_TEXT]);
 
 /* The sentences. Each returns -errno for the caller to pass on. */
 int cfs_ssh_lookup_error(const struct cfs_profile *profile, int rc, int problem, struct cfs_error *error);

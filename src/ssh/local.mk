@@ -26,6 +26,8 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/host_key.c \
 	src/ssh/host_key.h \
 	src/ssh/host_key_priv.h \
+	src/ssh/identity_files.c \
+	src/ssh/identity_files.h \
 	src/ssh/kept_keys.c \
 	src/ssh/kept_keys.h \
 	src/ssh/key_build.c \

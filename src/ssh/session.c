@@ -57,6 +57,24 @@ static void collect_facts(LIBSSH2_SESSION *session, struct cfs_ssh_facts *facts)
               libssh2_session_methods(session, LIBSSH2_METHOD_HOSTKEY));
 }
 
+static void tell_reached(const struct cfs_ssh_callbacks *callbacks, enum cfs_ssh_stage stage,
+                         const struct cfs_ssh_facts *facts)
+{
+    if (callbacks && callbacks->watcher)
+        callbacks->watcher->reached(stage, facts, callbacks->watcher->context);
+}
+
+/* The key exchange has failed: was there an SSH server? */
+static void tell_greeted(const struct cfs_ssh_callbacks *callbacks, LIBSSH2_SESSION *session,
+                         struct cfs_ssh_facts *facts)
+{
+    const char *banner = libssh2_session_banner_get(session);
+    if (!banner || strncmp(banner, "SSH-", 4) != 0)
+        return;
+    collect_facts(session, facts);
+    tell_reached(callbacks, CFS_SSH_GREETED, facts);
+}
+
 static int check_host_key(const struct cfs_profile *profile, struct cfs_prompter *prompter,
                           struct cfs_ssh_transport *transport, struct cfs_ssh_facts *facts, struct cfs_error *error)
 {
@@ -170,12 +188,17 @@ static int dial(char *host, const struct cfs_profile *profile, int cancel_fd, ui
     if (cfs_ssh_transport_open(fd, &dialed->transport) < 0)
         return no_memory(error);
     tell_dialed(callbacks, dialed);
+    tell_reached(callbacks, CFS_SSH_CONNECTED, &dialed->facts);
     cfs_ssh_waiter_init(&waiter, dialed->transport, cancel_fd, deadline_ms);
     libssh2_session_set_read_timeout(dialed->transport->session, LIBSSH2_PATIENCE_S);
     rc = cfs_ssh_exchange_keys(profile, dialed->facts.address, &waiter, error);
-    if (rc < 0)
+    if (rc < 0) {
+        tell_greeted(callbacks, dialed->transport->session, &dialed->facts);
         return rc;
+    }
     collect_facts(dialed->transport->session, &dialed->facts);
+    tell_reached(callbacks, CFS_SSH_GREETED, &dialed->facts);
+    tell_reached(callbacks, CFS_SSH_KEYS_EXCHANGED, &dialed->facts);
     *ret_dialed = CFS_TAKE(dialed);
     return 0;
 }
@@ -193,6 +216,7 @@ static int log_in(struct cfs_ssh_session *host, const struct cfs_profile *profil
     int rc = check_host_key(profile, prompter, dialed->transport, facts, error);
     if (rc < 0)
         return rc;
+    tell_reached(callbacks, CFS_SSH_HOST_KEY_TRUSTED, facts);
     cfs_ssh_waiter_init(&waiter, dialed->transport, cancel_fd,
                         cfs_clock_ms(&cfs_system_clock) + profile->login_timeout_ms);
     struct cfs_ssh_login login;
@@ -206,6 +230,7 @@ static int log_in(struct cfs_ssh_session *host, const struct cfs_profile *profil
     facts->by_person = login.by_person;
     facts->round_trip_ms = cfs_ssh_round_trip_ms(dialed->transport->fd);
     facts->connected_ms = cfs_clock_ms(&cfs_system_clock) - dialed->begun_ms;
+    tell_reached(callbacks, CFS_SSH_LOGGED_IN, facts);
     struct cfs_ssh_session *session = new_session(host, profile, dialed->transport, callbacks, facts);
     if (!session)
         return no_memory(error);

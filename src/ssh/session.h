@@ -18,6 +18,23 @@
 #include <stdint.h>
 
 struct cfs_ssh_session;
+struct cfs_ssh_facts;
+
+/* How far a connection has come: what came before has been done. */
+enum cfs_ssh_stage {
+    CFS_SSH_CONNECTED,      /* by TCP: facts: address */
+    CFS_SSH_GREETED,        /* it is an SSH server: server_banner */
+    CFS_SSH_KEYS_EXCHANGED, /* cipher, mac, kex, host_key_type */
+    CFS_SSH_HOST_KEY_TRUSTED,
+    CFS_SSH_LOGGED_IN, /* all of them */
+};
+
+/* For who wants to know where a connection fails. FACTS: of the stages so far; gone when it returns. On the connecting
+ * thread. */
+struct cfs_ssh_watcher {
+    void (*reached)(enum cfs_ssh_stage stage, const struct cfs_ssh_facts *facts, void *context);
+    void *context;
+};
 
 struct cfs_ssh_callbacks {
     /* The session has ended (not called after cfs_ssh_session_free was called); on its thread; once. REASON is a
@@ -27,6 +44,7 @@ struct cfs_ssh_callbacks {
      * thread. Either may be NULL. */
     void (*dialed)(const char *address, int64_t round_trip_ms, void *context);
     void *context;
+    const struct cfs_ssh_watcher *watcher; /* must outlive the call; NULL: nobody watches */
 };
 
 /* Once per process, before threads are started (libssh2_init, OpenSSL). -errno. */

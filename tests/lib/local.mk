@@ -32,6 +32,7 @@ tests_lib_libtest_a_SOURCES = \
 EXTRA_DIST += \
 	tests/lib/behind.sh \
 	tests/lib/device.sh \
+	tests/lib/doctor.sh \
 	tests/lib/evil_sftp_server.py \
 	tests/lib/files.sh \
 	tests/lib/functions.sh \

@@ -35,6 +35,8 @@ MOUNT_TESTS += \
 	tests/mount/conflict.sh \
 	tests/mount/connections.sh \
 	tests/mount/cut.sh \
+	tests/mount/doctor-root.sh \
+	tests/mount/doctor.sh \
 	tests/mount/early-login.sh \
 	tests/mount/errors.sh \
 	tests/mount/key-convert.sh \

@@ -1,0 +1,30 @@
+/* A completion that wakes whoever waits for it. */
+#include "cli/waited.h"
+#include "base/list.h"
+
+static void done(struct cfs_remote_call *call)
+{
+    struct cfs_waited *waited = cfs_container_of(call, struct cfs_waited, call);
+    pthread_mutex_lock(&waited->lock);
+    waited->is_done = true;
+    pthread_cond_signal(&waited->changed);
+    pthread_mutex_unlock(&waited->lock);
+}
+
+void cfs_waited_begin(struct cfs_waited *waited)
+{
+    *waited = (struct cfs_waited){.call.done = done};
+    pthread_mutex_init(&waited->lock, NULL);
+    pthread_cond_init(&waited->changed, NULL);
+}
+
+int cfs_waited_end(struct cfs_waited *waited)
+{
+    pthread_mutex_lock(&waited->lock);
+    while (!waited->is_done)
+        pthread_cond_wait(&waited->changed, &waited->lock);
+    pthread_mutex_unlock(&waited->lock);
+    pthread_cond_destroy(&waited->changed);
+    pthread_mutex_destroy(&waited->lock);
+    return waited->call.error;
+}
