@@ -39,6 +39,7 @@ EXTRA_DIST += \
 	tests/lib/link.sh tests/lib/link_probe.py \
 	tests/lib/mount.sh \
 	tests/lib/programs.sh \
+	tests/lib/screen.sh \
 	tests/lib/small_files.sh \
 	tests/lib/system_calls.py \
 	tests/lib/on_terminal.py \

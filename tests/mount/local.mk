@@ -45,6 +45,7 @@ MOUNT_TESTS += \
 	tests/mount/logins.sh \
 	tests/mount/options.sh \
 	tests/mount/profiles.sh \
+	tests/mount/site-files.sh \
 	tests/mount/ssh-config.sh
 
 # Ordinary users, mount(8), servers that do not answer and servers that lie.
