@@ -21,7 +21,7 @@ static void keep_line(struct cfs_line_tail *tail, const char *line)
     memcpy(tail->text + kept, line, length + 1);
 }
 
-void cfs_line_tail_finish(struct cfs_line_tail *tail, void (*line)(const char *line, void *context), void *context)
+void cfs_line_tail_finish(struct cfs_line_tail *tail, cfs_line_tail_line *line, void *context)
 {
     if (tail->line_length == 0)
         return;
@@ -29,14 +29,13 @@ void cfs_line_tail_finish(struct cfs_line_tail *tail, void (*line)(const char *l
         tail->line_length--;
     tail->line[tail->line_length] = '\0';
     cfs_text_make_printable(tail->line, false);
-    keep_line(tail, tail->line);
-    if (line)
-        line(tail->line, context);
+    if (!line || line(tail->line, context))
+        keep_line(tail, tail->line);
     tail->line_length = 0;
 }
 
-void cfs_line_tail_add(struct cfs_line_tail *tail, const char *bytes, size_t length,
-                       void (*line)(const char *line, void *context), void *context)
+void cfs_line_tail_add(struct cfs_line_tail *tail, const char *bytes, size_t length, cfs_line_tail_line *line,
+                       void *context)
 {
     for (size_t i = 0; i < length; i++) {
         if (bytes[i] == '\n')

@@ -15,10 +15,13 @@ struct cfs_line_tail {
     size_t line_length;
 };
 
-/* Adds bytes; LINE, if not NULL, is called for each line that they complete. */
-void cfs_line_tail_add(struct cfs_line_tail *tail, const char *bytes, size_t length,
-                       void (*line)(const char *line, void *context), void *context);
+/* Is told each line that is complete; false: it need not be kept. */
+typedef bool cfs_line_tail_line(const char *line, void *context);
+
+/* Adds bytes; LINE may be NULL: all lines are kept. */
+void cfs_line_tail_add(struct cfs_line_tail *tail, const char *bytes, size_t length, cfs_line_tail_line *line,
+                       void *context);
 /* Nothing more will come: what has no newline yet is a line as well. */
-void cfs_line_tail_finish(struct cfs_line_tail *tail, void (*line)(const char *line, void *context), void *context);
+void cfs_line_tail_finish(struct cfs_line_tail *tail, cfs_line_tail_line *line, void *context);
 
 #endif

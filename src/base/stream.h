@@ -73,4 +73,23 @@ struct cfs_stream *cfs_stream_new_fd(struct cfs_loop *loop, int fd);
  * child lives: it would not be the daemon's child. 0 or -errno, -ENOENT for a program that does not exist. */
 CFS_CHECKED int cfs_stream_spawn(struct cfs_loop *loop, char *const argv[], struct cfs_stream **ret_stream);
 
+struct cfs_child_options {
+    char *const *environment; /* NULL: ours */
+    /* A session of its own, as by setsid(2): no terminal, and nothing of what is typed there (Ctrl-C) reaches it. */
+    bool is_apart;
+    /* Told each line of its stderr, on the loop's thread, until the stream is closed, and within its close; must not
+     * close the stream. False: it is not worth to be kept for `reason`. NULL: all are. */
+    bool (*line)(const char *line, void *context);
+    void *context;
+};
+/* The same with options, which may be NULL. */
+CFS_CHECKED int cfs_stream_spawn_with(struct cfs_loop *loop, char *const argv[],
+                                      const struct cfs_child_options *options, struct cfs_stream **ret_stream);
+/* Of a stream that one of these two made. Its process; 0 when it has been reaped. */
+pid_t cfs_stream_child_pid(const struct cfs_stream *stream);
+/* SIGKILL, also to what it has started in its session, if that is its own. The stream ends soon. */
+void cfs_stream_child_kill(struct cfs_stream *stream);
+/* What it has said on stderr so far and was kept; "" for nothing. The stream's. */
+const char *cfs_stream_child_words(const struct cfs_stream *stream);
+
 #endif

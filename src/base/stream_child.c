@@ -38,6 +38,9 @@ struct child_stream {
     int64_t settle_until_ms;
     enum phase phase;
     pid_t pid; /* 0 once reaped */
+    bool is_apart;
+    bool (*line)(const char *line, void *context);
+    void *line_context;
     char *name;
     char reason[REASON_SIZE];
 };
@@ -49,10 +52,11 @@ static struct child_stream *of(struct cfs_stream *stream)
 
 /* --- the child's stderr --- */
 
-static void log_line(const char *line, void *context)
+static bool take_line(const char *line, void *context)
 {
     const struct child_stream *self = context;
     cfs_log_debug("child", "%s: %s", self->name, line);
+    return !self->line || self->line(line, self->line_context);
 }
 
 /* Reads what is there. */
@@ -62,9 +66,9 @@ static void read_errors(struct child_stream *self)
     while (self->errors.active) {
         ssize_t count = read(self->errors.fd, bytes, sizeof(bytes));
         if (count > 0) {
-            cfs_line_tail_add(&self->tail, bytes, (size_t)count, log_line, self);
+            cfs_line_tail_add(&self->tail, bytes, (size_t)count, take_line, self);
         } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
-            cfs_line_tail_finish(&self->tail, log_line, self);
+            cfs_line_tail_finish(&self->tail, take_line, self);
             cfs_loop_unwatch(self->stream.loop, &self->errors);
         } else if (errno == EAGAIN) {
             return;
@@ -85,7 +89,7 @@ static void describe_end(struct child_stream *self, int status)
     int length;
     size_t size = sizeof(self->reason);
     read_errors(self);
-    cfs_line_tail_finish(&self->tail, log_line, self);
+    cfs_line_tail_finish(&self->tail, take_line, self);
     if (status == UNKNOWN)
         length = snprintf(self->reason, size, "%s closed its output", self->name);
     else if (WIFSIGNALED(status))
@@ -249,9 +253,11 @@ static int raise_descriptor(int *fd)
 }
 
 /* 0 or an errno, like posix_spawn(3): the child has IO as its stdin and stdout and ERRORS as its stderr. */
-static int spawn_with(char *const argv[], int io, int errors, posix_spawn_file_actions_t *actions,
-                      posix_spawnattr_t *attributes, pid_t *ret_pid)
+static int spawn_with(char *const argv[], const struct cfs_child_options *options, int io, int errors,
+                      posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, pid_t *ret_pid)
 {
+    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+
     const int from[] = {io, io, errors};
     for (int fd = 0; fd <= STDERR_FILENO; fd++) {
         int error = posix_spawn_file_actions_adddup2(actions, from[fd], fd);
@@ -267,11 +273,12 @@ static int spawn_with(char *const argv[], int io, int errors, posix_spawn_file_a
     if (!error)
         error = posix_spawnattr_setsigdefault(attributes, &defaults);
     if (!error)
-        error = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    return error ? error : posix_spawnp(ret_pid, argv[0], actions, attributes, argv, environ);
+        error = posix_spawnattr_setflags(attributes, options->is_apart ? flags | POSIX_SPAWN_SETSID : flags);
+    char *const *environment = options->environment ? options->environment : environ;
+    return error ? error : posix_spawnp(ret_pid, argv[0], actions, attributes, argv, environment);
 }
 
-static int spawn(char *const argv[], int io, int errors, pid_t *ret_pid)
+static int spawn(char *const argv[], const struct cfs_child_options *options, int io, int errors, pid_t *ret_pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -280,7 +287,7 @@ static int spawn(char *const argv[], int io, int errors, pid_t *ret_pid)
         return -error;
     error = posix_spawnattr_init(&attributes);
     if (!error) {
-        error = spawn_with(argv, io, errors, &actions, &attributes, ret_pid);
+        error = spawn_with(argv, options, io, errors, &actions, &attributes, ret_pid);
         posix_spawnattr_destroy(&attributes);
     }
     posix_spawn_file_actions_destroy(&actions);
@@ -328,8 +335,10 @@ static int attach(struct child_stream *self, struct cfs_loop *loop, struct plumb
     return 0;
 }
 
-int cfs_stream_spawn(struct cfs_loop *loop, char *const argv[], struct cfs_stream **ret_stream)
+int cfs_stream_spawn_with(struct cfs_loop *loop, char *const argv[], const struct cfs_child_options *options,
+                          struct cfs_stream **ret_stream)
 {
+    static const struct cfs_child_options none;
     struct plumbing plumbing AUTO_PLUMBING = {{-1, -1}, {-1, -1}};
     int rc = open_plumbing(&plumbing);
     if (rc < 0)
@@ -340,15 +349,42 @@ int cfs_stream_spawn(struct cfs_loop *loop, char *const argv[], struct cfs_strea
     self->stream = (struct cfs_stream){.operations = &child_operations, .loop = loop};
     self->errors = (struct cfs_watch){.fd = -1, .ready = errors_ready};
     self->look.expired = look_again;
+    if (!options)
+        options = &none;
+    self->is_apart = options->is_apart;
+    self->line = options->line;
+    self->line_context = options->context;
     const char *slash = strrchr(argv[0], '/');
     self->name = strdup(slash ? slash + 1 : argv[0]);
     rc = self->name ? attach(self, loop, &plumbing) : -ENOMEM;
     if (rc == 0)
-        rc = spawn(argv, plumbing.io[1], plumbing.errors[1], &self->pid);
+        rc = spawn(argv, options, plumbing.io[1], plumbing.errors[1], &self->pid);
     if (rc < 0) {
         child_close(&self->stream);
         return rc;
     }
     *ret_stream = &self->stream;
     return 0;
+}
+
+int cfs_stream_spawn(struct cfs_loop *loop, char *const argv[], struct cfs_stream **ret_stream)
+{
+    return cfs_stream_spawn_with(loop, argv, NULL, ret_stream);
+}
+
+pid_t cfs_stream_child_pid(const struct cfs_stream *stream)
+{
+    return cfs_container_of(stream, const struct child_stream, stream)->pid;
+}
+
+void cfs_stream_child_kill(struct cfs_stream *stream)
+{
+    const struct child_stream *self = of(stream);
+    if (self->pid > 0 && (!self->is_apart || kill(-self->pid, SIGKILL) < 0))
+        kill(self->pid, SIGKILL);
+}
+
+const char *cfs_stream_child_words(const struct cfs_stream *stream)
+{
+    return cfs_container_of(stream, const struct child_stream, stream)->tail.text;
 }

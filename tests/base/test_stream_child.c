@@ -238,9 +238,10 @@ static void a_process_without_stdin_can_spawn(void **state)
 
 /* --- the last lines --- */
 
-static void count_line(const char *line, void *context)
+static bool count_line(const char *line, void *context)
 {
     ++*(int *)context;
+    return true;
 }
 
 static void the_last_lines_are_kept(void **state)
