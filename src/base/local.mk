@@ -24,6 +24,8 @@ src_base_libbase_a_SOURCES = \
 	src/base/log.h \
 	src/base/loop.c \
 	src/base/loop.h \
+	src/base/runtime_folder.c \
+	src/base/runtime_folder.h \
 	src/base/secret.c \
 	src/base/secret.h \
 	src/base/stream.h \

@@ -1,6 +1,7 @@
 /* Where the control socket of a mount is: found from the mount point alone, so that `status` and `umount` need no
  * registry. The two need not have the same environment (a mount from fstab, a shell after su): a client looks in every
  * folder in which the server may have put it. */
+#include "base/runtime_folder.h"
 #include "base/text.h"
 #include "ctl/control.h"
 #include <errno.h>
@@ -16,51 +17,6 @@ static uint64_t name_of(const char *mountpoint)
     for (; *mountpoint; mountpoint++)
         hash = (hash ^ (unsigned char)*mountpoint) * UINT64_C(0x100000001b3);
     return hash;
-}
-
-static bool is_folder(const char *path)
-{
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-}
-
-/* The folders in which a socket may lie, best first. 1 and the name (the caller frees), 0 when this one is not there on
- * this machine, -ENOENT after the last. */
-static int candidate(unsigned index, uid_t uid, char **ret_folder)
-{
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
-    char *user CFS_AUTO_FREE = cfs_text_format("/run/user/%lu", (unsigned long)uid);
-    const char *parent = NULL;
-    char *folder = NULL;
-    if (!user)
-        return -ENOMEM;
-    if (index == 0)
-        parent = runtime && runtime[0] == '/' && uid == getuid() ? runtime : NULL;
-    else if (index == 1)
-        parent = user;
-    else if (index == 2)
-        folder = uid == 0 ? strdup("/run/clusterfs") : cfs_text_format("/tmp/clusterfs-%lu", (unsigned long)uid);
-    else
-        return -ENOENT;
-    if (index < 2 && (!parent || !is_folder(parent)))
-        return 0;
-    if (index < 2)
-        folder = cfs_text_format("%s/clusterfs", parent);
-    if (!folder)
-        return -ENOMEM;
-    *ret_folder = folder;
-    return 1;
-}
-
-static int check_folder(const char *folder, uid_t uid, bool create)
-{
-    struct stat status;
-    if (create && mkdir(folder, 0700) && errno != EEXIST)
-        return -errno;
-    if (lstat(folder, &status))
-        return -errno;
-    bool is_ours = S_ISDIR(status.st_mode) && status.st_uid == uid && (status.st_mode & 077) == 0;
-    return is_ours ? 0 : -EPERM;
 }
 
 static int path_in(const char *folder, const char *mountpoint, char **ret_path)
@@ -81,7 +37,7 @@ static int try_folder(const char *folder, const char *mountpoint, uid_t uid, boo
 {
     char *path CFS_AUTO_FREE = NULL;
     struct stat status;
-    int error = check_folder(folder, uid, create);
+    int error = cfs_runtime_folder_check(folder, uid, create);
     if (!error)
         error = path_in(folder, mountpoint, &path);
     if (!error && create && access(folder, W_OK | X_OK))
@@ -98,7 +54,7 @@ int cfs_control_path(const char *mountpoint, uid_t uid, bool create, char **ret_
     int result = -ENOENT;
     for (unsigned i = 0;; i++) {
         char *folder CFS_AUTO_FREE = NULL;
-        int is_there = candidate(i, uid, &folder);
+        int is_there = cfs_runtime_folder(i, uid, &folder);
         if (is_there < 0)
             return is_there == -ENOENT ? result : is_there;
         if (is_there == 0)
