@@ -4,6 +4,8 @@
 noinst_LIBRARIES += src/cli/libcli.a
 src_cli_libcli_a_SOURCES = \
 	src/cli/add.c \
+	src/cli/askpass.c \
+	src/cli/askpass.h \
 	src/cli/check.c \
 	src/cli/check.h \
 	src/cli/check_connection.c \

@@ -1,5 +1,7 @@
 /* The program's entry: picks the subcommand. Called as mount.clusterfs it is mount(8)'s helper. */
+#include "cli/askpass.h"
 #include "cli/cli.h"
+#include "remote/askpass.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -66,6 +68,9 @@ int main(int argc, char **argv)
 {
     occupy_standard_descriptors();
     reset_signals();
+    const char *asked_by = getenv(CFS_ASKPASS_VARIABLE);
+    if (asked_by && argc <= 2)
+        return cfs_askpass(asked_by, argc > 1 ? argv[1] : "");
     if (argc > 0 && is_mount_helper(argv[0]))
         return cfs_mount_helper(argc, argv);
     if (argc < 2)

@@ -63,3 +63,16 @@ const char *cfs_check_fingerprint(const char *text)
         return reason;
     return NULL;
 }
+
+const char *cfs_check_command(const char *text)
+{
+    bool is_quoted = false;
+    for (const char *c = text; *c; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            return "must be a program and its arguments, without control characters";
+        is_quoted ^= *c == '"';
+    }
+    if (is_quoted || text[strspn(text, " \"")] == '\0')
+        return "must be a program and its arguments, separated by blanks; each quote needs another one";
+    return NULL;
+}

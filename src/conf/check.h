@@ -10,5 +10,7 @@ const char *cfs_check_user(const char *text);
 const char *cfs_check_algorithms(const char *text);
 /* "SHA256:" and the base64 of 32 bytes, as OpenSSH writes it. */
 const char *cfs_check_fingerprint(const char *text);
+/* A program and its arguments, as conf/words.h splits them. */
+const char *cfs_check_command(const char *text);
 
 #endif

@@ -52,6 +52,16 @@ const struct cfs_option cfs_options[] = {
              "second moves. Names and attributes stay on the first. Those that had nothing to do for five minutes are "
              "closed. There are no further ones where a login asks somebody for an answer, or once the server has "
              "refused one."},
+    {"transport", CFS_OPTIONS_CONNECTION, CFS_OPTION_CHOICE, CFS_OPTION_ANYWHERE, FIELD(transport),
+     WORDS({"libssh2", CFS_TRANSPORT_LIBSSH2}, {"openssh", CFS_TRANSPORT_OPENSSH}), .default_text = "libssh2",
+     .placeholder = "WHICH",
+     .help = "What speaks SSH: libssh2 is part of clusterfs; openssh is the ssh program of this machine, with all that "
+             "its configuration and it can do: Kerberos, security keys, certificates, Match blocks. What is not set in "
+             "the profile is then left to ssh_config. host_key_fingerprint cannot be used with it."},
+    {"ssh_command", CFS_OPTIONS_CONNECTION, CFS_OPTION_TEXT, CFS_OPTION_ANYWHERE, FIELD(ssh_command),
+     .check = cfs_check_command, .default_text = "ssh", .placeholder = "COMMAND",
+     .help = "With transport = openssh: the program and its first arguments, separated by blanks, those in double quotes "
+             "as one. No shell reads it."},
     {"compression", CFS_OPTIONS_CONNECTION, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(compression),
      .default_text = "no", .help = "Compress the connection. Worth it on slow links only."},
     {"ciphers", CFS_OPTIONS_CONNECTION, CFS_OPTION_TEXT, CFS_OPTION_ANYWHERE, FIELD(ciphers),

@@ -21,6 +21,7 @@ enum cfs_symlinks { CFS_SYMLINKS_SAFE, CFS_SYMLINKS_RAW };
 enum cfs_on_conflict { CFS_CONFLICT_FAIL, CFS_CONFLICT_COPY };
 enum cfs_offline { CFS_OFFLINE_FAIL, CFS_OFFLINE_READ };
 enum cfs_durable_at { CFS_DURABLE_AT_CLOSE, CFS_DURABLE_AT_FSYNC };
+enum cfs_transport_kind { CFS_TRANSPORT_LIBSSH2, CFS_TRANSPORT_OPENSSH };
 enum cfs_address_family { CFS_ADDRESS_ANY, CFS_ADDRESS_INET, CFS_ADDRESS_INET6 };
 
 /* Words separated by white space in the file; NULL-terminated. */
@@ -42,6 +43,8 @@ struct cfs_profile {
     char *bind_address;   /* NULL: any */
     unsigned channels;    /* data lanes + 1; 0 = auto */
     unsigned connections; /* at most; 0 = auto */
+    enum cfs_transport_kind transport;
+    char *ssh_command; /* of the latter: the program and its arguments, as conf/words.h splits them */
     bool compression;
     char *ciphers; /* NULL: our order */
     uint32_t connect_timeout_ms;

@@ -143,6 +143,11 @@ static bool reads_offline(const struct cfs_ctl_source *source, const struct cfs_
     return source->cache && source->profile->offline == CFS_OFFLINE_READ && pool->state != CFS_POOL_CONNECTED;
 }
 
+static const char *transport_name(const struct cfs_profile *profile)
+{
+    return profile->transport == CFS_TRANSPORT_OPENSSH ? "openssh" : "libssh2";
+}
+
 void cfs_ctl_status_text(const struct cfs_ctl_source *source, struct cfs_buffer *out)
 {
     struct facts facts;
@@ -157,6 +162,7 @@ void cfs_ctl_status_text(const struct cfs_ctl_source *source, struct cfs_buffer 
     if (reads_offline(source, pool))
         line(out, "offline", "programs read from the cache what is kept there");
     line(out, "server", "%s@%s (%s) %s", profile->user, profile->host, pool->ssh.address, pool->ssh.server_banner);
+    line(out, "transport", "%s", transport_name(profile));
     line(out, "login", "%s", pool->ssh.login_method);
     line(out, "host key", "%s %s", pool->ssh.host_key_type, pool->ssh.host_key_fingerprint);
     line(out, "cipher", "%s", pool->ssh.cipher);
@@ -309,6 +315,7 @@ void cfs_ctl_status_json(const struct cfs_ctl_source *source, struct cfs_buffer 
     cfs_json_text(&json, "source", source->profile->source);
     cfs_json_text(&json, "host", source->profile->host);
     cfs_json_text(&json, "user", source->profile->user);
+    cfs_json_text(&json, "transport", transport_name(source->profile));
     cfs_json_text(&json, "state", state_of(source, &facts.pool));
     cfs_json_number(&json, "state_ms", (uint64_t)facts.pool.state_ms);
     cfs_json_bool(&json, "reads_offline", reads_offline(source, &facts.pool));

@@ -3,7 +3,11 @@
 
 noinst_LIBRARIES += src/remote/libremote.a
 src_remote_libremote_a_SOURCES = \
+	src/remote/askpass.c \
+	src/remote/askpass.h \
 	src/remote/beginning.c \
+	src/remote/child_socket.c \
+	src/remote/child_socket.h \
 	src/remote/convert.c \
 	src/remote/diagnose.c \
 	src/remote/diagnose.h \
@@ -26,6 +30,12 @@ src_remote_libremote_a_SOURCES = \
 	src/remote/names.h \
 	src/remote/network.c \
 	src/remote/network_priv.h \
+	src/remote/openssh_arguments.c \
+	src/remote/openssh_arguments.h \
+	src/remote/openssh_session.c \
+	src/remote/openssh_session.h \
+	src/remote/openssh_words.c \
+	src/remote/openssh_words.h \
 	src/remote/operation.c \
 	src/remote/operation_priv.h \
 	src/remote/ops_copy.c \
@@ -57,4 +67,5 @@ src_remote_libremote_a_SOURCES = \
 	src/remote/stripes.c \
 	src/remote/transport.h \
 	src/remote/transport_command.c \
+	src/remote/transport_openssh.c \
 	src/remote/transport_ssh.c

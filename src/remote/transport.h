@@ -1,6 +1,6 @@
-/* Where a pool gets its streams from: SSH sessions (transport_ssh.c), or a child process a stream (`sftp-server`
- * itself, for tests without any SSH; `ssh -s HOST sftp` later). A transport owns the thread that runs the loop of its
- * streams, of all of its sessions.
+/* Where a pool gets its streams from: SSH sessions of libssh2 (transport_ssh.c) or of ssh(1) (transport_openssh.c), or
+ * a child process a stream (transport_command.c: `sftp-server` itself, for tests without any SSH). A transport owns the
+ * thread that runs the loop of its streams, of all of its sessions.
  *
  * Session 0 is there from the beginning; more may be added, for bulk data: over distance one TCP connection is held to
  * what its ends buffer. When session 0 is lost it can be made again: its streams belong to the new one then. */
@@ -74,6 +74,10 @@ CFS_CHECKED int cfs_transport_ssh_open(const struct cfs_profile *profile, struct
 CFS_CHECKED int cfs_transport_ssh_open_watched(const struct cfs_profile *profile, struct cfs_prompter *prompter,
                                                int cancel_fd, const struct cfs_ssh_watcher *watcher,
                                                struct cfs_transport **ret_transport, struct cfs_error *error);
+/* The same by the user's ssh program, which asks by ASKPASS_PROGRAM (cli/askpass.h; NULL: nobody is asked). */
+CFS_CHECKED int cfs_transport_openssh_open(const struct cfs_profile *profile, struct cfs_prompter *prompter,
+                                           const char *askpass_program, int cancel_fd,
+                                           struct cfs_transport **ret_transport, struct cfs_error *error);
 /* Each stream is a child process: ARGV (NULL-terminated, copied) with SFTP on its stdin and stdout. */
 CFS_CHECKED int cfs_transport_command_open(char *const argv[], struct cfs_transport **ret_transport);
 

@@ -1,5 +1,4 @@
-/* Streams that are child processes, on a loop with a thread of its own. For tests without SSH, and for sites whose
- * login only their own ssh program can do. */
+/* Streams that are child processes, on a loop with a thread of its own. For tests without SSH. */
 #include "base/list.h"
 #include "base/thread.h"
 #include "remote/transport.h"

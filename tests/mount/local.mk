@@ -43,6 +43,7 @@ MOUNT_TESTS += \
 	tests/mount/lifecycle.sh \
 	tests/mount/login.sh \
 	tests/mount/logins.sh \
+	tests/mount/openssh.sh \
 	tests/mount/options.sh \
 	tests/mount/profiles.sh \
 	tests/mount/site-files.sh \

@@ -1,0 +1,64 @@
+/* Hands a question of ssh's to the clusterfs that has started it, and the answer back. ssh says by SSH_ASKPASS_PROMPT
+ * what kind of question it is: "confirm" wants an exit code, "none" something to be shown until it ends us. */
+#include "cli/askpass.h"
+
+#include "remote/askpass.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+static char kind_of_question(void)
+{
+    const char *kind = getenv("SSH_ASKPASS_PROMPT");
+    if (kind && strcmp(kind, "confirm") == 0)
+        return CFS_ASKPASS_CONFIRM;
+    return kind && strcmp(kind, "none") == 0 ? CFS_ASKPASS_TELL : CFS_ASKPASS_ASK;
+}
+
+static int call(const char *name)
+{
+    struct sockaddr_un address;
+    int length = cfs_askpass_address(name, &address);
+    int fd CFS_AUTO_CLOSE = length < 0 ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, (socklen_t)length) < 0 || !cfs_askpass_is_ours(fd))
+        return -1;
+    return CFS_TAKE_FD(fd);
+}
+
+static bool print(const char *answer, size_t length)
+{
+    while (length > 0) {
+        ssize_t count = write(STDOUT_FILENO, answer, length);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return false;
+        answer += count;
+        length -= (size_t)count;
+    }
+    return true;
+}
+
+int cfs_askpass(const char *name, const char *question)
+{
+    char message[CFS_ASKPASS_MESSAGE];
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* who has asked has gone */
+    int fd CFS_AUTO_CLOSE = call(name);
+    size_t room = sizeof(message) - 2, length = strlen(question);
+    if (fd < 0)
+        return 1;
+    message[0] = kind_of_question();
+    memcpy(message + 1, question, length < room ? length : room);
+    if (send(fd, message, 1 + (length < room ? length : room), MSG_NOSIGNAL) < 0)
+        return 1;
+    ssize_t count = recv(fd, message, sizeof(message) - 1, 0);
+    bool is_yes = count > 0 && message[0] == CFS_ASKPASS_YES;
+    if (is_yes) {
+        message[count] = '\n';
+        is_yes = print(message + 1, (size_t)count);
+    }
+    explicit_bzero(message, sizeof(message));
+    return is_yes ? 0 : 1;
+}
