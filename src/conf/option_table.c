@@ -30,7 +30,8 @@ const struct cfs_option cfs_options[] = {
     {"ssh_config", CFS_OPTIONS_CONNECTION, CFS_OPTION_FILE, CFS_OPTION_ANYWHERE, FIELD(ssh_config),
      WORDS({"yes", CFS_WORD_ITSELF}, {"no", CFS_WORD_ITSELF}), .default_text = "yes", .placeholder = "FILE",
      .help = "Whether ssh_config(5) may say what is not set here: the host may be a shortcut of it. yes reads "
-             "~/.ssh/config and /etc/ssh/ssh_config, as ssh does; a file is read instead of both."},
+             "~/.ssh/config and /etc/ssh/ssh_config, as ssh does; a file is read instead of both. With transport = "
+             "openssh it is ssh that reads them."},
     {"port", CFS_OPTIONS_CONNECTION, CFS_OPTION_NUMBER, CFS_OPTION_ANYWHERE, FIELD(port), RANGE(1, 65535),
      .default_text = "22", .placeholder = "N", .help = "The TCP port of the SSH server."},
     {"address_family", CFS_OPTIONS_CONNECTION, CFS_OPTION_CHOICE, CFS_OPTION_ANYWHERE, FIELD(address_family),

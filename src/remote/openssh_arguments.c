@@ -103,6 +103,8 @@ int cfs_openssh_check(const struct cfs_profile *profile, struct cfs_error *error
     if (result == 0)
         result = check_paths("identity_file", profile->identity_files, error);
     if (result == 0)
+        result = check_paths("certificate_file", profile->certificate_files, error);
+    if (result == 0)
         result = check_paths("known_hosts", profile->known_hosts, error);
     return result == 0 ? check_paths("identity_agent", agent, error) : result;
 }
@@ -188,6 +190,9 @@ static void add_command(struct writing *writing)
         writing->failed = true;
     for (size_t i = 0; words && words[i]; i++)
         add(writing, words[i]);
+    const char *file = writing->profile->ssh_config;
+    if (file && strcmp(file, "yes") != 0)
+        add_pair(writing, "-F", strcmp(file, "no") == 0 ? "none" : file);
 }
 
 /* A stream of bytes, whatever ssh_config asks for beside: no terminal, no forwarding, no command. */
@@ -240,8 +245,12 @@ static void add_connection(struct writing *writing, const struct cfs_openssh_cal
 static void add_login(struct writing *writing, const struct cfs_openssh_call *call)
 {
     const struct cfs_profile *profile = writing->profile;
-    for (size_t i = 0; is_set(writing, "identity_file") && profile->identity_files && profile->identity_files[i]; i++)
+    for (size_t i = 0; profile->identity_files && profile->identity_files[i]; i++)
         set_path(writing, "IdentityFile", profile->identity_files[i]);
+    if (is_set(writing, "identity_file") && cfs_words_count(profile->identity_files) == 0)
+        set(writing, "IdentityFile", "none");
+    for (size_t i = 0; profile->certificate_files && profile->certificate_files[i]; i++)
+        set_path(writing, "CertificateFile", profile->certificate_files[i]);
     if (is_set(writing, "identity_agent") && profile->identity_agent)
         set_path(writing, "IdentityAgent", profile->identity_agent);
     else if (is_set(writing, "identity_agent"))

@@ -196,9 +196,12 @@ static const struct cause *find_cause(const char *reason)
     return NULL;
 }
 
-/* REASON in one line: its end, where the cause stands. */
+/* REASON in one line: its end, where the cause stands. That ssh ends with 255 says nothing more. */
 static void flatten(const char *reason, char *text, size_t size)
 {
+    const char *status = strstr(reason, " ended with exit status 255: ");
+    if (status)
+        reason = status + 29;
     size_t length = strlen(reason);
     snprintf(text, size, "%s", length < size ? reason : reason + length - size + 1);
     for (char *c = text; *c; c++) {

@@ -236,6 +236,57 @@ static void a_process_without_stdin_can_spawn(void **state)
     }
 }
 
+static bool keep_important(const char *line, void *context)
+{
+    ++*(int *)context;
+    return line[0] == '!';
+}
+
+static void a_child_with_options_is_apart_and_says_what_is_worth_it(void **state)
+{
+    struct child *child = *state;
+    int lines = 0;
+    char *const argv[] = {
+        (char[]){"sh"}, (char[]){"-c"},
+        (char[]){"echo noise >&2; echo '!word' >&2; echo $$ $(cut -d' ' -f6 /proc/$$/stat) $KEY; exec cat"}, NULL};
+    char *const environment[] = {(char[]){"PATH=/usr/bin:/bin"}, (char[]){"KEY=value"}, NULL};
+    const struct cfs_child_options options = {
+        .environment = environment, .is_apart = true, .line = keep_important, .context = &lines};
+    assert_int_equal(cfs_stream_spawn_with(child->loop, argv, &options, &child->stream), 0);
+    child->stream->ready = read_all;
+    child->stream->context = child;
+    test_run_until(child->loop, strchr(child->output, '\n') != NULL && lines == 2);
+    char expected[64];
+    int pid = (int)cfs_stream_child_pid(child->stream);
+    snprintf(expected, sizeof(expected), "%d %d value\n", pid, pid); /* it leads its session */
+    assert_string_equal(child->output, expected);
+    assert_string_equal(cfs_stream_child_words(child->stream), "!word");
+}
+
+static void a_killed_child_takes_with_it_what_it_has_started(void **state)
+{
+    struct child *child = *state;
+    char *const argv[] = {(char[]){"sh"}, (char[]){"-c"}, (char[]){"sleep 300 & echo $!; wait"}, NULL};
+    const struct cfs_child_options options = {.is_apart = true};
+    assert_int_equal(cfs_stream_spawn_with(child->loop, argv, &options, &child->stream), 0);
+    child->stream->ready = read_all;
+    child->stream->context = child;
+    pid_t below = printed_pid(child);
+    cfs_stream_child_kill(child->stream);
+    test_run_until(child->loop, child->ended);
+    assert_string_equal(cfs_stream_reason(child->stream), "sh was killed by signal 9");
+    assert_int_equal(cfs_stream_child_pid(child->stream), 0);
+    cfs_stream_child_kill(child->stream); /* whose number may be somebody else's by now: nothing happens */
+    char path[64], line[128] = "";
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)below);
+    FILE *status = fopen(path, "r"); /* gone, or a zombie of whoever has adopted it */
+    if (status) {
+        assert_non_null(fgets(line, sizeof(line), status));
+        fclose(status);
+        assert_non_null(strstr(line, ") Z"));
+    }
+}
+
 /* --- the last lines --- */
 
 static bool count_line(const char *line, void *context)
@@ -306,6 +357,8 @@ int main(void)
         TEST(a_child_that_only_closes_its_output_has_ended_as_well),
         TEST(a_child_gets_signals_as_they_were_born),
         TEST(a_process_without_stdin_can_spawn),
+        TEST(a_child_with_options_is_apart_and_says_what_is_worth_it),
+        TEST(a_killed_child_takes_with_it_what_it_has_started),
         cmocka_unit_test(the_last_lines_are_kept),
         cmocka_unit_test(an_endless_line_is_cut),
     };

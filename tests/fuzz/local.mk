@@ -86,6 +86,11 @@ tests_fuzz_fuzz_login_text_SOURCES = tests/fuzz/fuzz_login_text.c $(fuzz_driver)
 tests_fuzz_fuzz_login_text_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 EXTRA_DIST += tests/fuzz/corpus/login_text
 
+FUZZERS += tests/fuzz/fuzz_openssh_words
+tests_fuzz_fuzz_openssh_words_SOURCES = tests/fuzz/fuzz_openssh_words.c $(fuzz_driver)
+tests_fuzz_fuzz_openssh_words_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/openssh_words
+
 FUZZERS += tests/fuzz/fuzz_option_string
 tests_fuzz_fuzz_option_string_SOURCES = tests/fuzz/fuzz_option_string.c $(fuzz_driver)
 tests_fuzz_fuzz_option_string_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
