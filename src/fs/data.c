@@ -6,6 +6,7 @@
  * each other; between this machine and others there is a gap, as on NFS: of a round trip, and while what this mount has
  * appended is on its way to the server. */
 #include "fs/fs_priv.h"
+#include "fs/pages.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -20,9 +21,11 @@ struct data {
     uint64_t offset;
     size_t length;
     const void *bytes;
+    void *buffer;           /* read */
     uint64_t wanted_offset; /* append: where the kernel believes the end to be */
     int whence;
     bool changing, has_turn;
+    struct cfs_page_use use; /* read, write */
 };
 
 static struct data *data_of(struct cfs_step *step)
@@ -33,6 +36,7 @@ static struct data *data_of(struct cfs_step *step)
 static void release_data(struct cfs_step *step)
 {
     struct data *data = data_of(step);
+    cfs_pages_leave(step->fs, &data->use);
     if (data->changing)
         cfs_node_change_end(step->fs, data->file->node, 0);
     if (data->has_turn)
@@ -72,15 +76,32 @@ static void begin_change(struct data *data)
 
 /* --- read --- */
 
+static void read_now(struct cfs_step *step, int error);
+
 static void read_done(struct cfs_step *step, int error)
 {
     const struct data *data = data_of(step);
     size_t length = step->call.result.length;
+    if (error == 0 && !cfs_pages_read_done(step->fs, &data->use)) {
+        read_now(step, 0);
+        return;
+    }
     if (error == 0) {
         step->request->result.length = length < data->length ? length : data->length;
         atomic_fetch_add(&step->fs->counts.bytes_read, step->request->result.length);
     }
     cfs_step_reply(step, error);
+}
+
+static void read_now(struct cfs_step *step, int error)
+{
+    struct data *data = data_of(step);
+    struct cfs_pages *pages = &data->file->node->pages;
+    int may = error < 0 ? error : cfs_pages_read(step, pages, &data->use, data->offset, data->length, read_now);
+    if (may > 0)
+        cfs_step_call(step, read_done, read, data->file->remote, data->offset, data->length, data->buffer);
+    else if (may < 0)
+        cfs_step_reply(step, may);
 }
 
 void cfs_fs_read(struct cfs_fs *fs, struct cfs_request *request, struct cfs_open_file *file, uint64_t offset,
@@ -90,11 +111,12 @@ void cfs_fs_read(struct cfs_fs *fs, struct cfs_request *request, struct cfs_open
     struct data *data = new_data(fs, request, file, offset, length);
     if (!data)
         return;
+    data->buffer = buffer;
     cfs_step_may_be_old(&data->step);
     if (length == 0)
         cfs_step_reply(&data->step, 0);
     else
-        cfs_step_call(&data->step, read_done, read, file->remote, offset, length, buffer);
+        read_now(&data->step, 0);
 }
 
 /* --- write --- */
@@ -159,9 +181,12 @@ void cfs_fs_write(struct cfs_fs *fs, struct cfs_request *request, struct cfs_ope
         return;
     data->bytes = bytes;
     data->wanted_offset = offset;
-    if (length == 0)
+    if (length == 0) {
         cfs_step_reply(&data->step, 0);
-    else if (file->flags & O_APPEND)
+        return;
+    }
+    cfs_pages_write(fs, &file->node->pages, &data->use, offset, length);
+    if (file->flags & O_APPEND)
         cfs_turn_take(&data->step, &file->node->ends, look_for_end);
     else
         write_at_offset(data);

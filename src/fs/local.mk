@@ -24,6 +24,8 @@ src_fs_libfs_a_SOURCES = \
 	src/fs/node.h \
 	src/fs/owners.c \
 	src/fs/owners.h \
+	src/fs/pages.c \
+	src/fs/pages.h \
 	src/fs/setattr.c \
 	src/fs/step.c \
 	src/fs/step.h \

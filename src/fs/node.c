@@ -62,6 +62,9 @@ static struct cfs_node *new_node(struct cfs_tree *tree, mode_t type)
     node->linked = true;
     cfs_list_init(&node->files);
     cfs_list_init(&node->ends.waiting);
+    cfs_list_init(&node->pages.reads);
+    cfs_list_init(&node->pages.writes);
+    cfs_list_init(&node->pages.waiting);
     return node;
 }
 

@@ -26,6 +26,11 @@ struct cfs_turn {
     struct cfs_list waiting;
 };
 
+/* READs and WRITEs of the node's pages, under way, and steps that wait for one: see pages.h. */
+struct cfs_pages {
+    struct cfs_list reads, writes, waiting;
+};
+
 /* What was last seen of a file's content, to tell whether the kernel's pages are still right. */
 struct cfs_sight {
     bool valid;
@@ -64,7 +69,8 @@ struct cfs_node {
     uint64_t named_at; /* the stamp when we gave the node its name */
 
     struct cfs_list files; /* open files: cfs_open_file.of_node */
-    struct cfs_turn ends;  /* what writes at the end of the file does so one after another */
+    struct cfs_pages pages;
+    struct cfs_turn ends; /* what writes at the end of the file does so one after another */
     struct cfs_sight sight;
     struct cfs_told told;
 };
