@@ -128,6 +128,11 @@ static bool has_space(const question_t *question, const evidence_t *evidence)
     return (evidence->answered & CFS_PROBE_SPACE) && !evidence->space.full;
 }
 
+static bool refuses_change(const question_t *question, const evidence_t *evidence)
+{
+    return (evidence->answered & CFS_PROBE_CHANGE) && evidence->refuses_change;
+}
+
 /* --- rules --- */
 
 #define ON(operation) (1u << CFS_DIAGNOSE_##operation)
@@ -154,6 +159,7 @@ static const struct rule {
     {ON(SETATTR), SSH_FX_FAILURE, truncates_folder, CFS_PROBE_TARGET, -EISDIR},
     {ON(SETATTR), SSH_FX_FAILURE, target_is_link, CFS_PROBE_TARGET, -EOPNOTSUPP},
     {OPENS, SSH_FX_FAILURE, target_is_socket, CFS_PROBE_TARGET, -ENXIO},
+    {ON(RMDIR), SSH_FX_FAILURE, refuses_change, CFS_PROBE_CHANGE, -EROFS},
     {ON(RMDIR), SSH_FX_FAILURE, target_is_folder, CFS_PROBE_TARGET, -ENOTEMPTY},
     {ON(RENAME), SSH_FX_FAILURE, file_over_folder, CFS_PROBE_TARGET | CFS_PROBE_OTHER, -EISDIR},
     {ON(RENAME), SSH_FX_FAILURE, folder_over_file, CFS_PROBE_TARGET | CFS_PROBE_OTHER, -ENOTDIR},
@@ -161,6 +167,7 @@ static const struct rule {
     {RENAMES | ON(LINK), SSH_FX_FAILURE, on_two_file_systems, CFS_PROBE_SPACE | CFS_PROBE_OTHER_SPACE, -EXDEV},
     {ON(RENAME), SSH_FX_FAILURE, folder_over_folder, CFS_PROBE_TARGET | CFS_PROBE_OTHER, -ENOTEMPTY},
     {TAKES_SPACE | RENAMES | ON(LINK), SSH_FX_FAILURE, is_full, CFS_PROBE_SPACE, -ENOSPC},
+    {CHANGES | ON(SETATTR_HANDLE), SSH_FX_FAILURE, refuses_change, 0, -EROFS},
     {RENAMES | ON(LINK), SSH_FX_FAILURE, in_two_folders, 0, -EXDEV},
     {ON(OPEN_WRITE) | ON(CREATE), SSH_FX_FAILURE, target_is_executable, CFS_PROBE_TARGET, -ETXTBSY},
     {TAKES_SPACE, SSH_FX_FAILURE, has_space, CFS_PROBE_SPACE, -EDQUOT},
@@ -206,11 +213,26 @@ unsigned cfs_diagnose_probes(const struct cfs_diagnose_question *question)
     return probes;
 }
 
-int cfs_diagnose(const struct cfs_diagnose_question *question, const struct cfs_diagnose_evidence *evidence)
+/* NULL: none holds. */
+static const struct rule *find_rule(const question_t *question, const evidence_t *evidence)
 {
     for (size_t i = 0; i < CFS_COUNT(rules); i++) {
         if (concerns(&rules[i], question) && rules[i].holds(question, evidence))
-            return rules[i].error;
+            return &rules[i];
     }
-    return cfs_sftp_status_to_errno(question->status);
+    return NULL;
+}
+
+int cfs_diagnose(const struct cfs_diagnose_question *question, const struct cfs_diagnose_evidence *evidence)
+{
+    const struct rule *rule = find_rule(question, evidence);
+    return rule ? rule->error : cfs_sftp_status_to_errno(question->status);
+}
+
+bool cfs_diagnose_is_guess(const struct cfs_diagnose_question *question, const struct cfs_diagnose_evidence *evidence)
+{
+    const struct rule *rule = find_rule(question, evidence);
+    if (rule)
+        return rule->holds == in_two_folders || rule->holds == has_space;
+    return question->status == SSH_FX_FAILURE && ((1u << question->operation) & (CHANGES | ON(SETATTR_HANDLE)));
 }

@@ -7,7 +7,8 @@
  * it would have been a moment earlier or later.
  *
  * Guesses, where nothing on the wire could prove them:
- * - EDQUOT: a write or a creation failed although there is space: quotas are by far the commonest reason.
+ * - EDQUOT: a write or a creation failed although there is space and the disk takes changes: quotas are by far the
+ * commonest reason.
  * - EXDEV: a rename or link between two folders failed without any other reason. Beyond different file systems that is
  * what project quotas (XFS, Lustre) answer inside one, and mv(1) then copies.
  * - ETXTBSY: an existing executable could not be opened for writing.
@@ -53,8 +54,11 @@ enum cfs_probe {
     CFS_PROBE_OTHER_PARENT = 1 << 3, /* and of the second one's */
     CFS_PROBE_SPACE = 1 << 4,        /* statvfs of the folder that holds the path */
     CFS_PROBE_OTHER_SPACE = 1 << 5,
+    /* A SETSTAT that sets nothing, of the folder that is to be removed, or else of the one that holds the path: a disk
+     * that went read-only by an error refuses it, where statvfs does not tell (ext4 since Linux 6.15). */
+    CFS_PROBE_CHANGE = 1 << 6,
 };
-enum { CFS_PROBES = 6 };
+enum { CFS_PROBES = 7 };
 
 /* What is asked: an operation and how it ended. */
 struct cfs_diagnose_question {
@@ -75,11 +79,14 @@ struct cfs_diagnose_evidence {
         uint64_t file_system;
         bool read_only, full;
     } space, other_space;
+    bool refuses_change;
 };
 
 /* What to look at before cfs_diagnose; 0 if nothing would help. */
 unsigned cfs_diagnose_probes(const struct cfs_diagnose_question *question);
 /* Negative; 0 for SSH_FX_OK. */
 int cfs_diagnose(const struct cfs_diagnose_question *question, const struct cfs_diagnose_evidence *evidence);
+/* That is no more than the likeliest reason: CFS_PROBE_CHANGE, if it was not asked for, may tell of another. */
+bool cfs_diagnose_is_guess(const struct cfs_diagnose_question *question, const struct cfs_diagnose_evidence *evidence);
 
 #endif

@@ -153,7 +153,7 @@ FAULTS = [
     # What statvfs tells of such a disk is that there is room: since Linux 6.15 not that it is read-only.
     Fault("remount-ro", "the disk read-only for 3 s, under open files; and repaired",
           for_a_while(3, Device.fail_disk, Device.repair_disk), pause=False, outage_s=3, disk="ext4",
-          errors=[errno.EROFS, errno.EPERM, errno.EACCES, errno.EDQUOT], needs="mkfs.ext4 fsfreeze"),
+          errors=[errno.EROFS, errno.EPERM, errno.EACCES], needs="mkfs.ext4 fsfreeze"),
     Fault("changed-read", "files that are read changed by others, sessions killed", scenes.changed(False), outage_s=1),
     Fault("changed-dirty", "files changed by others under what was written, sessions killed", scenes.changed(True),
           outage_s=2),

@@ -132,7 +132,21 @@ static const struct {
     CASE(READLINK, SSH_FX_BAD_MESSAGE, -EINVAL, .evidence.answered = ALL),
     CASE(WRITE, SSH_FX_FAILURE, -ENOSPC, .evidence.answered = ALL, .evidence.space = {1, false, true}),
     CASE(WRITE, SSH_FX_FAILURE, -EDQUOT, .evidence.answered = ALL),
+    CASE(WRITE, SSH_FX_FAILURE, -EROFS, .evidence.answered = ALL, .evidence.refuses_change = true),
+    CASE(WRITE, SSH_FX_FAILURE, -ENOSPC, .evidence.answered = ALL, .evidence.space = {1, false, true},
+         .evidence.refuses_change = true),
     CASE(WRITE, SSH_FX_FAILURE, -EIO, .evidence.answered = 0),
+    CASE(RMDIR, SSH_FX_FAILURE, -EROFS, .evidence.answered = ALL, .evidence.target = FOLDER,
+         .evidence.refuses_change = true),
+    CASE(UNLINK, SSH_FX_FAILURE, -EROFS, .evidence.answered = ALL, .evidence.target = FILE_NODE,
+         .evidence.refuses_change = true),
+    CASE(UNLINK, SSH_FX_FAILURE, -EISDIR, .evidence.answered = ALL, .evidence.target = FOLDER,
+         .evidence.refuses_change = true),
+    CASE(RENAME, SSH_FX_FAILURE, -EROFS, .evidence.answered = ALL, .evidence.target = FILE_NODE,
+         .evidence.refuses_change = true),
+    CASE(MKDIR, SSH_FX_FAILURE, -EEXIST, .evidence.answered = ALL, .evidence.target = FOLDER,
+         .evidence.refuses_change = true),
+    CASE(MKDIR, SSH_FX_FAILURE, -EDQUOT, .evidence.answered = ALL & ~CFS_PROBE_CHANGE, .evidence.refuses_change = true),
     CASE(WRITE, SSH_FX_NO_SUCH_FILE, -ESTALE, .evidence.answered = ALL),
     CASE(CLOSE, SSH_FX_FAILURE, -ENOSPC, .evidence.answered = ALL, .evidence.space = {1, false, true}),
     CASE(READ, SSH_FX_FAILURE, -EIO, .evidence.answered = ALL, .evidence.space = {1, false, true}),
@@ -183,6 +197,38 @@ static void every_failure_is_an_errno(void **state)
     }
 }
 
+/* What a folder's own time would tell is asked for where it costs no wait, and nobody minds; else only before a guess.
+ */
+static void a_change_is_tried_for_guesses_and_folders_to_be_removed(void **state)
+{
+    for (int operation = 0; operation < CFS_DIAGNOSE_OPERATIONS; operation++) {
+        struct cfs_diagnose_question question = {.operation = operation, .status = SSH_FX_FAILURE};
+        assert_int_equal(!!(cfs_diagnose_probes(&question) & CFS_PROBE_CHANGE), operation == CFS_DIAGNOSE_RMDIR);
+    }
+    static const struct {
+        enum cfs_diagnose_operation operation;
+        uint32_t status;
+        bool is_guess;
+        struct cfs_diagnose_evidence evidence;
+    } guesses[] = {
+        {CFS_DIAGNOSE_WRITE, SSH_FX_FAILURE, true, {.answered = ALL}},
+        {CFS_DIAGNOSE_WRITE, SSH_FX_FAILURE, true, {.answered = 0}},
+        {CFS_DIAGNOSE_WRITE, SSH_FX_FAILURE, false, {.answered = ALL, .space = {1, false, true}}},
+        {CFS_DIAGNOSE_WRITE, SSH_FX_PERMISSION_DENIED, false, {.answered = ALL}},
+        {CFS_DIAGNOSE_RENAME, SSH_FX_FAILURE, true, {.answered = ALL, .target = FILE_NODE}},
+        {CFS_DIAGNOSE_MKDIR, SSH_FX_FAILURE, false, {.answered = ALL, .target = FOLDER}},
+        {CFS_DIAGNOSE_UNLINK, SSH_FX_FAILURE, true, {.answered = ALL, .target = FILE_NODE}},
+        {CFS_DIAGNOSE_UNLINK, SSH_FX_FAILURE, false, {.answered = ALL, .target = FOLDER}},
+        {CFS_DIAGNOSE_READ, SSH_FX_FAILURE, false, {.answered = ALL}},
+        {CFS_DIAGNOSE_LSTAT, SSH_FX_NO_SUCH_FILE, false, {.answered = ALL}},
+    };
+    for (size_t i = 0; i < CFS_COUNT(guesses); i++) {
+        struct cfs_diagnose_question question = {.operation = guesses[i].operation, .status = guesses[i].status};
+        if (cfs_diagnose_is_guess(&question, &guesses[i].evidence) != guesses[i].is_guess)
+            fail_msg("case %zu", i);
+    }
+}
+
 static void second_paths_are_probed_only_where_there_are_two(void **state)
 {
     struct cfs_diagnose_question one = {.operation = CFS_DIAGNOSE_UNLINK, .status = SSH_FX_PERMISSION_DENIED};
@@ -197,6 +243,7 @@ int main(void)
         cmocka_unit_test(each_case_has_its_errno),
         cmocka_unit_test(success_and_plain_absence_are_not_probed),
         cmocka_unit_test(every_failure_is_an_errno),
+        cmocka_unit_test(a_change_is_tried_for_guesses_and_folders_to_be_removed),
         cmocka_unit_test(second_paths_are_probed_only_where_there_are_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
