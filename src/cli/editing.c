@@ -32,7 +32,9 @@ int cfs_editing_open(const char *config_file, bool create, struct cfs_config_edi
 {
     char *path CFS_AUTO_FREE = NULL;
     int result = cfs_editing_find(config_file, &path, error);
-    return result < 0 ? result : cfs_config_edit_init(path, config_file != NULL, create, ret_edit, error);
+    return result < 0 ? result
+                      : cfs_config_edit_init(path, config_file ? CFS_CONFIG_FILE_NAMED : CFS_CONFIG_FILE_OWN, create,
+                                             ret_edit, error);
 }
 
 int cfs_editing_has_profile(const char *config_file, const char *name, struct cfs_error *error)

@@ -27,6 +27,7 @@ src_cli_libcli_a_SOURCES = \
 	src/cli/ending.h \
 	src/cli/guard.c \
 	src/cli/guard.h \
+	src/cli/hostkey.c \
 	src/cli/import.c \
 	src/cli/journals.c \
 	src/cli/journals.h \

@@ -3,7 +3,6 @@
 #include "conf/config_edit.h"
 
 #include "base/text.h"
-#include "conf/config_file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -108,7 +107,8 @@ static int open_folder(struct cfs_config_edit *edit, const char *resolved, struc
     return lock(edit, error);
 }
 
-static int read_text(struct cfs_config_edit *edit, const char *resolved, bool named, struct cfs_error *error)
+static int read_text(struct cfs_config_edit *edit, const char *resolved, enum cfs_config_file_owner owner,
+                     struct cfs_error *error)
 {
     struct cfs_config_file file CFS_AUTO_CONFIG_FILE = {0};
     if (fstatat(edit->folder_fd, edit->name, &edit->status, AT_SYMLINK_NOFOLLOW) < 0) {
@@ -117,7 +117,7 @@ static int read_text(struct cfs_config_edit *edit, const char *resolved, bool na
         return fail(edit->path, "cannot be read", errno, error);
     }
     edit->exists = true;
-    int result = cfs_config_file_read(resolved, named, &file, error);
+    int result = cfs_config_file_read(resolved, owner, &file, error);
     if (result < 0)
         return result;
     if (edit->status.st_nlink > 1)
@@ -129,8 +129,8 @@ static int read_text(struct cfs_config_edit *edit, const char *resolved, bool na
     return edit->text.failed ? no_memory(error) : 0;
 }
 
-int cfs_config_edit_init(const char *path, bool named, bool create, struct cfs_config_edit *ret_edit,
-                         struct cfs_error *error)
+int cfs_config_edit_init(const char *path, enum cfs_config_file_owner owner, bool create,
+                         struct cfs_config_edit *ret_edit, struct cfs_error *error)
 {
     struct cfs_config_edit edit CFS_AUTO_CONFIG_EDIT = {.folder_fd = -1, .path = strdup(path)};
     cfs_buffer_init_secret(&edit.text);
@@ -141,7 +141,7 @@ int cfs_config_edit_init(const char *path, bool named, bool create, struct cfs_c
     if (result == 0)
         result = open_folder(&edit, resolved, error);
     if (result == 0)
-        result = read_text(&edit, resolved, named, error);
+        result = read_text(&edit, resolved, owner, error);
     if (result < 0)
         return result;
     *ret_edit = edit;

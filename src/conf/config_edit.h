@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "conf/config_file.h"
 #include <stdbool.h>
 #include <sys/stat.h>
 
@@ -23,11 +24,11 @@ struct cfs_config_edit {
     struct stat status; /* when it was read */
 };
 
-/* Reads PATH; if there is no such file and CREATE, it is empty, and folders that are missing are made (0700). NAMED as
+/* Reads PATH; if there is no such file and CREATE, it is empty, and folders that are missing are made (0700). OWNER as
  * for cfs_config_file_read. -errno with a sentence, -EBUSY if another edit does not end for ten seconds. The caller
  * calls cfs_config_edit_fini. */
-CFS_CHECKED int cfs_config_edit_init(const char *path, bool named, bool create, struct cfs_config_edit *ret_edit,
-                                     struct cfs_error *error);
+CFS_CHECKED int cfs_config_edit_init(const char *path, enum cfs_config_file_owner owner, bool create,
+                                     struct cfs_config_edit *ret_edit, struct cfs_error *error);
 void cfs_config_edit_fini(struct cfs_config_edit *edit);
 #define CFS_AUTO_CONFIG_EDIT __attribute__((cleanup(cfs_config_edit_fini)))
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { LARGEST_FILE = 1024 * 1024 };
+enum { MEBIBYTE = 1024 * 1024 };
 
 void cfs_config_file_fini(struct cfs_config_file *file)
 {
@@ -71,11 +71,12 @@ static int check_status(const char *path, const struct stat *status, enum cfs_co
 {
     if (!S_ISREG(status->st_mode))
         return cfs_error_set(error, EINVAL, CFS_FAILURE_CONFIG, "%s: this is not a regular file", path);
-    int result = owner == CFS_CONFIG_FILE_UNCHECKED ? 0 : check_safety(path, status, owner, error);
+    int result = owner >= CFS_CONFIG_FILE_UNCHECKED ? 0 : check_safety(path, status, owner, error);
     if (result < 0)
         return result;
-    if (status->st_size > LARGEST_FILE)
-        return cfs_error_set(error, EFBIG, CFS_FAILURE_CONFIG, "%s: the file is larger than 1 MiB", path);
+    int limit = owner == CFS_CONFIG_FILE_LARGE ? 16 : 1;
+    if (status->st_size > (off_t)limit * MEBIBYTE)
+        return cfs_error_set(error, EFBIG, CFS_FAILURE_CONFIG, "%s: the file is larger than %d MiB", path, limit);
     return 0;
 }
 

@@ -18,10 +18,11 @@ enum cfs_config_file_owner {
     CFS_CONFIG_FILE_OWN,       /* the user's and root's, writable by their owner only */
     CFS_CONFIG_FILE_NAMED,     /* the same, but root may name anyone's */
     CFS_CONFIG_FILE_UNCHECKED, /* any: what ssh_config(5) files are taken so, ssh does not check either */
+    CFS_CONFIG_FILE_LARGE,     /* the same, of up to 16 MiB: known_hosts */
 };
 
-/* Reads PATH, a regular file of at most 1 MiB. -ENOENT or -EACCES as open(2) says, -EPERM if the file is not safe,
- * -EFBIG, ...; ERROR has the sentence. The caller calls cfs_config_file_fini. */
+/* Reads PATH, a regular file of at most 1 MiB (but see above). -ENOENT or -EACCES as open(2) says, -EPERM if the file
+ * is not safe, -EFBIG, ...; ERROR has the sentence. The caller calls cfs_config_file_fini. */
 CFS_CHECKED int cfs_config_file_read(const char *path, enum cfs_config_file_owner owner,
                                      struct cfs_config_file *ret_file, struct cfs_error *error);
 void cfs_config_file_fini(struct cfs_config_file *file);

@@ -4,17 +4,11 @@
  * accepted. */
 #include "ssh/host_key.h"
 
-#include "base/bytes.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "ssh/host_key_priv.h"
-#include "ssh/known_hosts.h"
-#include <ctype.h>
 #include <errno.h>
-#include <openssl/evp.h>
 #include <string.h>
-
-enum { STANDARD_PORT = 22 };
 
 /* What is known about the key that the server has shown. */
 struct inquiry {
@@ -22,105 +16,12 @@ struct inquiry {
     struct cfs_prompter *prompter;
     const uint8_t *blob;
     size_t length;
-    char *name;        /* as known_hosts has it: "[host]:port" where the port is not 22 */
+    const char *name;  /* as known_hosts has it: "[host]:port" where the port is not 22 */
     char *type;        /* "ssh-ed25519", printable */
     char *fingerprint; /* "SHA256:..." */
-    struct cfs_known_hosts known;
-    struct cfs_known_hosts without_port; /* known under the bare name, when the port is not 22 */
-    const char *unreadable;              /* a file that is there and cannot be read; NULL */
+    struct cfs_host_key_known known;
     struct cfs_error *error;
 };
-
-/* --- names and fingerprints --- */
-
-char *cfs_host_key_fingerprint(const uint8_t *blob, size_t length)
-{
-    uint8_t hash[EVP_MAX_MD_SIZE];
-    unsigned hash_length = 0;
-    if (EVP_Digest(blob, length, hash, &hash_length, EVP_sha256(), NULL) != 1)
-        return NULL;
-    char *text CFS_AUTO_FREE = cfs_base64_encode(hash, hash_length, false);
-    return text ? cfs_text_format("SHA256:%s", text) : NULL;
-}
-
-/* An alias stands for itself, without the port (ssh_config(5), HostKeyAlias). */
-static char *lookup_name(const struct cfs_profile *profile)
-{
-    char *name = NULL;
-    if (profile->host_key_alias)
-        name = strdup(profile->host_key_alias);
-    else if (profile->port == STANDARD_PORT || profile->port == 0)
-        name = strdup(profile->host);
-    else
-        name = cfs_text_format("[%s]:%u", profile->host, profile->port);
-    for (char *character = name; character && *character; character++)
-        *character = (char)tolower((unsigned char)*character);
-    return name;
-}
-
-static char *blob_type(const uint8_t *blob, size_t blob_length)
-{
-    struct cfs_reader reader = cfs_reader_over(blob, blob_length);
-    size_t length;
-    const uint8_t *name = cfs_read_string(&reader, &length);
-    char *type = name && length <= 64 ? strndup((const char *)name, length) : strdup("unknown");
-    if (type)
-        cfs_text_make_printable(type, false);
-    return type;
-}
-
-/* --- known_hosts --- */
-
-static int read_files(const struct cfs_profile *profile, const char *name, bool quiet, struct cfs_known_hosts *found,
-                      const char **ret_unreadable, struct cfs_error *error)
-{
-    for (cfs_words file = profile->known_hosts; file && *file; file++) {
-        int result = cfs_known_hosts_read(*file, name, quiet, found);
-        if (result == -ENOMEM)
-            return cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "Out of memory.");
-        if (result == -EFBIG)
-            return cfs_error_set(error, EFBIG, CFS_FAILURE_HOST_KEY,
-                                 "%s is larger than a known_hosts file can be (16 MiB). Check what is in it.", *file);
-        if (result < 0 && !quiet)
-            cfs_log_warning("ssh", "%s cannot be read: %s", *file, strerror(-result));
-        if (result < 0)
-            *ret_unreadable = *file;
-    }
-    return 0;
-}
-
-/* What the files hold for the host, and for its bare name: ssh takes that key on any port, but another key there says
- * nothing (the ports of a gateway lead to different machines). */
-static int read_known(const struct cfs_profile *profile, const char *name, bool quiet, struct cfs_known_hosts *known,
-                      struct cfs_known_hosts *without_port, const char **ret_unreadable, struct cfs_error *error)
-{
-    int result = read_files(profile, name, quiet, known, ret_unreadable, error);
-    if (result == 0 && *name == '[' && !profile->host_key_alias)
-        result = read_files(profile, profile->host, true, without_port, ret_unreadable, error);
-    return result;
-}
-
-static bool is_same_key(const struct cfs_known_host *entry, const uint8_t *blob, size_t length)
-{
-    return entry->blob_length == length && memcmp(entry->blob, blob, length) == 0;
-}
-
-static const struct cfs_known_host *find_key(const struct cfs_known_hosts *known, enum cfs_known_host_mark mark,
-                                             const uint8_t *blob, size_t length)
-{
-    for (size_t i = 0; i < known->count; i++)
-        if (known->entries[i].mark == mark && is_same_key(&known->entries[i], blob, length))
-            return &known->entries[i];
-    return NULL;
-}
-
-static const struct cfs_known_host *find_mark(const struct cfs_known_hosts *known, enum cfs_known_host_mark mark)
-{
-    for (size_t i = 0; i < known->count; i++)
-        if (known->entries[i].mark == mark)
-            return &known->entries[i];
-    return NULL;
-}
 
 /* --- sentences --- */
 
@@ -141,43 +42,43 @@ static int fail_pin(const struct inquiry *inquiry)
                          inquiry->name, inquiry->type, inquiry->fingerprint, inquiry->profile->host_key_fingerprint);
 }
 
-/* The known key that the server's should have been: of the same type, if there is one. */
-static const struct cfs_known_host *expected_entry(const struct inquiry *inquiry)
+/* What is said here is what a mount says, and a connection that is made again. */
+static int fail_changed(const struct inquiry *inquiry, const struct cfs_known_host *entry)
 {
-    for (size_t i = 0; i < inquiry->known.count; i++) {
-        const struct cfs_known_host *entry = &inquiry->known.entries[i];
-        if (entry->mark == CFS_KNOWN_HOST_PLAIN && strcmp(entry->type, inquiry->type) == 0)
-            return entry;
-    }
-    return find_mark(&inquiry->known, CFS_KNOWN_HOST_PLAIN);
-}
-
-static int fail_changed(const struct inquiry *inquiry)
-{
-    const struct cfs_known_host *entry = expected_entry(inquiry);
     char *expected CFS_AUTO_FREE = cfs_host_key_fingerprint(entry->blob, entry->blob_length);
+    char *target CFS_AUTO_FREE = cfs_host_key_target(inquiry->profile);
     return cfs_error_set(inquiry->error, EKEYREJECTED, CFS_FAILURE_HOST_KEY,
-                         "The host key of %s has changed: the server has %s %s, but %s:%u says %s %s. Somebody may be "
-                         "between you and the server. If the host was rebuilt, compare the new fingerprint with the "
-                         "provider's, then forget the old key with: ssh-keygen -R '%s' -f '%s'",
+                         "The host key of %s has changed: the server has %s %s, but %s:%u says %s %s. A host that was "
+                         "rebuilt, or a new job or device that was given the address of an old one, has a new key. "
+                         "Compare the new fingerprint with the one that the provider publishes: if it is another one, "
+                         "somebody may be between you and the server; if it is the same, say: clusterfs hostkey trust "
+                         "'%s'",
                          inquiry->name, inquiry->type, inquiry->fingerprint, entry->file, entry->line, entry->type,
-                         expected ? expected : "?", inquiry->name, entry->file);
+                         expected ? expected : "?", target ? target : "PROFILE");
 }
 
 static int fail_unknown(const struct inquiry *inquiry, const char *because)
 {
-    int result = cfs_error_set(
+    char *target CFS_AUTO_FREE = cfs_host_key_target(inquiry->profile);
+    return cfs_error_set(
         inquiry->error, ENOKEY, CFS_FAILURE_HOST_KEY,
         "The host key of %s is not known%s: %s %s. Compare the fingerprint with the one that the provider "
-        "publishes. If it is right, connect once with -o host_key_policy=accept-new, or write "
-        "host_key_fingerprint = %s into the profile.",
-        inquiry->name, because, inquiry->type, inquiry->fingerprint, inquiry->fingerprint);
-    const struct cfs_known_host *authority = find_mark(&inquiry->known, CFS_KNOWN_HOST_AUTHORITY);
-    if (authority)
-        cfs_error_append(inquiry->error,
-                         " (%s:%u names an authority for this host; host certificates are not supported.)",
-                         authority->file, authority->line);
-    return result;
+        "publishes. If it is right, say: clusterfs hostkey trust '%s'; or connect once with -o "
+        "host_key_policy=accept-new, or write host_key_fingerprint = %s into the profile.",
+        inquiry->name, because, inquiry->type, inquiry->fingerprint, target ? target : "PROFILE", inquiry->fingerprint);
+}
+
+/* Whoever has set an authority up expects it to be asked. Only a person who compares the key can stand in for it. */
+static int fail_authority(const struct inquiry *inquiry, const struct cfs_known_host *authority)
+{
+    char *target CFS_AUTO_FREE = cfs_host_key_target(inquiry->profile);
+    return cfs_error_set(
+        inquiry->error, ENOKEY, CFS_FAILURE_HOST_KEY,
+        "The host key of %s (%s %s) is not known by itself: %s:%u names an authority that vouches for this host, and "
+        "clusterfs cannot verify certificates of hosts. Compare the fingerprint with the one that the provider "
+        "publishes. If it is right, say: clusterfs hostkey trust '%s'",
+        inquiry->name, inquiry->type, inquiry->fingerprint, authority->file, authority->line,
+        target ? target : "PROFILE");
 }
 
 /* --- decisions --- */
@@ -198,15 +99,21 @@ static void record(const struct inquiry *inquiry)
                      inquiry->fingerprint, files[0]);
 }
 
-static int ask(const struct inquiry *inquiry)
+static bool can_ask(const struct inquiry *inquiry)
+{
+    return inquiry->prompter && inquiry->prompter->can_ask(inquiry->prompter);
+}
+
+static int ask(const struct inquiry *inquiry, const struct cfs_known_host *authority)
 {
     struct cfs_prompter *prompter = inquiry->prompter;
-    if (!prompter || !prompter->can_ask(prompter))
+    if (!can_ask(inquiry))
         return fail_unknown(inquiry, ", and nobody can be asked");
     char *text CFS_AUTO_FREE =
-        cfs_text_format("The host key of %s is not known yet. Its fingerprint is\n    %s %s\nCompare it with the one "
+        cfs_text_format("The host key of %s is not known yet%s. Its fingerprint is\n    %s %s\nCompare it with the one "
                         "that the provider publishes. Is it right (yes/no)? ",
-                        inquiry->name, inquiry->type, inquiry->fingerprint);
+                        inquiry->name, authority ? ", and its authority's certificate cannot be verified here" : "",
+                        inquiry->type, inquiry->fingerprint);
     if (!text)
         return cfs_error_set(inquiry->error, ENOMEM, CFS_FAILURE_SYSTEM, "Out of memory.");
     int answer = prompter->confirm(prompter, text);
@@ -226,21 +133,22 @@ static int fail_unreadable(const struct inquiry *inquiry)
         "The host key of %s (%s %s) is not known, but %s cannot be read: whether it has changed cannot "
         "be told, so it is not taken for a new one. Make the file readable, or name other files with "
         "known_hosts.",
-        inquiry->name, inquiry->type, inquiry->fingerprint, inquiry->unreadable);
+        inquiry->name, inquiry->type, inquiry->fingerprint, inquiry->known.unreadable);
 }
 
 static int decide_unknown(const struct inquiry *inquiry)
 {
-    if (inquiry->unreadable)
+    if (inquiry->known.unreadable)
         return fail_unreadable(inquiry);
     enum cfs_host_key_policy policy = inquiry->profile->host_key_policy;
-    if (policy == CFS_HOST_KEY_AUTO) {
-        bool can_ask = inquiry->prompter && inquiry->prompter->can_ask(inquiry->prompter);
-        policy = can_ask ? CFS_HOST_KEY_ASK : CFS_HOST_KEY_STRICT;
-    }
+    if (policy == CFS_HOST_KEY_AUTO)
+        policy = can_ask(inquiry) ? CFS_HOST_KEY_ASK : CFS_HOST_KEY_STRICT;
+    const struct cfs_known_host *authority = cfs_host_key_find_mark(&inquiry->known.named, CFS_KNOWN_HOST_AUTHORITY);
     int result = 0;
+    if (authority && (policy != CFS_HOST_KEY_ASK || !can_ask(inquiry)))
+        return fail_authority(inquiry, authority);
     if (policy == CFS_HOST_KEY_ASK)
-        result = ask(inquiry);
+        result = ask(inquiry, authority);
     else if (policy != CFS_HOST_KEY_ACCEPT_NEW)
         result = fail_unknown(inquiry, "");
     if (result == 0)
@@ -248,100 +156,44 @@ static int decide_unknown(const struct inquiry *inquiry)
     return result;
 }
 
-/* A pin may be written with the padding that base64 has. */
-static bool pin_matches(const char *pin, const char *fingerprint)
-{
-    size_t length = strlen(fingerprint);
-    return strncmp(pin, fingerprint, length) == 0 && strspn(pin + length, "=") == strlen(pin + length);
-}
-
-static const struct cfs_known_host *find_shown_key(const struct inquiry *inquiry, enum cfs_known_host_mark mark)
-{
-    const struct cfs_known_host *entry = find_key(&inquiry->known, mark, inquiry->blob, inquiry->length);
-    return entry ? entry : find_key(&inquiry->without_port, mark, inquiry->blob, inquiry->length);
-}
-
 static int decide(const struct inquiry *inquiry)
 {
-    const struct cfs_known_host *revoked = find_shown_key(inquiry, CFS_KNOWN_HOST_REVOKED);
-    if (revoked)
-        return fail_revoked(inquiry, revoked);
-    const char *pin = inquiry->profile->host_key_fingerprint;
-    if (pin)
-        return pin_matches(pin, inquiry->fingerprint) ? 0 : fail_pin(inquiry);
-    if (find_key(&inquiry->known, CFS_KNOWN_HOST_PLAIN, inquiry->blob, inquiry->length))
+    const struct cfs_known_host *entry = NULL;
+    switch (cfs_host_key_judge(inquiry->profile, &inquiry->known, inquiry->blob, inquiry->length, &entry)) {
+    case CFS_HOST_KEY_KNOWN:
+    case CFS_HOST_KEY_PINNED:
         return 0;
-    if (find_mark(&inquiry->known, CFS_KNOWN_HOST_PLAIN))
-        return fail_changed(inquiry);
-    if (find_key(&inquiry->without_port, CFS_KNOWN_HOST_PLAIN, inquiry->blob, inquiry->length))
-        return 0;
+    case CFS_HOST_KEY_REVOKED:
+        return fail_revoked(inquiry, entry);
+    case CFS_HOST_KEY_NOT_PINNED:
+        return fail_pin(inquiry);
+    case CFS_HOST_KEY_CHANGED:
+        return fail_changed(inquiry, entry);
+    case CFS_HOST_KEY_UNKNOWN:
+        break;
+    }
     return decide_unknown(inquiry);
 }
 
 int cfs_host_key_check(const struct cfs_profile *profile, const uint8_t *blob, size_t length,
                        struct cfs_prompter *prompter, struct cfs_error *error)
 {
-    char *name CFS_AUTO_FREE = lookup_name(profile);
-    char *type CFS_AUTO_FREE = blob_type(blob, length);
+    struct cfs_host_key_known known CFS_AUTO_HOST_KEY_KNOWN = {0};
+    int result = cfs_host_key_look_up(profile, false, &known, error);
+    if (result < 0)
+        return result;
+    char *type CFS_AUTO_FREE = cfs_host_key_type(blob, length);
     char *fingerprint CFS_AUTO_FREE = cfs_host_key_fingerprint(blob, length);
-    if (!name || !type || !fingerprint)
+    if (!type || !fingerprint)
         return cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "Out of memory.");
     struct inquiry inquiry = {.profile = profile,
                               .prompter = prompter,
                               .blob = blob,
                               .length = length,
-                              .name = name,
+                              .name = known.name,
                               .type = type,
                               .fingerprint = fingerprint,
+                              .known = known,
                               .error = error};
-    int result = read_known(profile, name, false, &inquiry.known, &inquiry.without_port, &inquiry.unreadable, error);
-    if (result == 0)
-        result = decide(&inquiry);
-    cfs_known_hosts_fini(&inquiry.known);
-    cfs_known_hosts_fini(&inquiry.without_port);
-    return result;
-}
-
-/* --- types --- */
-
-static bool has_type(cfs_words types, const char *wanted)
-{
-    for (cfs_words type = types; *type; type++)
-        if (strcmp(*type, wanted) == 0)
-            return true;
-    return false;
-}
-
-static int list_types(const struct cfs_known_hosts *known, cfs_words *ret_types)
-{
-    cfs_words types = calloc(known->count + 1, sizeof(*types));
-    if (!types)
-        return -ENOMEM;
-    size_t count = 0;
-    for (size_t i = 0; i < known->count; i++) {
-        const struct cfs_known_host *entry = &known->entries[i];
-        if (entry->mark != CFS_KNOWN_HOST_PLAIN || has_type(types, entry->type) ||
-            find_key(known, CFS_KNOWN_HOST_REVOKED, entry->blob, entry->blob_length))
-            continue;
-        types[count] = strdup(entry->type);
-        if (!types[count++]) {
-            cfs_words_free(types);
-            return -ENOMEM;
-        }
-    }
-    *ret_types = types;
-    return 0;
-}
-
-int cfs_host_key_known_types(const struct cfs_profile *profile, cfs_words *ret_types)
-{
-    struct cfs_known_hosts known CFS_AUTO_KNOWN_HOSTS = {0}, without_port CFS_AUTO_KNOWN_HOSTS = {0};
-    char *name CFS_AUTO_FREE = lookup_name(profile);
-    if (!name)
-        return -ENOMEM;
-    const char *unreadable = NULL;
-    int result = read_known(profile, name, true, &known, &without_port, &unreadable, NULL);
-    if (result < 0)
-        return result;
-    return list_types(find_mark(&known, CFS_KNOWN_HOST_PLAIN) ? &known : &without_port, ret_types);
+    return decide(&inquiry);
 }

@@ -8,134 +8,13 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/text.h"
-#include <ctype.h>
+#include "ssh/known_hosts_line.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_FILE = 16 << 20, SHA1_LENGTH = 20 };
-
-/* A piece of the text: no NUL at its end. */
-struct span {
-    const char *text;
-    size_t length;
-};
-
-static bool span_is(struct span span, const char *text)
-{
-    return span.length == strlen(text) && memcmp(span.text, text, span.length) == 0;
-}
-
-static bool is_space(char character)
-{
-    return character == ' ' || character == '\t' || character == '\r';
-}
-
-/* Takes the next word off a line; its length is 0 at the end. */
-static struct span next_word(struct span *line)
-{
-    while (line->length > 0 && is_space(*line->text))
-        line->text++, line->length--;
-    struct span word = {line->text, 0};
-    while (word.length < line->length && !is_space(word.text[word.length]))
-        word.length++;
-    line->text += word.length;
-    line->length -= word.length;
-    return word;
-}
-
-/* --- names --- */
-
-static char lower(char character)
-{
-    return (char)tolower((unsigned char)character);
-}
-
-/* ? and *, without recursion: after a mismatch the last star takes one character more, so that no pattern costs more
- * than its length times the name's. */
-static bool pattern_matches(struct span pattern, const char *name)
-{
-    size_t at = 0, star = SIZE_MAX;
-    const char *resume = NULL;
-    while (*name) {
-        if (at < pattern.length && pattern.text[at] == '*') {
-            star = ++at;
-            resume = name;
-        } else if (at < pattern.length && (pattern.text[at] == '?' || lower(pattern.text[at]) == lower(*name))) {
-            at++, name++;
-        } else if (star != SIZE_MAX) {
-            at = star;
-            name = ++resume;
-        } else {
-            return false;
-        }
-    }
-    while (at < pattern.length && pattern.text[at] == '*')
-        at++;
-    return at == pattern.length;
-}
-
-/* One of the patterns matches, and none that begins with '!'. */
-static bool patterns_match(struct span names, const char *name)
-{
-    bool matches = false;
-    while (names.length > 0) {
-        const char *comma = memchr(names.text, ',', names.length);
-        struct span pattern = {names.text, comma ? (size_t)(comma - names.text) : names.length};
-        names.text += pattern.length + (comma ? 1 : 0);
-        names.length -= pattern.length + (comma ? 1 : 0);
-        bool negated = pattern.length > 0 && *pattern.text == '!';
-        if (negated)
-            pattern.text++, pattern.length--;
-        if (pattern.length == 0 || !pattern_matches(pattern, name))
-            continue;
-        if (negated)
-            return false;
-        matches = true;
-    }
-    return matches;
-}
-
-/* Decodes base64 of exactly SHA1_LENGTH bytes. */
-static bool decode_sha1(struct span text, uint8_t ret_bytes[SHA1_LENGTH])
-{
-    uint8_t *bytes CFS_AUTO_FREE = NULL;
-    size_t length;
-    if (cfs_base64_decode(text.text, text.length, &bytes, &length) < 0 || length != SHA1_LENGTH)
-        return false;
-    memcpy(ret_bytes, bytes, SHA1_LENGTH);
-    return true;
-}
-
-/* "|1|salt|hash": 1, 0, or -EINVAL when it is not well formed. */
-static int hashed_name_matches(struct span names, const char *name)
-{
-    if (names.length < 3 || memcmp(names.text, "|1|", 3) != 0)
-        return -EINVAL;
-    names.text += 3;
-    names.length -= 3;
-    const char *bar = memchr(names.text, '|', names.length);
-    if (!bar)
-        return -EINVAL;
-    struct span salt_text = {names.text, (size_t)(bar - names.text)};
-    struct span hash_text = {bar + 1, names.length - salt_text.length - 1};
-    uint8_t salt[SHA1_LENGTH], wanted[SHA1_LENGTH], hash[EVP_MAX_MD_SIZE];
-    if (!decode_sha1(salt_text, salt) || !decode_sha1(hash_text, wanted))
-        return -EINVAL;
-    char *lowered CFS_AUTO_FREE = strdup(name);
-    if (!lowered)
-        return -ENOMEM;
-    for (char *character = lowered; *character; character++)
-        *character = lower(*character);
-    unsigned length = 0;
-    if (!HMAC(EVP_sha1(), salt, sizeof(salt), (const unsigned char *)lowered, strlen(lowered), hash, &length))
-        return -ENOMEM;
-    return length == SHA1_LENGTH && CRYPTO_memcmp(hash, wanted, SHA1_LENGTH) == 0;
-}
+enum { MAX_FILE = 16 << 20 };
 
 /* --- lines --- */
 
@@ -161,7 +40,7 @@ static int add_entry(struct cfs_known_hosts *found, const struct cfs_known_host 
 }
 
 /* The key's own first field must name the type that the line gives. */
-static bool blob_has_type(const uint8_t *blob, size_t blob_length, struct span type)
+static bool blob_has_type(const uint8_t *blob, size_t blob_length, struct cfs_span type)
 {
     struct cfs_reader reader = cfs_reader_over(blob, blob_length);
     size_t length;
@@ -169,32 +48,32 @@ static bool blob_has_type(const uint8_t *blob, size_t blob_length, struct span t
     return name && length == type.length && memcmp(name, type.text, length) == 0;
 }
 
-static int parse_mark(struct span *line, struct span *names, enum cfs_known_host_mark *ret_mark)
+static int parse_mark(struct cfs_span *line, struct cfs_span *names, enum cfs_known_host_mark *ret_mark)
 {
     *ret_mark = CFS_KNOWN_HOST_PLAIN;
     if (*names->text != '@')
         return 0;
-    if (span_is(*names, "@revoked"))
+    if (cfs_span_is(*names, "@revoked"))
         *ret_mark = CFS_KNOWN_HOST_REVOKED;
-    else if (span_is(*names, "@cert-authority"))
+    else if (cfs_span_is(*names, "@cert-authority"))
         *ret_mark = CFS_KNOWN_HOST_AUTHORITY;
     else
         return -EINVAL;
-    *names = next_word(line);
+    *names = cfs_next_word(line);
     return 0;
 }
 
 /* 0 (a comment, another host, an entry added), -EINVAL for a bad line, -ENOMEM. */
-static int parse_line(const char *file_name, unsigned number, struct span line, const char *name,
+static int parse_line(const char *file_name, unsigned number, struct cfs_span line, const char *name,
                       struct cfs_known_hosts *found)
 {
-    struct span names = next_word(&line);
+    struct cfs_span names = cfs_next_word(&line);
     if (names.length == 0 || *names.text == '#')
         return 0;
     struct cfs_known_host entry = {.line = number};
     if (parse_mark(&line, &names, &entry.mark) < 0)
         return -EINVAL;
-    struct span type = next_word(&line), key = next_word(&line);
+    struct cfs_span type = cfs_next_word(&line), key = cfs_next_word(&line);
     if (names.length == 0 || type.length == 0 || key.length == 0)
         return -EINVAL;
     uint8_t *blob CFS_AUTO_FREE = NULL;
@@ -203,7 +82,7 @@ static int parse_line(const char *file_name, unsigned number, struct span line, 
         return result;
     if (!blob_has_type(blob, entry.blob_length, type))
         return -EINVAL;
-    int matches = *names.text == '|' ? hashed_name_matches(names, name) : patterns_match(names, name);
+    int matches = cfs_known_hosts_names_match(names, name);
     if (matches <= 0)
         return matches;
     char *type_text CFS_AUTO_FREE = strndup(type.text, type.length);
@@ -225,7 +104,7 @@ int cfs_known_hosts_parse(const char *file_name, const char *text, size_t length
     int bad = 0;
     for (unsigned number = 1; length > 0; number++) {
         const char *end = memchr(text, '\n', length);
-        struct span line = {text, end ? (size_t)(end - text) : length};
+        struct cfs_span line = {text, end ? (size_t)(end - text) : length};
         int result = parse_line(file_name, number, line, name, found);
         if (result == -ENOMEM)
             return result;

@@ -3,7 +3,7 @@
 #ifndef CFS_SSH_KNOWN_HOSTS_H
 #define CFS_SSH_KNOWN_HOSTS_H
 
-#include "base/cleanup.h"
+#include "base/bytes.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,5 +43,23 @@ CFS_CHECKED int cfs_known_hosts_parse(const char *file_name, const char *text, s
  * logged for a file with bad lines, unless QUIET. 0, -EFBIG beyond 16 MiB, -EACCES and others of open(2) and read(2),
  * -ENOMEM. */
 CFS_CHECKED int cfs_known_hosts_read(const char *path, const char *name, bool quiet, struct cfs_known_hosts *found);
+
+/* How a text changes when a name is forgotten. Initialise with {0}. */
+struct cfs_known_hosts_change {
+    struct cfs_buffer text; /* as it is then; lines of others are what they were, byte for byte */
+    size_t lines;           /* how many lines named the host: they are gone, or name others only */
+    size_t by_pattern;      /* how many lines still name it by a pattern, which other hosts may need */
+    unsigned pattern_line;  /* the first of these, in the new text */
+    unsigned lines_kept;
+    char *hashed; /* the first hashed name of the host that was taken out; NULL: none */
+};
+
+void cfs_known_hosts_change_fini(struct cfs_known_hosts_change *change);
+#define CFS_AUTO_KNOWN_HOSTS_CHANGE __attribute__((cleanup(cfs_known_hosts_change_fini)))
+
+/* Takes NAME out of the text of a file: whole lines, or where a line names others, too, the name alone. Marked lines
+ * (@revoked, @cert-authority), comments, and lines that are not understood stay. -ENOMEM. Any thread. */
+CFS_CHECKED int cfs_known_hosts_forget(const char *text, size_t length, const char *name,
+                                       struct cfs_known_hosts_change *ret_change);
 
 #endif

@@ -37,7 +37,7 @@ static int open_file(const char *path)
 }
 
 /* Whoever holds the lock writes a line and is gone; longer than LOCK_TRIES naps is somebody who hangs. -ETIMEDOUT. */
-static int lock_file(int fd)
+int cfs_known_hosts_lock(int fd)
 {
     static const struct timespec nap = {.tv_nsec = 20 * 1000 * 1000};
     for (int try = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; try++) {
@@ -48,6 +48,13 @@ static int lock_file(int fd)
         nanosleep(&nap, NULL);
     }
     return 0;
+}
+
+bool cfs_known_hosts_is_still(int fd, const char *path)
+{
+    struct stat opened, named;
+    return fstat(fd, &opened) == 0 && stat(path, &named) == 0 && opened.st_dev == named.st_dev &&
+           opened.st_ino == named.st_ino;
 }
 
 /* 1 when somebody has written the key since it was looked up. */
@@ -93,21 +100,41 @@ static int sync_folder(const char *path)
     return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
+/* Opens and locks it; its name may be another file's by the time that the lock is ours (known_hosts_edit.c). -ENODEV:
+ * /dev/null, the user wants no record. */
+static int open_and_lock(const char *path)
+{
+    for (int try = 0;; try++) {
+        int opened = open_file(path);
+        if (opened < 0)
+            return opened;
+        int fd CFS_AUTO_CLOSE = opened;
+        struct stat status;
+        if (fstat(fd, &status) < 0)
+            return -errno;
+        if (!S_ISREG(status.st_mode))
+            return -ENODEV;
+        int result = cfs_known_hosts_lock(fd);
+        if (result < 0)
+            return result;
+        if (cfs_known_hosts_is_still(fd, path))
+            return CFS_TAKE_FD(fd);
+        if (try == LOCK_TRIES)
+            return -ESTALE;
+    }
+}
+
 int cfs_known_hosts_append(const char *path, const char *name, const char *type, const uint8_t *blob, size_t length)
 {
     char *key CFS_AUTO_FREE = cfs_base64_encode(blob, length, true);
     if (!key)
         return -ENOMEM;
-    int opened = open_file(path);
+    int opened = open_and_lock(path);
     if (opened < 0)
-        return opened;
+        return opened == -ENODEV ? 0 : opened;
     int fd CFS_AUTO_CLOSE = opened;
     struct stat status;
-    if (fstat(fd, &status) < 0)
-        return -errno;
-    if (!S_ISREG(status.st_mode))
-        return 0; /* /dev/null: the user wants no record */
-    int result = lock_file(fd);
+    int result = fstat(fd, &status) < 0 ? -errno : 0;
     if (result == 0)
         result = is_there(path, name, blob, length);
     if (result != 0)

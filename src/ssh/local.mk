@@ -25,6 +25,7 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/certificate.h \
 	src/ssh/host_key.c \
 	src/ssh/host_key.h \
+	src/ssh/host_key_known.c \
 	src/ssh/host_key_priv.h \
 	src/ssh/identity_files.c \
 	src/ssh/identity_files.h \
@@ -47,6 +48,11 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/known_hosts.c \
 	src/ssh/known_hosts.h \
 	src/ssh/known_hosts_append.c \
+	src/ssh/known_hosts_edit.c \
+	src/ssh/known_hosts_edit.h \
+	src/ssh/known_hosts_forget.c \
+	src/ssh/known_hosts_line.c \
+	src/ssh/known_hosts_line.h \
 	src/ssh/prompter.h \
 	src/ssh/session.h
 src_ssh_libssh_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH2_CFLAGS) $(OPENSSL_CFLAGS) $(ARGON2_CFLAGS)

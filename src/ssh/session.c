@@ -75,6 +75,11 @@ static void tell_greeted(const struct cfs_ssh_callbacks *callbacks, LIBSSH2_SESS
     tell_reached(callbacks, CFS_SSH_GREETED, facts);
 }
 
+static int no_host_key(const struct cfs_profile *profile, struct cfs_error *error)
+{
+    return cfs_error_set(error, EPROTO, CFS_FAILURE_PROTOCOL, "The SSH server of %s shows no host key.", profile->host);
+}
+
 static int check_host_key(const struct cfs_profile *profile, struct cfs_prompter *prompter,
                           struct cfs_ssh_transport *transport, struct cfs_ssh_facts *facts, struct cfs_error *error)
 {
@@ -82,8 +87,7 @@ static int check_host_key(const struct cfs_profile *profile, struct cfs_prompter
     int type = 0;
     const char *blob = libssh2_session_hostkey(transport->session, &length, &type);
     if (!blob)
-        return cfs_error_set(error, EPROTO, CFS_FAILURE_PROTOCOL, "The SSH server of %s shows no host key.",
-                             profile->host);
+        return no_host_key(profile, error);
     char *fingerprint CFS_AUTO_FREE = cfs_host_key_fingerprint((const uint8_t *)blob, length);
     if (!fingerprint)
         return no_memory(error);
@@ -262,6 +266,23 @@ int cfs_ssh_connect(const struct cfs_profile *profile, struct cfs_prompter *prom
     if (rc == 0)
         kept = NULL; /* the session's */
     return rc;
+}
+
+int cfs_ssh_fetch_host_key(const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd,
+                           struct cfs_buffer *ret_blob, struct cfs_error *error)
+{
+    struct cfs_ssh_dialed *dialed CFS_CLEANUP(cfs_ssh_dialed_free) = NULL;
+    size_t length = 0;
+    int type = 0;
+    (void)prompter;
+    int rc = dial(profile->host, profile, cancel_fd, profile->connect_timeout_ms, NULL, &dialed, error);
+    if (rc < 0)
+        return rc;
+    const char *blob = libssh2_session_hostkey(dialed->transport->session, &length, &type);
+    if (!blob)
+        return no_host_key(profile, error);
+    cfs_buffer_add(ret_blob, blob, length);
+    return ret_blob->failed ? no_memory(error) : 0;
 }
 
 int cfs_ssh_dial_beside(const char *address, const struct cfs_profile *profile, int cancel_fd,

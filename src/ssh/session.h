@@ -10,6 +10,7 @@
 #ifndef CFS_SSH_SESSION_H
 #define CFS_SSH_SESSION_H
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/stream.h"
 #include "conf/profile.h"
@@ -58,6 +59,12 @@ void cfs_ssh_library_fini(void);
 CFS_CHECKED int cfs_ssh_connect(const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd,
                                 const struct cfs_ssh_callbacks *callbacks, struct cfs_ssh_session **ret_session,
                                 struct cfs_error *error);
+
+/* The key that the server proves to hold, in the form of RFC 4253 section 6.6, appended to RET_BLOB: nothing is checked
+ * against anything, and nobody is logged in, but at hosts on the way (for which PROMPTER, which may be NULL). Of the
+ * keys of several types that it may have, one that is known. Blocks, as above, within connect_timeout. */
+CFS_CHECKED int cfs_ssh_fetch_host_key(const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd,
+                                       struct cfs_buffer *ret_blob, struct cfs_error *error);
 
 /* One more session with the server that HOST is connected to (its address, its host key), on HOST's loop and thread:
  * several TCP connections carry more than one over distance. Nobody is asked anything: what the profile, its files and

@@ -45,7 +45,7 @@ static void assert_names(size_t expected)
 static int append(const char *name, bool create, const char *bytes, struct cfs_error *error)
 {
     struct cfs_config_edit edit CFS_AUTO_CONFIG_EDIT = {.folder_fd = -1};
-    int result = cfs_config_edit_init(name, false, create, &edit, error);
+    int result = cfs_config_edit_init(name, CFS_CONFIG_FILE_OWN, create, &edit, error);
     if (result < 0)
         return result;
     cfs_buffer_add(&edit.text, bytes, strlen(bytes));
@@ -105,7 +105,7 @@ static void what_somebody_else_wrote_meanwhile_stays(void **state CFS_UNUSED)
     struct cfs_error error = {0};
     struct cfs_config_edit edit CFS_AUTO_CONFIG_EDIT = {.folder_fd = -1};
     scratch_write_text(path, "[a]\n", 0600);
-    assert_int_equal(cfs_config_edit_init(path, false, false, &edit, &error), 0);
+    assert_int_equal(cfs_config_edit_init(path, CFS_CONFIG_FILE_OWN, false, &edit, &error), 0);
     scratch_write_text(path, "[other]\n", 0600);
     cfs_buffer_add(&edit.text, "x", 1);
     assert_int_equal(cfs_config_edit_write(&edit, &error), -ESTALE);

@@ -39,6 +39,7 @@ MOUNT_TESTS += \
 	tests/mount/doctor.sh \
 	tests/mount/early-login.sh \
 	tests/mount/errors.sh \
+	tests/mount/hostkey.sh \
 	tests/mount/key-convert.sh \
 	tests/mount/lifecycle.sh \
 	tests/mount/login.sh \

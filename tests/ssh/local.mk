@@ -18,6 +18,7 @@ UNIT_TESTS += tests/ssh/test_key_file
 UNIT_TESTS += tests/ssh/test_key_ppk
 UNIT_TESTS += tests/ssh/test_key_write
 UNIT_TESTS += tests/ssh/test_known_hosts
+UNIT_TESTS += tests/ssh/test_known_hosts_edit
 UNIT_TESTS += tests/ssh/test_ring
 UNIT_TESTS += tests/ssh/test_session
 

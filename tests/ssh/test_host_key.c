@@ -129,7 +129,7 @@ static void test_a_changed_key_is_refused_under_every_policy(void **state)
         assert_says(print_a);
         assert_says(print_b);
         assert_says("global:2");
-        assert_says("ssh-keygen -R 'host.example'");
+        assert_says("clusterfs hostkey trust 'host.example:'");
         assert_int_equal(check(&key_rsa), -EKEYREJECTED); /* of another type */
     }
     assert_int_equal(fake.confirmed, 0);
@@ -149,7 +149,8 @@ static void test_an_unknown_key_under_strict(void **state)
     assert_false(was_recorded());
     know("@cert-authority *.example", line_a);
     assert_int_equal(check(&key_a), -ENOKEY); /* an authority's key is no host's key */
-    assert_says("authority");
+    assert_says("global:1 names an authority");
+    assert_says("cannot verify certificates of hosts");
 }
 
 static void test_an_unknown_key_under_ask(void **state)
