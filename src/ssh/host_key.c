@@ -75,8 +75,8 @@ static int fail_authority(const struct inquiry *inquiry, const struct cfs_known_
     return cfs_error_set(
         inquiry->error, ENOKEY, CFS_FAILURE_HOST_KEY,
         "The host key of %s (%s %s) is not known by itself: %s:%u names an authority that vouches for this host, and "
-        "clusterfs cannot verify certificates of hosts. Compare the fingerprint with the one that the provider "
-        "publishes. If it is right, say: clusterfs hostkey trust '%s'",
+        "clusterfs cannot verify certificates of hosts. With transport = openssh ssh does. Or compare the fingerprint "
+        "with the one that the provider publishes, and if it is right, say: clusterfs hostkey trust '%s'",
         inquiry->name, inquiry->type, inquiry->fingerprint, authority->file, authority->line,
         target ? target : "PROFILE");
 }
