@@ -91,3 +91,28 @@ int cfs_ssh_set_algorithms(LIBSSH2_SESSION *session, const struct cfs_profile *p
     }
     return 0;
 }
+
+const char *cfs_ssh_find_disagreement(const struct cfs_profile *profile, const struct cfs_ssh_offer *offer,
+                                      const char **ret_theirs)
+{
+    char host_keys[CFS_SSH_ALGORITHM_LIST];
+    cfs_ssh_host_key_order(NULL, host_keys);
+    const char *ciphers = profile->ciphers ? profile->ciphers : cipher_list;
+    const struct {
+        enum cfs_ssh_list list;
+        const char *what, *ours;
+    } rows[] = {
+        {CFS_SSH_KEX, "method of exchanging keys", kex_list},
+        {CFS_SSH_HOST_KEY, "kind of host key", host_keys},
+        {CFS_SSH_CIPHER_TO_SERVER, "cipher", ciphers},
+        {CFS_SSH_CIPHER_TO_CLIENT, "cipher", ciphers},
+        {CFS_SSH_MAC_TO_SERVER, "MAC", mac_list},
+        {CFS_SSH_MAC_TO_CLIENT, "MAC", mac_list},
+    };
+    for (size_t i = 0; i < CFS_COUNT(rows); i++) {
+        *ret_theirs = offer->lists[rows[i].list];
+        if (!cfs_ssh_lists_meet(rows[i].ours, *ret_theirs))
+            return rows[i].what;
+    }
+    return NULL;
+}

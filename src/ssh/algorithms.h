@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "conf/profile.h"
+#include "ssh/kexinit.h"
 #include <libssh2.h>
 #include <stddef.h>
 
@@ -18,5 +19,10 @@ void cfs_ssh_host_key_order(const cfs_words known_types, char ret_list[CFS_SSH_A
  * exists, -ENOMEM. */
 CFS_CHECKED int cfs_ssh_set_algorithms(LIBSSH2_SESSION *session, const struct cfs_profile *profile,
                                        const cfs_words known_types, struct cfs_error *error);
+
+/* What we and a server that OFFERs so have nothing of in common: "cipher", and the server's list (OFFER's). NULL:
+ * nothing is missing. */
+const char *cfs_ssh_find_disagreement(const struct cfs_profile *profile, const struct cfs_ssh_offer *offer,
+                                      const char **ret_theirs);
 
 #endif

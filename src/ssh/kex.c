@@ -7,13 +7,14 @@
 #include "base/text.h"
 #include "ssh/algorithms.h"
 #include "ssh/host_key.h"
+#include "ssh/kexinit.h"
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 /* RFC 4253, 4.2 allows lines before the version; some servers greet with a screenful, none with a novel. */
-enum { GREETING_LIMIT = 64 * 1024 };
+enum { GREETING_LIMIT = 64 * 1024, GREETING_SHOWN = 80 };
 
 static const char our_banner[] = "SSH-2.0-clusterfs_" PACKAGE_VERSION;
 
@@ -42,8 +43,8 @@ static const char *refusal_in(const char *greeting)
 /* The other end sent something, but no SSH version. */
 static int no_ssh(const char *address, const struct cfs_ssh_transport *transport, struct cfs_error *error)
 {
-    char line[CFS_SSH_GREETING];
-    snprintf(line, sizeof(line), "%s", transport->greeting);
+    char line[GREETING_SHOWN];
+    snprintf(line, sizeof(line), "%.*s", GREETING_SHOWN - 1, transport->greeting);
     line[strcspn(line, "\r\n")] = '\0';
     cfs_text_make_printable(line, false);
     const char *meaning = refusal_in(transport->greeting);
@@ -100,6 +101,22 @@ static int refused_by_waiter(const char *address, const struct cfs_ssh_connect_w
     }
 }
 
+/* Says about what there was no agreement; false if that cannot be seen. */
+static bool explain_disagreement(const struct cfs_profile *profile, const struct cfs_ssh_transport *transport,
+                                 struct cfs_error *error)
+{
+    struct cfs_ssh_offer offer CFS_AUTO_OFFER = {.lists = {NULL}};
+    if (cfs_ssh_offer_read(transport->greeting, transport->greeting_length, &offer) < 0)
+        return false;
+    const char *theirs = NULL;
+    const char *what = cfs_ssh_find_disagreement(profile, &offer, &theirs);
+    if (!what)
+        return false;
+    cfs_error_append(error, " We have no %s in common: it offers only %.300s.%s", what, *theirs ? theirs : "none",
+                     profile->ciphers && strcmp(what, "cipher") == 0 ? " Check the option ciphers." : "");
+    return true;
+}
+
 static int failed(const struct cfs_profile *profile, const char *address, struct cfs_ssh_transport *transport, int rc,
                   struct cfs_error *error)
 {
@@ -116,6 +133,8 @@ static int failed(const struct cfs_profile *profile, const char *address, struct
                              address, reason);
     cfs_error_set(error, EPROTO, CFS_FAILURE_PROTOCOL, "The key exchange with the SSH server at %s failed: %s.",
                   address, reason);
+    if (explain_disagreement(profile, transport, error))
+        return -EPROTO;
     if (rc == LIBSSH2_ERROR_KEX_FAILURE || rc == LIBSSH2_ERROR_METHOD_NONE)
         cfs_error_append(error, " Most likely it has no algorithm in common with us%s.",
                          profile->ciphers ? ": check the option ciphers" : ": it may be very old, or restricted");

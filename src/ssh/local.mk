@@ -31,6 +31,8 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/identity_files.h \
 	src/ssh/kept_keys.c \
 	src/ssh/kept_keys.h \
+	src/ssh/kexinit.c \
+	src/ssh/kexinit.h \
 	src/ssh/key_build.c \
 	src/ssh/key_cipher.c \
 	src/ssh/key_file.c \

@@ -17,7 +17,7 @@
 
 enum {
     CFS_SSH_OUTPUT_ENOUGH = 1024 * 1024, /* who produces data stops above this */
-    CFS_SSH_GREETING = 80,
+    CFS_SSH_GREETING = 4096,             /* enough for the first packet of most servers (kexinit.h) */
 };
 
 struct cfs_ssh_transport {

@@ -36,6 +36,11 @@ tests_fuzz_fuzz_journal_SOURCES = tests/fuzz/fuzz_journal.c $(fuzz_driver)
 tests_fuzz_fuzz_journal_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 EXTRA_DIST += tests/fuzz/corpus/journal
 
+FUZZERS += tests/fuzz/fuzz_kexinit
+tests_fuzz_fuzz_kexinit_SOURCES = tests/fuzz/fuzz_kexinit.c $(fuzz_driver)
+tests_fuzz_fuzz_kexinit_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/kexinit
+
 FUZZERS += tests/fuzz/fuzz_key_file
 tests_fuzz_fuzz_key_file_SOURCES = tests/fuzz/fuzz_key_file.c $(fuzz_driver)
 tests_fuzz_fuzz_key_file_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)

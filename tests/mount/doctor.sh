@@ -80,6 +80,10 @@ the_way_there()
     note "no common algorithm"
     sshd_options="Ciphers aes128-cbc" restart_device
     broken_profile algorithms 14
+    expect_match "what the server offers" "no cipher in common: it offers only aes128-cbc" "$(step algorithms text)"
+    sshd_options="KexAlgorithms sntrup761x25519-sha512@openssh.com" restart_device
+    broken_profile algorithms 14
+    expect_match "what the server offers" "it offers only sntrup761" "$(step algorithms text)"
     sshd_options="" restart_device
 }
 
