@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/check.h"
-#include "cli/terminal.h"
+#include "cli/reach.h"
 #include "remote/pool.h"
 #include "ssh/dial.h"
 #include "ssh/host_key.h"
@@ -99,11 +99,40 @@ static void hint_at_keys(struct cfs_check *check)
                        check->profile->user, check->public_lines);
 }
 
+/* A transport that tells nothing on its way: by the kind of failure. */
+static enum cfs_check_step step_of(enum cfs_failure failure)
+{
+    switch (failure) {
+    case CFS_FAILURE_NAME:
+        return CFS_CHECK_NAME;
+    case CFS_FAILURE_PROTOCOL:
+        return CFS_CHECK_ALGORITHMS;
+    case CFS_FAILURE_HOST_KEY:
+        return CFS_CHECK_HOST_KEY;
+    case CFS_FAILURE_KEY_FILE:
+    case CFS_FAILURE_LOGIN:
+    case CFS_FAILURE_CANCELLED:
+        return CFS_CHECK_LOGIN;
+    case CFS_FAILURE_NO_SFTP:
+        return CFS_CHECK_SFTP;
+    default:
+        return CFS_CHECK_CONNECTION;
+    }
+}
+
+/* What lies before the step at which it has failed, and was not told of. */
+static void note_passed(struct cfs_check *check, enum cfs_check_step failed)
+{
+    for (unsigned step = CFS_CHECK_CONNECTION; step < failed; step++)
+        if (check->findings[step].mark == CFS_CHECK_NOT_REACHED)
+            cfs_check_say(check, (enum cfs_check_step)step, CFS_CHECK_OK, "ssh came past it");
+}
+
 /* Where in the order of the steps ERROR belongs. */
 static void blame(struct journey *journey, const struct cfs_error *error)
 {
     struct cfs_check *check = journey->check;
-    enum cfs_check_step step = journey->next;
+    enum cfs_check_step step = cfs_reach_is_watched(check->profile) ? journey->next : step_of(error->failure);
     if (step == CFS_CHECK_SERVER && error->failure == CFS_FAILURE_CONFIG)
         step = CFS_CHECK_ALGORITHMS; /* the option ciphers */
     else if (error->failure == CFS_FAILURE_HOST_KEY)
@@ -113,6 +142,8 @@ static void blame(struct journey *journey, const struct cfs_error *error)
         cfs_check_say(check, CFS_CHECK_LOGIN, CFS_CHECK_NOT_REACHED, "no key could be used");
     }
     cfs_check_fail(check, step, error);
+    if (!cfs_reach_is_watched(check->profile))
+        note_passed(check, step);
     if (step == CFS_CHECK_LOGIN && error->failure == CFS_FAILURE_LOGIN)
         hint_at_keys(check);
 }
@@ -124,15 +155,26 @@ static void note_known(struct journey *journey)
     cfs_words_free(types);
 }
 
+/* What ssh has told of itself, once all of it is done. */
+static void tell_of_ssh(struct journey *journey, struct cfs_transport *transport)
+{
+    struct cfs_ssh_facts facts;
+    transport->operations->facts(transport, &facts);
+    for (int stage = CFS_SSH_CONNECTED; stage <= CFS_SSH_LOGGED_IN; stage++)
+        reached((enum cfs_ssh_stage)stage, &facts, journey);
+}
+
 /* PROFILE: as the check's, for one connection. */
 static struct cfs_transport *connect_to(struct journey *journey, const struct cfs_profile *profile)
 {
     struct cfs_error error = {0};
     struct cfs_transport *transport = NULL;
     const struct cfs_ssh_watcher watcher = {.reached = reached, .context = journey};
-    int result = cfs_transport_ssh_open_watched(profile, cfs_terminal_prompter(), -1, &watcher, &transport, &error);
+    int result = cfs_reach(profile, &watcher, &transport, &error);
     if (result)
         blame(journey, &error);
+    else if (!cfs_reach_is_watched(profile))
+        tell_of_ssh(journey, transport);
     cfs_check_tell(journey->check, CFS_CHECK_LOGIN);
     return result ? NULL : transport;
 }
@@ -197,9 +239,12 @@ struct cfs_remote *cfs_check_connection(struct cfs_check *check)
     /* One connection, one login. The transport keeps it for as long as it lives. */
     check->one_connection = *check->profile;
     check->one_connection.connections = 1;
-    if (!look_up(check))
+    if (!cfs_reach_is_watched(check->profile))
+        cfs_check_say(check, CFS_CHECK_NAME, CFS_CHECK_OK, "ssh looks %s up", check->profile->host);
+    else if (!look_up(check))
         return NULL;
-    cfs_check_tell(check, CFS_CHECK_NAME);
+    if (cfs_reach_is_watched(check->profile))
+        cfs_check_tell(check, CFS_CHECK_NAME);
     note_known(&journey);
     struct cfs_transport *transport = connect_to(&journey, &check->one_connection);
     return transport ? open_folder(check, &check->one_connection, transport) : NULL;

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "cli/check.h"
+#include "cli/reach.h"
 #include "ssh/agent.h"
 #include "ssh/host_key.h"
 #include "ssh/identity_files.h"
@@ -155,6 +156,11 @@ void cfs_check_keys(struct cfs_check *check)
     struct survey survey = {.check = check};
     cfs_words files = NULL;
     bool is_usual = false;
+    if (!cfs_reach_is_watched(check->profile)) {
+        cfs_check_say(check, CFS_CHECK_KEY_FILES, CFS_CHECK_OK, "ssh has its own");
+        cfs_check_say(check, CFS_CHECK_AGENT, CFS_CHECK_OK, "ssh looks at it by itself");
+        return;
+    }
     cfs_buffer_init(&survey.lines);
     cfs_buffer_init(&survey.publics);
     if (cfs_ssh_identity_files(check->profile, &files, &is_usual) == 0)

@@ -48,6 +48,8 @@ src_cli_libcli_a_SOURCES = \
 	src/cli/mountpoint.h \
 	src/cli/predecessor.c \
 	src/cli/predecessor.h \
+	src/cli/reach.c \
+	src/cli/reach.h \
 	src/cli/run.c \
 	src/cli/run.h \
 	src/cli/serve.c \

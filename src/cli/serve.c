@@ -14,7 +14,7 @@
 #include "cli/losses.h"
 #include "cli/mountpoint.h"
 #include "cli/predecessor.h"
-#include "cli/terminal.h"
+#include "cli/reach.h"
 #include "ctl/control.h"
 #include "fuse/session.h"
 #include "remote/pool.h"
@@ -92,18 +92,6 @@ static void release_session(void)
 
 /* --- the way there --- */
 
-static int open_transport(const struct cfs_profile *profile, struct cfs_transport **ret_transport,
-                          struct cfs_error *error)
-{
-    char program[4096];
-    if (profile->transport == CFS_TRANSPORT_LIBSSH2)
-        return cfs_transport_ssh_open(profile, cfs_terminal_prompter(), -1, ret_transport, error);
-    ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
-    program[length > 0 ? length : 0] = '\0';
-    return cfs_transport_openssh_open(profile, cfs_terminal_prompter(), length > 0 ? program : NULL, -1, ret_transport,
-                                      error);
-}
-
 static int open_remote(struct mount *mount, struct cfs_error *error)
 {
     const struct cfs_profile *profile = mount->profile;
@@ -118,7 +106,7 @@ static int open_remote(struct mount *mount, struct cfs_error *error)
         .remote_dir = profile->remote_dir,
     };
     struct cfs_transport *transport;
-    int result = open_transport(profile, &transport, error);
+    int result = cfs_reach(profile, NULL, &transport, error);
     if (result)
         return result;
     return cfs_pool_open(transport, &options, &mount->remote, error);

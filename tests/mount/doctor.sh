@@ -166,6 +166,22 @@ as_programs_are_told()
     expect_match "what the doctor says ($output)" "$reason" "$(step "$1" text)"
 }
 
+by_ssh()
+{
+    note "transport = openssh"
+    if ! command -v ssh >/dev/null; then
+        note "ssh is not installed"
+        return
+    fi
+    write_profile by_ssh transport=openssh
+    sound by_ssh
+    expect_match "by what the login was made" "publickey $device/id_ed25519" "$(step login text)"
+    broken_profile login 17 transport=openssh identity_file="$sandbox/other_key"
+    expect_equal "what comes before it" ok "$(step host-key mark)"
+    broken_profile host-key 15 transport=openssh known_hosts="$sandbox/empty" host_key_policy=strict
+    broken_profile connection 12 transport=openssh port="$(<"$sandbox/closes.port")"
+}
+
 # Ctrl-C while the doctor waits for a server that says nothing.
 ctrl_c()
 {
@@ -194,4 +210,5 @@ the_way_there
 host_keys
 logins
 after_the_login
+by_ssh
 ctrl_c
