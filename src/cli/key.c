@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct cfs_command *const verbs[] = {&cfs_key_convert};
+static const struct cfs_command *const verbs[] = {&cfs_key_convert, &cfs_key_install, &cfs_key_list, &cfs_key_remove};
 
 /* All that `clusterfs key VERB --help` would tell. */
 static int help(void)
@@ -31,9 +31,12 @@ static int run(int argc, char **argv)
 
 const struct cfs_command cfs_command_key = {
     .name = "key",
-    .arguments = "convert ...",
-    .summary = "Convert keys",
-    .help = "  key convert IN [OUT]            a PuTTY or PEM key in OpenSSH's form\n"
+    .arguments = "convert | install | list | remove ...",
+    .summary = "Convert a key; say whose keys a device lets in",
+    .help = "  key convert IN [OUT]                   a PuTTY or PEM key in OpenSSH's form\n"
+            "  key install PROFILE --key FILE.pub...  let somebody in\n"
+            "  key list PROFILE                       who is let in\n"
+            "  key remove PROFILE KEY...              let somebody in no more\n"
             "\n"
             "`clusterfs key --help` tells all of it.\n",
     .run = run,

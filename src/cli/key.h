@@ -8,7 +8,33 @@
 #include <stddef.h>
 
 /* `clusterfs key VERB`: ARGV[0] is the verb. */
-extern const struct cfs_command cfs_key_convert;
+extern const struct cfs_command cfs_key_convert, cfs_key_install, cfs_key_list, cfs_key_remove;
+
+/* The command line of the verbs that work on a device. */
+struct cfs_key_arguments {
+    struct cfs_profile_request request;
+    char *options;     /* of -o; owned */
+    const char **keys; /* of --key, then what follows the profile; the array is owned */
+    size_t key_count;
+    bool may_have_options, force;
+};
+
+enum cfs_key_takes {
+    CFS_KEY_TAKES_KEYS = 1,    /* at least one */
+    CFS_KEY_TAKES_OPTIONS = 2, /* --options, --key */
+    CFS_KEY_TAKES_FORCE = 4,
+};
+
+/* Reads it. False: *RET_CODE is the exit code, and all is said. The caller calls cfs_key_arguments_fini in any case. */
+CFS_CHECKED bool cfs_key_arguments_read(const struct cfs_command *command, unsigned takes, int argc, char **argv,
+                                        struct cfs_key_arguments *ret_arguments, int *ret_code);
+void cfs_key_arguments_fini(struct cfs_key_arguments *arguments);
+#define CFS_AUTO_KEY_ARGUMENTS __attribute__((cleanup(cfs_key_arguments_fini)))
+
+/* Prints "WORD DESCRIPTION" for a key. */
+struct cfs_authorized_key;
+void cfs_key_print(const char *word, const struct cfs_authorized_key *key);
+int cfs_key_fail_memory(struct cfs_error *error);
 
 /* Writes a whole file of its own, with mode MODE, in one step: there is the old one, or none, or all of it. Without
  * REPLACE one that is there stays as it is: -EEXIST, with a sentence. */

@@ -21,11 +21,6 @@ struct conversion {
     struct cfs_error *error;
 };
 
-static int no_memory(struct cfs_error *error)
-{
-    return cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "There is not enough memory.");
-}
-
 /* --- names --- */
 
 /* job.ppk becomes job. */
@@ -47,7 +42,7 @@ static int name_outputs(struct conversion *conversion, const char *to)
         return cfs_error_set(conversion->error, EINVAL, CFS_FAILURE_USAGE,
                              "The name of the new file is missing: clusterfs key convert %s OUT", conversion->from);
     conversion->public_name = cfs_text_format("%s.pub", conversion->to);
-    return conversion->public_name ? 0 : no_memory(conversion->error);
+    return conversion->public_name ? 0 : cfs_key_fail_memory(conversion->error);
 }
 
 /* Before somebody is asked for passphrases. A public key that is this one's may stay. */
@@ -77,7 +72,7 @@ static int ask_once(struct cfs_prompter *prompter, const char *text, char **ret_
 {
     char *printable CFS_AUTO_FREE = strdup(text);
     if (!printable)
-        return no_memory(error);
+        return cfs_key_fail_memory(error);
     cfs_text_make_printable(printable, false);
     int result = prompter->ask(prompter, printable, false, ret_answer);
     return result < 0 ? fail_asking(result, error) : 0;
@@ -93,7 +88,8 @@ static int ask_passphrase(const struct conversion *conversion, char **ret_passph
     for (int try = 0; try < TRIES; try++) {
         char *text CFS_AUTO_FREE = cfs_text_format("%sNew passphrase of %s: ", why, conversion->to);
         char *first CFS_CLEANUP(cfs_secret_free) = NULL, *second CFS_CLEANUP(cfs_secret_free) = NULL;
-        int result = text ? ask_once(prompter, text, &first, conversion->error) : no_memory(conversion->error);
+        int result =
+            text ? ask_once(prompter, text, &first, conversion->error) : cfs_key_fail_memory(conversion->error);
         if (result < 0)
             return result;
         if (!*first) {
@@ -130,7 +126,7 @@ static int write_public(const struct conversion *conversion, const char *line)
 {
     char *text CFS_AUTO_FREE = cfs_text_format("%s\n", line);
     if (!text)
-        return no_memory(conversion->error);
+        return cfs_key_fail_memory(conversion->error);
     return conversion->has_public ? 0
                                   : cfs_key_output_write(conversion->public_name, text, strlen(text), 0644,
                                                          conversion->replace, conversion->error);
@@ -143,7 +139,7 @@ static int write_both(const struct conversion *conversion, const struct cfs_key_
     char *comment CFS_AUTO_FREE = conversion->comment ? strdup(conversion->comment) : cfs_key_file_comment(key);
     char *line CFS_AUTO_FREE = comment ? cfs_key_write_public(blob, length, comment) : NULL;
     if (!line)
-        return no_memory(conversion->error);
+        return cfs_key_fail_memory(conversion->error);
     int result = write_key(conversion, key, comment, passphrase);
     if (result == 0)
         result = write_public(conversion, line);

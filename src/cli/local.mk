@@ -3,6 +3,10 @@
 
 noinst_LIBRARIES += src/cli/libcli.a
 src_cli_libcli_a_SOURCES = \
+	src/cli/blocking.c \
+	src/cli/blocking.h \
+	src/cli/device_keys.c \
+	src/cli/device_keys.h \
 	src/cli/add.c \
 	src/cli/askpass.c \
 	src/cli/askpass.h \
@@ -34,7 +38,11 @@ src_cli_libcli_a_SOURCES = \
 	src/cli/key.c \
 	src/cli/key.h \
 	src/cli/key_convert.c \
+	src/cli/key_device.c \
+	src/cli/key_install.c \
+	src/cli/key_list.c \
 	src/cli/key_output.c \
+	src/cli/key_remove.c \
 	src/cli/login.c \
 	src/cli/login_desk.c \
 	src/cli/login_desk.h \

@@ -16,6 +16,8 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/auth_priv.h \
 	src/ssh/auth_publickey.c \
 	src/ssh/auth_question.c \
+	src/ssh/authorized_keys.c \
+	src/ssh/authorized_keys.h \
 	src/ssh/bcrypt_pbkdf.c \
 	src/ssh/bcrypt_pbkdf.h \
 	src/ssh/blowfish.c \
@@ -56,6 +58,9 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/known_hosts_line.c \
 	src/ssh/known_hosts_line.h \
 	src/ssh/prompter.h \
+	src/ssh/public_key.c \
+	src/ssh/public_key.h \
+	src/ssh/public_key_file.c \
 	src/ssh/session.h
 src_ssh_libssh_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH2_CFLAGS) $(OPENSSL_CFLAGS) $(ARGON2_CFLAGS)
 

@@ -115,3 +115,8 @@ FUZZERS += tests/fuzz/fuzz_ssh_config
 tests_fuzz_fuzz_ssh_config_SOURCES = tests/fuzz/fuzz_ssh_config.c $(fuzz_driver)
 tests_fuzz_fuzz_ssh_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 EXTRA_DIST += tests/fuzz/corpus/ssh_config
+
+FUZZERS += tests/fuzz/fuzz_authorized_keys
+tests_fuzz_fuzz_authorized_keys_SOURCES = tests/fuzz/fuzz_authorized_keys.c $(fuzz_driver)
+tests_fuzz_fuzz_authorized_keys_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/authorized_keys

@@ -41,6 +41,7 @@ MOUNT_TESTS += \
 	tests/mount/errors.sh \
 	tests/mount/hostkey.sh \
 	tests/mount/key-convert.sh \
+	tests/mount/key-install.sh \
 	tests/mount/lifecycle.sh \
 	tests/mount/login.sh \
 	tests/mount/logins.sh \

@@ -10,6 +10,7 @@ UNIT_TESTS += tests/ssh/test_waiter
 tests_ssh_test_waiter_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH2_CFLAGS)
 UNIT_TESTS += tests/ssh/test_algorithms
 tests_ssh_test_algorithms_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH2_CFLAGS)
+UNIT_TESTS += tests/ssh/test_authorized_keys
 UNIT_TESTS += tests/ssh/test_bcrypt_pbkdf
 UNIT_TESTS += tests/ssh/test_channel
 UNIT_TESTS += tests/ssh/test_dial

@@ -1,0 +1,290 @@
+/* The authorized_keys of a login is edited as follows. The new contents are written to one name beside it, which is
+ * made exclusively: whoever has made it has the lock, as with git's index.lock, and others wait. Then the file is read
+ * once more, and only if it is still what was edited, the new one is renamed over it, which also gives the lock back.
+ * So no line of another `clusterfs key install` is lost; one of a program that knows nothing of the lock only if it
+ * comes between the last look and the rename. There is always a whole file.
+ *
+ * Signals wait meanwhile, so that no lock stays. */
+#include "cli/device_keys.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "cli/blocking.h"
+#include "cli/terminal.h"
+#include "remote/pool.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+static const char folder_name[] = ".ssh", file_name[] = ".ssh/authorized_keys";
+static const char lock_name[] = ".ssh/authorized_keys.clusterfs-new";
+
+enum { FILE_MOST = 1 << 20, LOCK_LIMIT_MS = 30 * 1000, LOCK_PAUSE_MS = 200, EDITS_MOST = 10 };
+
+struct cfs_device_keys {
+    struct cfs_profile *profile;
+    struct cfs_remote *remote;
+    char login_key[64];
+    char *name;
+};
+
+/* --- the login --- */
+
+static int connect_device(struct cfs_device_keys *device, struct cfs_error *error)
+{
+    const struct cfs_pool_options options = {
+        .lanes = 1,
+        .sessions = 1,
+        .op_timeout_ms = device->profile->op_timeout_ms,
+        .remote_dir = "", /* the login folder */
+    };
+    struct cfs_transport *transport;
+    struct cfs_pool_status status;
+    int result = cfs_transport_ssh_open(device->profile, cfs_terminal_prompter(), -1, &transport, error);
+    if (result == 0)
+        result = cfs_pool_open(transport, &options, &device->remote, error);
+    if (result < 0)
+        return result;
+    cfs_pool_status(device->remote, &status);
+    snprintf(device->login_key, sizeof(device->login_key), "%s", status.ssh.login_key);
+    device->name = cfs_text_format("%s on %s", device->profile->user, device->profile->host);
+    return device->name ? 0 : cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "There is not enough memory.");
+}
+
+int cfs_device_keys_open(const struct cfs_profile_request *request, struct cfs_device_keys **ret_device,
+                         struct cfs_error *error)
+{
+    struct cfs_device_keys *device CFS_CLEANUP(cfs_device_keys_free) = calloc(1, sizeof(*device));
+    if (!device)
+        return cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "There is not enough memory.");
+    int result = cfs_profile_load(request, &device->profile, error);
+    if (result < 0)
+        return result;
+    cfs_log_set_level(CFS_LOG_ERROR); /* what matters is said in sentences */
+    device->profile->connections = 1; /* no session is logged in ahead */
+    result = connect_device(device, error);
+    if (result == 0)
+        *ret_device = CFS_TAKE(device);
+    return result;
+}
+
+void cfs_device_keys_free(struct cfs_device_keys *device)
+{
+    if (!device)
+        return;
+    if (device->remote)
+        cfs_pool_free(device->remote);
+    cfs_profile_free(device->profile);
+    free(device->name);
+    free(device);
+}
+
+const char *cfs_device_keys_name(const struct cfs_device_keys *device)
+{
+    return device->name;
+}
+
+const char *cfs_device_keys_login_key(const struct cfs_device_keys *device)
+{
+    return device->login_key;
+}
+
+/* --- sentences --- */
+
+static int fail(const struct cfs_device_keys *device, const char *what, int result, struct cfs_error *error)
+{
+    enum cfs_failure failure = CFS_FAILURE_REMOTE_PATH;
+    if (result == -ENOSPC || result == -EDQUOT)
+        failure = CFS_FAILURE_DATA;
+    else if (result == -ETIMEDOUT)
+        failure = CFS_FAILURE_TIMEOUT;
+    else if (result == -ENOTCONN || result == -EIO)
+        failure = CFS_FAILURE_LOST;
+    return cfs_error_set(error, -result, failure, "Cannot %s of %s: %s.", what, device->name, strerror(-result));
+}
+
+static int fail_link(const struct cfs_device_keys *device, const char *name, struct cfs_error *error)
+{
+    return cfs_error_set(error, ELOOP, CFS_FAILURE_REMOTE_PATH,
+                         "~/%s of %s is a symbolic link, which would be replaced by a file. It is left as it is: "
+                         "edit the file that it leads to on the device itself.",
+                         name, device->name);
+}
+
+static int fail_locked(const struct cfs_device_keys *device, struct cfs_error *error)
+{
+    return cfs_error_set(error, EBUSY, CFS_FAILURE_BUSY,
+                         "Somebody else is changing the keys of %s, or has left ~/%s behind when it was interrupted. "
+                         "Try again later; if it stays, say --force.",
+                         device->name, lock_name);
+}
+
+/* --- reading --- */
+
+/* What there is must be of TYPE. 1: it is; 0: there is nothing. */
+static int look(struct cfs_device_keys *device, const char *name, mode_t type, mode_t *ret_mode,
+                struct cfs_error *error)
+{
+    struct cfs_remote_attributes attributes;
+    int result = cfs_blocking_lstat(device->remote, name, &attributes);
+    if (result == -ENOENT)
+        return 0;
+    if (result < 0)
+        return fail(device, "look at the keys", result, error);
+    mode_t found = attributes.valid & CFS_REMOTE_MODE ? attributes.mode : type | 0777;
+    if (S_ISLNK(found))
+        return fail_link(device, name, error);
+    if ((found & S_IFMT) != type)
+        return fail(device, "use the keys", S_ISDIR(type) ? -ENOTDIR : -EISDIR, error);
+    *ret_mode = found & 07777;
+    return 1;
+}
+
+static int read_file(struct cfs_device_keys *device, struct cfs_buffer *text, struct cfs_error *error)
+{
+    int result = cfs_blocking_read_file(device->remote, file_name, FILE_MOST, text);
+    if (result == -ENOENT)
+        return 0;
+    return result < 0 ? fail(device, "read the keys", result, error) : 0;
+}
+
+int cfs_device_keys_read(struct cfs_device_keys *device, struct cfs_buffer *text, struct cfs_error *error)
+{
+    mode_t mode;
+    int result = look(device, file_name, S_IFREG, &mode, error);
+    return result > 0 ? read_file(device, text, error) : result;
+}
+
+/* --- the lock --- */
+
+/* Others hold it for a few round trips. */
+static int take_lock(struct cfs_device_keys *device, bool breaks_lock, struct cfs_error *error)
+{
+    static const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+    int64_t until = cfs_clock_ms(&cfs_system_clock) + LOCK_LIMIT_MS;
+    if (breaks_lock)
+        (void)!cfs_blocking_unlink(device->remote, lock_name);
+    for (;;) {
+        int result = cfs_blocking_write_file(device->remote, lock_name, O_CREAT | O_EXCL, 0600, "", 0);
+        if (result != -EEXIST)
+            return result < 0 ? fail(device, "change the keys", result, error) : 0;
+        if (cfs_clock_ms(&cfs_system_clock) >= until)
+            return fail_locked(device, error);
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* --- the edit --- */
+
+static bool are_equal(const struct cfs_buffer *a, const struct cfs_buffer *b)
+{
+    return a->length == b->length && (a->length == 0 || memcmp(a->bytes, b->bytes, a->length) == 0);
+}
+
+static int run_edit(struct cfs_device_keys *device, cfs_device_keys_editor *edit, void *context,
+                    struct cfs_buffer *before, struct cfs_buffer *after, struct cfs_error *error)
+{
+    cfs_buffer_clear(before);
+    cfs_buffer_clear(after);
+    int result = cfs_device_keys_read(device, before, error);
+    return result < 0 ? result : edit(context, before, after, error);
+}
+
+static int write_new(struct cfs_device_keys *device, const struct cfs_buffer *after, struct cfs_error *error)
+{
+    int result = cfs_blocking_write_file(device->remote, lock_name, O_TRUNC, 0600,
+                                         after->length > 0 ? after->bytes : NULL, after->length);
+    return result < 0 ? fail(device, "write the keys", result, error) : 0;
+}
+
+static int replace(struct cfs_device_keys *device, struct cfs_error *error)
+{
+    int result = cfs_blocking_rename(device->remote, lock_name, file_name);
+    return result < 0 ? fail(device, "replace the keys", result, error) : 0;
+}
+
+/* 1: the file is still what was edited. */
+static int is_unchanged(struct cfs_device_keys *device, const struct cfs_buffer *before, struct cfs_error *error)
+{
+    struct cfs_buffer now CFS_AUTO_BUFFER = {0};
+    int result = cfs_device_keys_read(device, &now, error);
+    return result < 0 ? result : are_equal(before, &now);
+}
+
+/* The lock is ours, and is gone afterwards if all went well. */
+static int edit_locked(struct cfs_device_keys *device, cfs_device_keys_editor *edit, void *context,
+                       struct cfs_error *error)
+{
+    struct cfs_buffer before CFS_AUTO_BUFFER = {0}, after CFS_AUTO_BUFFER = {0};
+    for (int i = 0; i < EDITS_MOST; i++) {
+        int result = run_edit(device, edit, context, &before, &after, error);
+        if (result == 0 && are_equal(&before, &after))
+            return 1; /* somebody else has done it */
+        if (result == 0)
+            result = write_new(device, &after, error);
+        if (result == 0)
+            result = is_unchanged(device, &before, error);
+        if (result < 0)
+            return result;
+        if (result > 0)
+            return replace(device, error);
+    }
+    return fail_locked(device, error);
+}
+
+/* The folder is there, and nobody else may look into it. */
+static int prepare_folder(struct cfs_device_keys *device, struct cfs_error *error)
+{
+    mode_t mode = 0700;
+    int result = look(device, folder_name, S_IFDIR, &mode, error);
+    if (result < 0)
+        return result;
+    bool is_there = result > 0;
+    result = is_there ? 0 : cfs_blocking_mkdir(device->remote, folder_name, 0700);
+    if (!is_there || (mode & 07777) != 0700)
+        result =
+            result == 0 || result == -EEXIST ? cfs_blocking_chmod(device->remote, folder_name, S_IFDIR, 0700) : result;
+    return result < 0 ? fail(device, "make the folder for the keys", result, error) : 0;
+}
+
+static int lock_and_edit(struct cfs_device_keys *device, cfs_device_keys_editor *edit, void *context, bool breaks_lock,
+                         struct cfs_error *error)
+{
+    int result = prepare_folder(device, error);
+    if (result == 0)
+        result = take_lock(device, breaks_lock, error);
+    if (result < 0)
+        return result;
+    result = edit_locked(device, edit, context, error);
+    if (result != 0)
+        (void)!cfs_blocking_unlink(device->remote, lock_name);
+    return result < 0 ? result : 0;
+}
+
+static void hold_signals(sigset_t *before)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    sigset_t held;
+    sigemptyset(&held);
+    for (size_t i = 0; i < CFS_COUNT(numbers); i++)
+        sigaddset(&held, numbers[i]);
+    pthread_sigmask(SIG_BLOCK, &held, before);
+}
+
+int cfs_device_keys_edit(struct cfs_device_keys *device, cfs_device_keys_editor *edit, void *context, bool breaks_lock,
+                         struct cfs_error *error)
+{
+    struct cfs_buffer before CFS_AUTO_BUFFER = {0}, after CFS_AUTO_BUFFER = {0};
+    sigset_t signals;
+    int result = run_edit(device, edit, context, &before, &after, error);
+    if (result < 0 || are_equal(&before, &after))
+        return result;
+    hold_signals(&signals);
+    result = lock_and_edit(device, edit, context, breaks_lock, error);
+    pthread_sigmask(SIG_SETMASK, &signals, NULL);
+    return result;
+}

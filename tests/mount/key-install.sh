@@ -1,0 +1,233 @@
+#!/bin/bash
+# `clusterfs key install`, `list` and `remove`: who is let in by the device changes, and nothing else of its authorized_keys does.
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/functions.sh"
+. "$top_srcdir/tests/lib/device.sh"
+requires ssh-keygen setsid
+
+home=$device/home
+file=$home/.ssh/authorized_keys
+others=$sandbox/others
+
+# new_key NAME [OPTION...] : a colleague's.
+new_key()
+{
+    local name=$1
+    shift
+    ssh-keygen -q -t ed25519 -N "" -C "$name@work" -f "$others/$name" "$@" || fail "ssh-keygen"
+}
+
+# key CODE VERB ARGUMENT... : `clusterfs key VERB` ends with this code.
+key()
+{
+    local wanted=$1 verb=$2
+    shift 2
+    run setsid -w "$CLUSTERFS" key "$verb" -c "$config" "$@"
+    expect_equal "exit code of key $verb $* ($errors)" "$wanted" "$code"
+    expect_equal "what is left beside the file" "" "$(find "$home" -name '*.clusterfs-new')"
+}
+
+# refused CODE PATTERN VERB ARGUMENT... : nothing changes.
+refused()
+{
+    local wanted=$1 pattern=$2 before
+    shift 2
+    before=$(state)
+    key "$wanted" "$@"
+    expect_match "what key $* says" "$pattern" "$errors"
+    expect_equal "stdout of key $*" "" "$output"
+    expect_equal "the keys after key $*" "$before" "$(state)"
+}
+
+# Contents, modes and identity.
+state()
+{
+    find "$home" -mindepth 1 -printf '%P %y %m %i %l\n' | sort
+    [ ! -f "$file" ] || sha256sum <"$file"
+}
+
+# lets_in KEY : the device does.
+lets_in()
+{
+    key 0 list job -o "identity_file=$1"
+    expect_match "the list" "^$(ssh-keygen -lf "$1.pub" | cut -d' ' -f1,2 | tr + .) .*, lets you in" "$output"
+}
+
+modes()
+{
+    stat -c %a "$home/.ssh" "$file" | tr '\n' ' '
+}
+
+first_key()
+{
+    note "the first key: folder and file are made"
+    new_key alice
+    refused 17 "refused the login" list job -o "identity_file=$others/alice"
+    key 0 list job
+    expect_equal "the list of none" "" "$output"
+    expect_match "what is said of none" "There are no keys in ~/.ssh/authorized_keys of $device_user on 127.0.0.1" "$errors"
+    key 0 install job --key "$others/alice.pub"
+    expect_equal "what is said" "added: $(ssh-keygen -lf "$others/alice.pub")" "$output"
+    expect_same_files "$others/alice.pub" "$file"
+    expect_equal "modes" "700 600 " "$(modes)"
+    lets_in "$others/alice"
+
+    note "a key that is there is not added again, whatever its comment"
+    local before
+    before=$(state)
+    ssh-keygen -q -c -C "another comment" -f "$others/alice" >/dev/null 2>&1
+    key 0 install job --key "$others/alice.pub"
+    expect_equal "what is said" "was there: $(ssh-keygen -lf "$others/alice.pub")" "$output"
+    expect_equal "the file" "$before" "$(state)"
+}
+
+all_else_stays()
+{
+    note "all other lines stay, byte for byte"
+    new_key bob
+    new_key carol
+    printf '# by hand\r\n\r\nssh-ed25519 not-base64 odd\n\tno-pty %s\r\n  # last, without a newline' "$(<"$others/alice.pub")" >"$file"
+    cp "$file" "$sandbox/expected"
+    { echo && cat "$others/bob.pub" "$others/carol.pub"; } >>"$sandbox/expected"
+    chmod 755 "$home/.ssh"
+    chmod 644 "$file"
+    key 0 install job --key "$others/bob.pub" "$others/alice.pub" --key "$others/carol.pub"
+    expect_same_files "$sandbox/expected" "$file"
+    expect_equal "modes" "700 600 " "$(modes)"
+    expect_equal "what was added" 2 "$(grep -c '^added: ' <<<"$output")"
+    key 0 list job
+    expect_match "the list" "^$(ssh-keygen -lf "$others/alice.pub" | tr '+()' '...'), options: no-pty$" "$output"
+    expect_match "the list" "^$(ssh-keygen -lf "$others/bob.pub" | tr '+()' '...')$" "$output"
+    expect_match "what is said of odd lines" "Line 3 of .* is not a key" "$errors"
+
+    note "a key is taken away, by its file and by its fingerprint"
+    key 0 remove job "$others/bob.pub" "$(ssh-keygen -lf "$others/carol.pub" | cut -d' ' -f2)"
+    expect_equal "what was removed" 2 "$(grep -c '^removed: ' <<<"$output")"
+    head -n -2 "$sandbox/expected" >"$sandbox/fewer"
+    expect_same_files "$sandbox/fewer" "$file"
+    refused 17 "refused the login" list job -o "identity_file=$others/bob"
+    refused 16 "is not among those.*clusterfs key list job" remove job "$others/bob.pub"
+    refused 16 "The key SHA256:nothing is not among those" remove job SHA256:nothing
+}
+
+way_back()
+{
+    local own
+    note "the key that lets you in stays, unless forced"
+    own=$(ssh-keygen -lf "$device/id_ed25519.pub" | cut -d' ' -f2)
+    key 0 install job --key "$device/id_ed25519.pub" --key "$others/bob.pub"
+    refused 2 "is the key that lets you in.*--force" remove job "$own"
+    refused 2 "is the key that lets you in" remove job "$others/bob.pub" "$device/id_ed25519.pub"
+    key 0 remove job "$own" -o "identity_file=$others/bob,identities_only"
+    key 0 install job --key "$device/id_ed25519.pub"
+    key 0 remove --force job "$own"
+    expect_match "what was removed" "^removed: 256 ${own//+/.} " "$output"
+}
+
+what_is_refused()
+{
+    local before
+    note "what is no public key is refused before anything is sent"
+    before=$(grep -c "^Connection from" "$device/sshd.log")
+    refused 16 "$others/alice is a private key.*nothing of it was sent" install job --key "$others/bob.pub" "$others/alice"
+    puttygen -q "$others/alice" -O private -o "$others/alice.ppk" 2>/dev/null || printf 'PuTTY-User-Key-File-3: x\n' >"$others/alice.ppk"
+    refused 16 "is a private key" install job --key "$others/alice.ppk"
+    printf 'hello\n' >"$others/hello"
+    refused 16 "hello:1 is not a public key" install job --key "$others/hello"
+    refused 16 "cannot be read: No such file" install job --key "$others/none.pub"
+    refused 16 "cannot be read: Is a directory" install job --key "$others"
+    printf 'command="/bin/sh" %s\n' "$(<"$others/carol.pub")" >"$others/sly.pub"
+    refused 16 "sly.pub:1 has options.*command=.*--options" install job --key "$others/sly.pub"
+    refused 2 "A key is needed" install job
+    refused 2 "A PROFILE is needed" list
+    refused 2 "There are too many arguments" list job more
+    refused 2 "option --key is unknown" list --key x job
+    expect_equal "connections" "$before" "$(grep -c "^Connection from" "$device/sshd.log")"
+
+    note "options that are meant"
+    printf 'from="127.0.0.1",no-pty %s\n' "$(<"$others/carol.pub")" >"$others/carol.pub"
+    key 0 install --options job --key "$others/carol.pub"
+    expect_equal "the last line" "$(<"$others/carol.pub")" "$(tail -n 1 "$file")"
+    lets_in "$others/carol"
+}
+
+links()
+{
+    note "a symbolic link is neither followed nor replaced"
+    mv "$file" "$home/keys"
+    ln -s ../keys "$file"
+    refused 19 "/.ssh/authorized_keys of .* is a symbolic link" install job --key "$others/alice.pub"
+    rm "$file"
+    mv "$home/keys" "$file"
+    mv "$home/.ssh" "$home/dot-ssh"
+    ln -s dot-ssh "$home/.ssh"
+    new_key dora
+    refused 19 "/.ssh of .* is a symbolic link" install job --key "$others/dora.pub"
+    rm "$home/.ssh"
+    mv "$home/dot-ssh" "$home/.ssh"
+}
+
+somebody_is_in()
+{
+    [ -n "$(sftp_servers)" ]
+}
+
+# How often its first thread has waited.
+waits_of()
+{
+    awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$1/status"
+}
+
+has_gone_on()
+{
+    is_gone "$1" || [ "$(waits_of "$1")" -gt "$2" ]
+}
+
+at_the_same_time()
+{
+    local i waits pids=()
+    note "installs at the same time lose no line"
+    for i in 1 2 3 4 5; do
+        new_key "worker$i"
+    done
+    for i in 1 2 3 4 5; do
+        setsid -w "$CLUSTERFS" key install -c "$config" job --key "$others/worker$i.pub" >/dev/null &
+        pids+=("$!")
+    done
+    for i in "${pids[@]}"; do
+        wait "$i" || fail "one of them ended with $?"
+    done
+    for i in 1 2 3 4 5; do
+        grep -qxF "$(<"$others/worker$i.pub")" "$file" || fail "the key of worker$i is lost"
+    done
+
+    note "who finds the lock waits for it"
+    : >"$file.clusterfs-new"
+    new_key emil
+    setsid -w "$CLUSTERFS" key install -c "$config" job --key "$others/emil.pub" >/dev/null &
+    pids=("$!")
+    wait_until somebody_is_in
+    waits=$(waits_of "${pids[0]}")
+    wait_until has_gone_on "${pids[0]}" $((waits + 25)) # it asks again and again
+    expect_failure grep -qF emil "$file"
+    must rm "$file.clusterfs-new"
+    wait "${pids[0]}" || fail "it ended with $?"
+    grep -qxF "$(<"$others/emil.pub")" "$file" || fail "the key is not there"
+
+    note "a lock that was left behind is broken by force"
+    printf 'left behind' >"$file.clusterfs-new"
+    new_key frida
+    key 0 install --force job --key "$others/frida.pub"
+    grep -qxF "$(<"$others/frida.pub")" "$file" || fail "the key is not there"
+}
+
+mkdir -p "$home" "$others"
+sftp_command="$sftp_server -d $home"
+sshd_options="AuthorizedKeysFile $device/authorized_keys $file"
+start_device
+write_profile job
+first_key
+all_else_stays
+way_back
+what_is_refused
+links
+at_the_same_time
