@@ -83,7 +83,7 @@ static int add_profile(const struct request *request, struct cfs_error *error)
     if (result == 0)
         result = find_login(request, &login, error);
     if (result == 0 && request->identity)
-        result = cfs_editing_write_path(request->identity, &identity, error);
+        result = cfs_editing_write_path("identity_file", request->identity, &identity, error);
     if (result < 0)
         return result;
 
@@ -98,6 +98,8 @@ static int add_profile(const struct request *request, struct cfs_error *error)
         (result = put_jump(&settings, request->jump ? request->jump : login.jump, error)) < 0 ||
         (result = put(&settings, "remote_dir", request->folder, error)) < 0)
         return result;
+    if (request->identity && !cfs_editing_is_file(request->identity))
+        fprintf(stderr, "clusterfs: %s is not there yet; it will be needed to mount.\n", request->identity);
     if (request->message)
         printf("Found: %s%s%s%s%s\n", login.user, *login.user ? "@" : "", login.host, *port ? ", port " : "", port);
     return write_profile(request, &settings, error);

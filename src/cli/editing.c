@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "conf/environment.h"
+#include "conf/option.h"
 #include "conf/profile.h"
 #include "conf/profile_edit.h"
 #include "conf/words.h"
@@ -51,7 +52,20 @@ int cfs_editing_has_profile(const char *config_file, const char *name, struct cf
     return result;
 }
 
-int cfs_editing_write_path(const char *path, char **ret_value, struct cfs_error *error)
+bool cfs_editing_has_profile_for_all(const char *config_file, const char *name)
+{
+    struct cfs_profile_request request = {.config_file = CFS_SYSTEM_CONFIG_FILE};
+    cfs_words names CFS_CLEANUP(cfs_words_free) = NULL;
+    struct cfs_error ignored = {0};
+    if (config_file || access(CFS_SYSTEM_CONFIG_FILE, R_OK) < 0 || cfs_profile_names(&request, &names, &ignored) < 0)
+        return false;
+    for (size_t i = 0; names[i]; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+int cfs_editing_write_path(const char *key, const char *path, char **ret_value, struct cfs_error *error)
 {
     char *absolute CFS_AUTO_FREE = NULL;
     if (*path != '/' && strncmp(path, "~/", 2) != 0) {
@@ -63,11 +77,54 @@ int cfs_editing_write_path(const char *path, char **ret_value, struct cfs_error 
         if (!absolute)
             return no_memory(error);
     }
-    int result = cfs_profile_write_path(absolute ? absolute : path, ret_value);
+    int result = cfs_profile_write_path(key, absolute ? absolute : path, ret_value);
     if (result == -EINVAL)
         return cfs_error_set(error, EINVAL, CFS_FAILURE_USAGE,
                              "%s: the name cannot be written into a profile; rename the file", path);
     return result < 0 ? no_memory(error) : 0;
+}
+
+bool cfs_editing_is_file(const char *path)
+{
+    struct cfs_environment environment CFS_AUTO_ENVIRONMENT = {0};
+    if (strncmp(path, "~/", 2) != 0)
+        return access(path, F_OK) == 0;
+    if (cfs_environment_init(&environment, NULL) < 0 || !environment.home)
+        return false;
+    char *below CFS_AUTO_FREE = cfs_text_format("%s%s", environment.home, path + 1);
+    return below && access(below, F_OK) == 0;
+}
+
+static bool is_word(const struct cfs_option *option, const char *text)
+{
+    for (const struct cfs_option_word *word = option->words; word && word->word; word++)
+        if (strcmp(word->word, text) == 0)
+            return true;
+    return false;
+}
+
+int cfs_editing_write_value(const char *key, const char *said, char **ret_value, struct cfs_error *error)
+{
+    const struct cfs_option *option = cfs_option_find(key, CFS_OPTION_IN_FILE);
+    bool paths =
+        option && (option->type == CFS_OPTION_FILE || option->type == CFS_OPTION_FILES) && !is_word(option, said);
+    bool several = option && option->type == CFS_OPTION_FILES, blank = strpbrk(said, " \t") != NULL;
+    bool rooted = *said == '/' || *said == '~';
+    char *value CFS_AUTO_FREE = NULL;
+    /* What is a path as it stands, is one with its tokens. */
+    if (paths && *said && (!rooted || blank || strchr(said, '%')) && cfs_editing_is_file(said)) {
+        int result = cfs_editing_write_path(key, said, &value, error);
+        if (result < 0)
+            return result;
+    } else if (!(value = strdup(said))) {
+        return no_memory(error);
+    }
+    int result = cfs_profile_check_setting(key, value, "command line", error);
+    if (result == -EINVAL && several && blank && !strchr(said, '"'))
+        cfs_error_append(error, "; blanks separate paths, and one with blanks is written in quotes: %s='\"...\"'", key);
+    if (result == 0)
+        *ret_value = CFS_TAKE(value);
+    return result;
 }
 
 int cfs_editing_read(const char *path, size_t limit, struct cfs_buffer *ret_bytes, struct cfs_error *error)

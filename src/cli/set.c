@@ -5,6 +5,7 @@
 #include "conf/config.h"
 #include "conf/ini_edit.h"
 #include "conf/option.h"
+#include "conf/profile.h"
 #include "conf/profile_edit.h"
 #include <errno.h>
 #include <getopt.h>
@@ -30,35 +31,69 @@ static bool read_options(const struct cfs_command *command, int argc, char **arg
     return true;
 }
 
-/* Splits "KEY=VALUE" in place and checks it; an empty value takes the key away. */
-static int read_change(char *word, struct cfs_ini_setting *ret_change, struct cfs_error *error)
+struct change {
+    const char *key;
+    char *value; /* "": the key is taken away; ours */
+};
+
+static void fini_change(struct change *change)
+{
+    free(change->value);
+}
+
+/* "KEY=VALUE", split in place and checked. */
+static int read_change(char *word, struct change *ret_change, struct cfs_error *error)
 {
     char *equals = strchr(word, '=');
     if (!equals)
         return cfs_error_set(error, EINVAL, CFS_FAILURE_USAGE, "%.200s: say KEY=VALUE, or KEY= for the default", word);
     *equals = '\0';
-    *ret_change = (struct cfs_ini_setting){word, equals + 1};
+    ret_change->key = word;
     if (equals[1])
-        return cfs_profile_check_setting(word, equals + 1, "command line", error);
+        return cfs_editing_write_value(word, equals + 1, &ret_change->value, error);
     if (!cfs_option_find(word, CFS_OPTION_IN_FILE))
         return cfs_profile_check_setting(word, "-", "command line", error);
-    return 0;
+    ret_change->value = strdup("");
+    return ret_change->value ? 0 : cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "There is not enough memory.");
 }
 
-/* What is only in a file for all users is overridden in the user's. */
-static int change(struct cfs_config_edit *edit, const char *name, const struct cfs_ini_setting *change, bool known,
-                  struct cfs_error *error)
+struct setting {
+    const char *config_file, *name;
+    struct cfs_config_edit edit;
+    bool for_all;    /* there is such a profile in the file for all users, too */
+    bool overridden; /* and this file had none until now */
+};
+
+/* -ENOENT: the file gives the key no value. */
+static int take_away(struct setting *setting, const char *key, struct cfs_error *error)
 {
+    struct cfs_config_edit *edit = &setting->edit;
+    int result = cfs_ini_edit_unset(&edit->text, edit->path, setting->name, key, error);
+    if (result > 0 || (result < 0 && result != -ENOENT))
+        return result;
+    cfs_error_set(error, ENOENT, CFS_FAILURE_CONFIG, "%s: %s has no %s", edit->path, setting->name, key);
+    if (setting->for_all)
+        cfs_error_append(error, ". To take it away for all users: clusterfs set -c " CFS_SYSTEM_CONFIG_FILE " %s %s=",
+                         setting->name, key);
+    return -ENOENT;
+}
+
+static int change(struct setting *setting, const struct change *change, struct cfs_error *error)
+{
+    struct cfs_config_edit *edit = &setting->edit;
+    struct cfs_ini_setting value = {change->key, change->value};
     struct cfs_error cause = {0};
-    int result = *change->value ? cfs_ini_edit_set(&edit->text, edit->path, name, change->key, change->value, &cause)
-                                : cfs_ini_edit_unset(&edit->text, edit->path, name, change->key, &cause);
-    if (result == -ENOENT && known && *change->value)
-        return cfs_ini_edit_add(&edit->text, edit->path, name, NULL, change, 1, error);
-    if (result == 0 && !*change->value)
-        return cfs_error_set(error, ENOENT, CFS_FAILURE_CONFIG, "%s: %s has no %s", edit->path, name, change->key);
+    if (!*change->value)
+        return take_away(setting, change->key, error);
+    int result = cfs_ini_edit_set(&edit->text, edit->path, setting->name, change->key, change->value, &cause);
+    /* Its caller has seen to it that there is such a profile: for all users, if it is not in this file. */
+    if (result == -ENOENT) {
+        setting->overridden = setting->for_all;
+        return cfs_ini_edit_add(&edit->text, edit->path, setting->name, NULL, &value, 1, error);
+    }
     if (result < 0 && error)
         *error = cause;
-    return result < 0 ? result : 0;
+    return result;
 }
 
 static int no_profile(const char *name, struct cfs_error *error)
@@ -67,22 +102,33 @@ static int no_profile(const char *name, struct cfs_error *error)
                          "There is no profile %.200s. To make one: clusterfs add %.200s USER@HOST", name, name);
 }
 
+static int change_all(struct setting *setting, char **words, struct cfs_error *error)
+{
+    int result = cfs_editing_open(setting->config_file, true, &setting->edit, error);
+    for (; *words && result >= 0; words++) {
+        struct change next __attribute__((cleanup(fini_change))) = {0};
+        result = read_change(*words, &next, error);
+        if (result == 0)
+            result = change(setting, &next, error);
+    }
+    return result < 0 ? result : cfs_config_edit_write(&setting->edit, error);
+}
+
 static int set_values(const char *config_file, const char *name, char **words, struct cfs_error *error)
 {
-    struct cfs_config_edit edit CFS_AUTO_CONFIG_EDIT = {.folder_fd = -1};
     bool defaults = strcmp(name, CFS_CONFIG_DEFAULTS) == 0;
     int known = defaults ? 1 : cfs_editing_has_profile(config_file, name, error);
     if (known <= 0)
         return known < 0 ? known : no_profile(name, error);
-    int result = cfs_editing_open(config_file, true, &edit, error);
-    for (; *words && result == 0; words++) {
-        struct cfs_ini_setting setting;
-        result = read_change(*words, &setting, error);
-        if (result == 0)
-            result = change(&edit, name, &setting, known > 0, error);
-    }
-    if (result == 0)
-        result = cfs_config_edit_write(&edit, error);
+    struct setting setting = {.config_file = config_file,
+                              .name = name,
+                              .edit = {.folder_fd = -1},
+                              .for_all = cfs_editing_has_profile_for_all(config_file, name)};
+    int result = change_all(&setting, words, error);
+    if (result == 0 && setting.overridden)
+        printf("This overrides %s of " CFS_SYSTEM_CONFIG_FILE ", for you only; it was written into %s.\n", name,
+               setting.edit.path);
+    cfs_config_edit_fini(&setting.edit);
     return result;
 }
 
@@ -115,11 +161,18 @@ static int remove_profile(const char *config_file, const char *name, struct cfs_
     int known = cfs_editing_has_profile(config_file, name, error);
     if (known <= 0)
         return known < 0 ? known : no_profile(name, error);
+    bool for_all = cfs_editing_has_profile_for_all(config_file, name);
     int result = cfs_editing_open(config_file, true, &edit, error);
     if (result == 0)
         result = cfs_ini_edit_remove(&edit.text, edit.path, name, error);
+    if (result == -ENOENT && for_all)
+        return cfs_error_set(error, ENOENT, CFS_FAILURE_CONFIG,
+                             "%s is a profile for all users. To take it away for all: clusterfs remove -c %s %s", name,
+                             CFS_SYSTEM_CONFIG_FILE, name);
     if (result == 0)
         result = cfs_config_edit_write(&edit, error);
+    if (result == 0 && for_all)
+        printf("What " CFS_SYSTEM_CONFIG_FILE " says of %s holds now.\n", name);
     return result;
 }
 

@@ -35,6 +35,27 @@ static int fail(const char *path, const char *what, int cause, struct cfs_error 
     return cfs_error_set(error, cause, CFS_FAILURE_CONFIG, "%s: %s: %s", path, what, strerror(cause));
 }
 
+/* Only its owner can give the new file the same owner; and it takes its place by a rename. */
+static const char *hint_at(const struct cfs_config_edit *edit, int cause)
+{
+    bool denied = cause == EACCES || cause == EPERM;
+    if (denied && edit->exists && edit->status.st_uid != geteuid())
+        return edit->status.st_uid == 0 ? ". It belongs to root: run the command as root"
+                                        : ". It belongs to somebody else: run the command as its owner";
+    if (cause == EPERM)
+        return ". Its group, of which you are not, or its attributes (lsattr) forbid it";
+    if (cause == EACCES)
+        return ". You must be allowed to write into its folder";
+    return cause == EBUSY ? ". Something is mounted on the file; change it with an editor" : "";
+}
+
+static int fail_to_write(const struct cfs_config_edit *edit, int cause, struct cfs_error *error)
+{
+    int result = fail(edit->path, "cannot be written", cause, error);
+    cfs_error_append(error, "%s", hint_at(edit, cause));
+    return result;
+}
+
 /* Makes PATH and what is missing above it. */
 static int make_folders(const char *path)
 {
@@ -233,14 +254,14 @@ int cfs_config_edit_write(struct cfs_config_edit *edit, struct cfs_error *error)
     char *name CFS_AUTO_FREE = NULL;
     int fd CFS_AUTO_CLOSE = make_file(edit, &name);
     if (fd < 0)
-        return fail(edit->path, "cannot be written", -fd, error);
+        return fail_to_write(edit, -fd, error);
     int result = fill(edit, fd);
     if (result < 0)
-        fail(edit->path, "cannot be written", -result, error);
+        fail_to_write(edit, -result, error);
     else
         result = check_unchanged(edit, error);
     if (result == 0 && renameat(edit->folder_fd, name, edit->folder_fd, edit->name) < 0)
-        result = fail(edit->path, "cannot be written", errno, error);
+        result = fail_to_write(edit, errno, error);
     if (result < 0) {
         unlinkat(edit->folder_fd, name, 0);
         return result;

@@ -151,7 +151,7 @@ void cfs_import_set_key_file(struct cfs_import *import, struct cfs_import_site *
                 *c = '/';
         path = unix_path ? unix_path : "";
     }
-    int result = cfs_profile_write_path(path, &value);
+    int result = cfs_profile_write_path("identity_file", path, &value);
     if (result == -EINVAL)
         cfs_import_note(import, site, "identity_file was not taken: the name of %s cannot be written into a profile",
                         path);

@@ -3,7 +3,7 @@
  * it is written in one place only. Names with wildcards are rules, not hosts, and are passed over. */
 #include "conf/import_priv.h"
 
-#include "base/text.h"
+#include "conf/profile_edit.h"
 #include "conf/ssh_config_line.h"
 #include "conf/words.h"
 #include <errno.h>
@@ -74,29 +74,19 @@ static int take_lines(struct reading *reading, const char *bytes, size_t length,
     return cfs_import_result(reading->import, name, error);
 }
 
-/* As the option wants it: % begins a token there. */
-static char *write_file_name(const char *file)
-{
-    char *value = malloc(2 * strlen(file) + 1), *end = value;
-    for (; value && *file; file++) {
-        if (*file == '%')
-            *end++ = '%';
-        *end++ = *file;
-    }
-    if (value)
-        *end = '\0';
-    return value;
-}
-
 int cfs_import_ssh_config(const char *bytes, size_t length, const char *name, struct cfs_import *import,
                           struct cfs_error *error)
 {
     struct reading reading = {.import = import, .first = import->count};
     if (length > 0 && memchr(bytes, '\0', length))
         return cfs_error_set(error, EINVAL, CFS_FAILURE_CONFIG, "%s: this is no ssh_config", name);
-    if (import->ssh_config && !(reading.file = write_file_name(import->ssh_config)))
+    int result = import->ssh_config ? cfs_profile_write_path("ssh_config", import->ssh_config, &reading.file) : 0;
+    if (result == -EINVAL)
+        return cfs_error_set(error, EINVAL, CFS_FAILURE_CONFIG,
+                             "%s: the name cannot be written into a profile; rename the file", name);
+    if (result < 0)
         import->failed = true;
-    int result = take_lines(&reading, bytes, length, name, error);
+    result = take_lines(&reading, bytes, length, name, error);
     free(reading.file);
     return result;
 }

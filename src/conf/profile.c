@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define SYSTEM_FILE       "/etc/clusterfs.conf"
 #define SYSTEM_SSH_CONFIG "/etc/ssh/ssh_config"
 
 /* All that is known while a profile is loaded. */
@@ -102,7 +101,7 @@ static int read_surroundings(struct loading *loading, struct cfs_error *error)
         return result;
     struct cfs_config_choice choice = {
         .only_file = config_option ? config_option : request->config_file,
-        .system_file = request->system_file ? request->system_file : SYSTEM_FILE,
+        .system_file = request->system_file ? request->system_file : CFS_SYSTEM_CONFIG_FILE,
         .user_file = loading->environment.user_file,
     };
     return cfs_config_read(&choice, &loading->config, error);

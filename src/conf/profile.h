@@ -107,6 +107,8 @@ struct cfs_profile {
 };
 
 /* What the command line gives. All strings are borrowed during the call. */
+#define CFS_SYSTEM_CONFIG_FILE "/etc/clusterfs.conf"
+
 struct cfs_profile_request {
     const char *config_file;       /* -c; NULL: the usual files */
     const char *source;            /* SOURCE: PROFILE[:PATH] or [USER@]HOST:[PATH] */

@@ -7,7 +7,9 @@
 #include "conf/ini.h"
 #include "conf/option.h"
 #include "conf/value.h"
+#include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static int no_memory(struct cfs_error *error)
@@ -17,7 +19,11 @@ static int no_memory(struct cfs_error *error)
 
 static int refuse_key(const char *key, const char *place, struct cfs_error *error)
 {
-    struct cfs_nearest nearest = {.word = key};
+    char lower[CFS_INI_KEY_LENGTH + 1];
+    snprintf(lower, sizeof(lower), "%s", key);
+    for (char *c = lower; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    struct cfs_nearest nearest = {.word = lower};
     cfs_nearest_offer_options(&nearest, CFS_OPTION_IN_FILE);
     if (cfs_option_find(key, CFS_OPTION_IN_MOUNT))
         return cfs_error_set(error, EINVAL, CFS_FAILURE_CONFIG, "%s: %s can be set with -o only", place, key);
@@ -77,11 +83,13 @@ int cfs_profile_check_name(const char *name, struct cfs_error *error)
                          name, CFS_INI_SECTION_LENGTH);
 }
 
-int cfs_profile_write_path(const char *path, char **ret_value)
+int cfs_profile_write_path(const char *key, const char *path, char **ret_value)
 {
+    const struct cfs_option *option = cfs_option_find(key, CFS_OPTION_IN_FILE);
     size_t length = strlen(path);
-    bool quoted = strpbrk(path, " \t") != NULL;
-    if (length == 0 || (quoted && strchr(path, '"')) || *path == '"')
+    bool several = option && option->type == CFS_OPTION_FILES;
+    bool quoted = several && strpbrk(path, " \t");
+    if (length == 0 || (quoted && strchr(path, '"')) || (several && *path == '"'))
         return -EINVAL;
     char *value = malloc(2 * length + 3);
     if (!value)

@@ -13,8 +13,9 @@ CFS_CHECKED int cfs_profile_check_setting(const char *key, const char *value, co
 /* Whether NAME may be a profile's: what a section may be called, but for [defaults]. -EINVAL with a sentence. Pure. */
 CFS_CHECKED int cfs_profile_check_name(const char *name, struct cfs_error *error);
 
-/* The value that stands for one path in identity_file: % is doubled, blanks are quoted. -EINVAL if the notation cannot
- * hold the path (a quote together with blanks, control characters), -ENOMEM. The caller frees. Pure. */
-CFS_CHECKED int cfs_profile_write_path(const char *path, char **ret_value);
+/* The value of KEY, which is for a path or for several, that stands for this one: % is doubled, blanks are quoted where
+ * several can stand. -EINVAL if the notation cannot hold the path (a quote together with blanks, control characters),
+ * -ENOMEM. The caller frees. Pure. */
+CFS_CHECKED int cfs_profile_write_path(const char *key, const char *path, char **ret_value);
 
 #endif

@@ -83,6 +83,70 @@ changes()
     refuses "There is no profile job1" remove job1
 }
 
+# A path as it is said on a command line: of a file that is there, also with blanks, also from here.
+paths()
+{
+    must cp "$device/id_ed25519" "$device/my key 100%"
+    code=0
+    output=$(cd "$device" && clusterfs set here "identity_file=my key 100%") || code=$?
+    expect_equal "exit code of set with a path from here" 0 "$code"
+    expect_match "the path" "^identity_file = \"$device/my key 100%%\"" "$(<"$user_file")"
+    mounts here
+    must cp "$device/id_ed25519" "$HOME/my key"
+    succeeds set here "identity_file=~/my key"
+    expect_match "the path" '^identity_file = "~/my key"' "$(<"$user_file")"
+    mounts here
+    refuses "one with blanks is written in quotes: identity_file='\"...\"'" set here "identity_file=~/no key"
+    refuses "must be an absolute path" set here identity_file=nokey
+    succeeds set here "remote_dir=$device/work/a #1; b"
+    expect_match "the folder" "^remote_dir += $device/work/a #1; b +#" "$(clusterfs config show here)"
+    refuses "must not begin or end with a blank" set here "remote_dir= /x"
+    refuses "there is no key HOST; did you mean host" set here HOST=x
+    succeeds set here "identity_file=$device/id_ed25519" "remote_dir=$device/work"
+    run clusterfs add later u@h -i "$HOME/later"
+    expect_equal "exit code of add" 0 "$code"
+    expect_match "what add says of a key that is not there" "$HOME/later is not there yet" "$errors"
+    succeeds remove later
+}
+
+# with_etc COMMAND... : sees $sandbox/etc for /etc.
+with_etc()
+{
+    # shellcheck disable=SC2016
+    unshare --mount sh -c 'mount --bind "$0" /etc && exec "$@"' "$sandbox/etc" "$@"
+}
+
+# A profile for all users, in /etc/clusterfs.conf.
+for_all()
+{
+    mkdir "$sandbox/etc"
+    cp /etc/passwd /etc/group /etc/nsswitch.conf "$sandbox/etc/"
+    printf '[gpu]\nhost = 203.0.113.5\nport = 2222\n' >"$sandbox/etc/clusterfs.conf"
+    if ! with_etc true 2>/dev/null; then
+        note "no /etc of its own (that needs root): profiles for all users are not tested"
+        return
+    fi
+    run with_etc "$CLUSTERFS" set gpu port=
+    expect_match "set of what only all have" "gpu has no port. To take it away for all users: clusterfs set -c /etc/clusterfs.conf gpu port=\$" "$errors"
+    run with_etc "$CLUSTERFS" set gpu host=203.0.113.9
+    expect_equal "set ($errors)" "This overrides gpu of /etc/clusterfs.conf, for you only; it was written into $user_file." "$output"
+    run with_etc "$CLUSTERFS" config show gpu
+    expect_match "the user's" "^host += 203.0.113.9 +# $user_file:" "$output"
+    expect_match "what is for all" "^port += 2222 +# /etc/clusterfs.conf:3" "$output"
+    run with_etc "$CLUSTERFS" remove gpu
+    expect_equal "remove ($errors)" "What /etc/clusterfs.conf says of gpu holds now." "$output"
+    run with_etc "$CLUSTERFS" remove gpu
+    expect_match "remove of what only all have" "for all: clusterfs remove -c /etc/clusterfs.conf gpu" "$errors"
+    run with_etc "$CLUSTERFS" set -c /etc/clusterfs.conf gpu host=203.0.113.7
+    expect_equal "set for all ($errors)" 0 "$code"
+    expect_equal "the file for all" $'[gpu]\nhost = 203.0.113.7\nport = 2222' "$(<"$sandbox/etc/clusterfs.conf")"
+    chmod 711 "$sandbox"
+    must cp "$CLUSTERFS" "$sandbox/etc/program" # which lies where all may look
+    run with_etc setpriv --reuid=12345 --regid=12345 --clear-groups /etc/program set -c /etc/clusterfs.conf gpu host=h
+    expect_equal "set by somebody else" 10 "$code"
+    expect_match "set by somebody else" "/etc/clusterfs.conf: cannot be written: .*It belongs to root: run the command as root" "$errors"
+}
+
 # Edits at the same time wait for each other: none is lost.
 at_once()
 {
@@ -197,6 +261,8 @@ mkdir -p "$HOME/.ssh"
 cp "$device/known_hosts" "$HOME/.ssh/known_hosts"
 from_a_message
 changes
+paths
+for_all
 at_once
 from_putty
 from_filezilla
