@@ -5,6 +5,8 @@ noinst_LIBRARIES += src/conf/libconf.a
 src_conf_libconf_a_SOURCES = \
 	src/conf/check.c \
 	src/conf/check.h \
+	src/conf/command.c \
+	src/conf/command.h \
 	src/conf/config.c \
 	src/conf/config.h \
 	src/conf/config_edit.c \

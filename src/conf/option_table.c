@@ -1,6 +1,7 @@
 /* THE option table. A row is an option: see conf/option.h for the columns. Defaults are texts that go through the same
  * parser as a file's, so that what the manual prints is what happens. */
 #include "conf/check.h"
+#include "conf/command.h"
 #include "conf/option.h"
 #include "conf/profile.h"
 
@@ -86,7 +87,14 @@ const struct cfs_option cfs_options[] = {
      .default_text = "no", .help = "Use the keys of identity_file only, also when the agent holds others."},
     {"password", CFS_OPTIONS_LOGIN, CFS_OPTION_TEXT, CFS_OPTION_IN_FILE | CFS_OPTION_SECRET, FIELD(password),
      .default_note = "asked for with a terminal", .placeholder = "TEXT",
-     .help = "The password. Only in a file that nobody but its owner can read; a key is better."},
+     .help = "The password. Only in a file that nobody but its owner can read; password_command, or a key, is better."},
+    {"password_command", CFS_OPTIONS_LOGIN, CFS_OPTION_TEXT, CFS_OPTION_ANYWHERE, FIELD(password_command),
+     .check = cfs_command_check_text, .default_note = "asked for with a terminal", .placeholder = "COMMAND",
+     .help = "A program that prints the password, such as pass show work/%h: words separated by blanks, those in double "
+             "quotes are one; %h, %p, %r and %% stand for the host, the port, the user and a percent sign. No shell reads "
+             "it; where one is needed write sh -c \"...\". The first line that it prints is the password. It runs once for "
+             "each login that wants one, also when a lost connection is made again; a password that the server refuses is "
+             "not sent twice. none is no program."},
     {"passphrase", CFS_OPTIONS_LOGIN, CFS_OPTION_TEXT, CFS_OPTION_IN_FILE | CFS_OPTION_SECRET, FIELD(passphrase),
      .default_note = "asked for with a terminal", .placeholder = "TEXT",
      .help = "The passphrase of the private key. Only in a file that nobody but its owner can read; "

@@ -257,6 +257,8 @@ static int complete(const struct loading *loading, struct cfs_profile *profile, 
     if (profile->allow_other && profile->allow_root)
         return cfs_error_set(error, EINVAL, CFS_FAILURE_CONFIG,
                              "allow_other and allow_root exclude each other; allow_other includes root");
+    if (profile->password_command && strcmp(profile->password_command, "none") == 0)
+        free(CFS_TAKE(profile->password_command));
     profile->uid_set = is_set(profile, "uid");
     profile->gid_set = is_set(profile, "gid");
     profile->umask_set = is_set(profile, "umask");

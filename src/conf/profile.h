@@ -61,6 +61,7 @@ struct cfs_profile {
     char *identity_agent;        /* the socket; NULL: no agent */
     bool identities_only;        /* only keys named by identity_files, also from the agent */
     char *password;              /* NULL: none. Secret */
+    char *password_command;      /* conf/command.h; NULL: none */
     char *passphrase;            /* NULL: none. Secret */
     bool keep_keys;              /* unlocked keys, for further logins */
 

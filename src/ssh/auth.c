@@ -66,6 +66,12 @@ enum { LEAST_GRACE_S = 5 };
 static int fail_lost(struct cfs_auth *auth)
 {
     const char *text = auth->transport->disconnect_text;
+    if (strcasestr(text, "too many authentication failures") && auth->keys_offered == 0)
+        return cfs_error_set(
+            auth->error, EACCES, CFS_FAILURE_LOGIN,
+            "%s ended the login of %s after too many wrong answers%s%s. Is the user name right? Before you "
+            "try again: some servers block an address for a while after that.",
+            auth->profile->host, auth->profile->user, auth->notes[0] ? ": " : "", auth->notes);
     if (strcasestr(text, "too many authentication failures"))
         return cfs_error_set(auth->error, EACCES, CFS_FAILURE_LOGIN,
                              "%s ended the login of %s after too many attempts (%s). Name the one right key with "
@@ -313,5 +319,6 @@ int cfs_ssh_authenticate(LIBSSH2_SESSION *session, const struct cfs_profile *pro
     if (result == 0)
         *ret_login = auth.login;
     cfs_auth_offers_free(auth.offers);
+    cfs_secret_free(auth.command_password);
     return result;
 }

@@ -11,7 +11,7 @@ enum { TRIES_AT_PROMPT = 3 };
 /* One attempt: what the callback needs, which libssh2 gives the transport alone. */
 struct conversation {
     struct cfs_auth *auth;
-    bool password_given;  /* the profile's password has answered */
+    bool password_given;  /* the password that needs nobody has answered */
     bool asked;           /* a person has answered */
     int result;           /* of the first question that could not be answered */
     char unanswered[200]; /* that question */
@@ -38,7 +38,8 @@ static void tell(struct cfs_auth *auth, const char *text, int length)
 static int ask(struct conversation *conversation, const LIBSSH2_USERAUTH_KBDINT_PROMPT *prompt, char **ret_answer)
 {
     const struct cfs_profile *profile = conversation->auth->profile;
-    char *question CFS_AUTO_FREE = copy_printable((const char *)prompt->text, (int)prompt->length, false);
+    /* sshd puts what PAM's modules want to be read in front of the next question, in lines of their own. */
+    char *question CFS_AUTO_FREE = copy_printable((const char *)prompt->text, (int)prompt->length, true);
     char *text CFS_AUTO_FREE = question ? cfs_text_format("(%s@%s) %s", profile->user, profile->host, question) : NULL;
     if (!text)
         return -ENOMEM;
@@ -65,10 +66,13 @@ static void answer_one(struct conversation *conversation, const LIBSSH2_USERAUTH
     struct cfs_auth *auth = conversation->auth;
     if (conversation->result < 0)
         return; /* an empty answer: the attempt is over */
-    if (auth->profile->password && !auth->password_used &&
+    if (cfs_auth_has_password(auth) &&
         cfs_auth_question_is_password((const char *)prompt->text, prompt->length, prompt->echo, alone)) {
-        auth->password_used = conversation->password_given = true;
-        give(conversation, auth->profile->password, response);
+        const char *password = NULL;
+        conversation->result = cfs_auth_take_password(auth, &password);
+        if (conversation->result == 0)
+            give(conversation, password, response);
+        conversation->password_given = conversation->result == 0;
         return;
     }
     char *answer CFS_CLEANUP(cfs_secret_free) = NULL;
@@ -128,7 +132,7 @@ int cfs_auth_try_interactive(struct cfs_auth *auth)
 {
     bool can_ask = cfs_auth_can_ask(auth);
     auth->finished |= CFS_AUTH_INTERACTIVE;
-    if (!can_ask && (!auth->profile->password || auth->password_used)) {
+    if (!can_ask && !cfs_auth_has_password(auth)) {
         cfs_auth_note(auth, "nobody can be asked the server's questions");
         return 0;
     }
@@ -146,8 +150,8 @@ int cfs_auth_try_interactive(struct cfs_auth *auth)
     if (conversation.result == -ENOTTY)
         cfs_auth_note(auth, "the server asks \"%s\", and nobody can be asked", conversation.unanswered);
     else if (conversation.password_given && !conversation.asked)
-        cfs_auth_note(auth, "the password of the profile is wrong");
-    else
+        cfs_auth_note_wrong_password(auth);
+    else if (conversation.result != -EACCES) /* that has its note */
         cfs_auth_note(auth, "the answers to the server's questions were wrong");
     if (conversation.asked)
         auth->password_used = true; /* who has answered wrongly three times is not asked again under another name */

@@ -63,19 +63,30 @@ static int ask_for_password(struct cfs_auth *auth)
     return 0;
 }
 
+static int try_known_password(struct cfs_auth *auth)
+{
+    const char *password = NULL;
+    unsigned before = auth->methods;
+    int result = cfs_auth_take_password(auth, &password);
+    if (result == -EACCES) {
+        auth->attempted |= CFS_AUTH_PASSWORD; /* it is to blame, not a key that could not be used */
+        return 0;
+    }
+    if (result == 0)
+        result = send_password(auth, password);
+    if (result == 0 && auth->methods == before)
+        cfs_auth_note_wrong_password(auth);
+    return result;
+}
+
 int cfs_auth_try_password(struct cfs_auth *auth)
 {
     auth->finished |= CFS_AUTH_PASSWORD;
     if (auth->password_used)
         return 0; /* keyboard-interactive has asked for the same */
+    if (cfs_auth_has_password(auth))
+        return try_known_password(auth);
     auth->password_used = true;
-    if (auth->profile->password) {
-        unsigned before = auth->methods;
-        int result = send_password(auth, auth->profile->password);
-        if (result == 0 && auth->methods == before)
-            cfs_auth_note(auth, "the password of the profile is wrong");
-        return result;
-    }
     if (cfs_auth_can_ask(auth))
         return ask_for_password(auth);
     cfs_auth_note(auth, "nobody can be asked for the password");

@@ -3,6 +3,7 @@
 #include "ssh/auth_priv.h"
 
 #include "base/clock.h"
+#include "ssh/password_command.h"
 #include <errno.h>
 
 /* A password that is checked by LDAP far away takes a second or two; nobody reaches for his phone in less. */
@@ -28,6 +29,46 @@ void cfs_auth_tell(struct cfs_auth *auth, const char *text)
 {
     if (auth->prompter && auth->prompter->tell)
         auth->prompter->tell(auth->prompter, text);
+}
+
+bool cfs_auth_has_password(const struct cfs_auth *auth)
+{
+    return !auth->password_used && (auth->profile->password || auth->profile->password_command);
+}
+
+static int run_command(struct cfs_auth *auth)
+{
+    char why[1400] = "";
+    struct cfs_auth_patience patience = cfs_auth_patience_begin(auth);
+    int result = cfs_ssh_password_command(auth->profile, auth->waiter, &auth->command_password, why, sizeof(why));
+    cfs_auth_patience_end(&patience);
+    if (result == -ENOMEM)
+        return cfs_auth_fail_memory(auth);
+    if (result == -ECANCELED)
+        return cfs_auth_fail_cancelled(auth);
+    if (result < 0)
+        cfs_auth_note(auth, "%s", why);
+    return result;
+}
+
+int cfs_auth_take_password(struct cfs_auth *auth, const char **ret_password)
+{
+    auth->password_used = true;
+    if (auth->profile->password) {
+        *ret_password = auth->profile->password;
+        return 0;
+    }
+    int result = run_command(auth);
+    if (result == 0)
+        *ret_password = auth->command_password;
+    return result;
+}
+
+void cfs_auth_note_wrong_password(struct cfs_auth *auth)
+{
+    cfs_auth_note(auth, "%s is wrong",
+                  auth->command_password ? "the password that password_command has printed"
+                                         : "the password of the profile");
 }
 
 /* Without anybody here, login_timeout holds: nobody could end the wait. */

@@ -43,12 +43,13 @@ struct cfs_auth {
      * somebody (by the time it took) */
     struct cfs_ssh_login login;
 
-    char *method_list;  /* what the server would accept now; libssh2's (see cfs_auth_list_methods) */
-    unsigned methods;   /* the same, of enum cfs_auth_method */
-    unsigned finished;  /* methods that have nothing left to try */
-    unsigned attempted; /* methods that were tried at the server; keys are counted below */
-    bool partial;       /* a factor was accepted, and the server wants another */
-    bool password_used;
+    char *method_list;      /* what the server would accept now; libssh2's (see cfs_auth_list_methods) */
+    unsigned methods;       /* the same, of enum cfs_auth_method */
+    unsigned finished;      /* methods that have nothing left to try */
+    unsigned attempted;     /* methods that were tried at the server; keys are counted below */
+    bool partial;           /* a factor was accepted, and the server wants another */
+    bool password_used;     /* there is one attempt with it a login: who repeats a wrong one is locked out */
+    char *command_password; /* what password_command has printed; NULL: nothing, or it has not run. Secret */
     bool person_waited_for; /* somebody was asked, or was there while the server took its time */
     int64_t begun_ms;       /* cfs_system_clock */
 
@@ -140,6 +141,13 @@ void cfs_auth_note(struct cfs_auth *auth, const char *format, ...) CFS_PRINTF(2,
 void cfs_auth_name_method(struct cfs_auth *auth, const char *format, ...) CFS_PRINTF(2, 3);
 
 bool cfs_auth_can_ask(const struct cfs_auth *auth);
+/* auth_person.c: there is a password that needs nobody to be asked, and it was not used yet. */
+bool cfs_auth_has_password(const struct cfs_auth *auth);
+/* Gives that password, which AUTH keeps: it counts as used. 0; -EACCES, with a note, when password_command gives none;
+ * -errno with the sentence. */
+CFS_CHECKED int cfs_auth_take_password(struct cfs_auth *auth, const char **ret_password);
+/* Notes that it was refused. */
+void cfs_auth_note_wrong_password(struct cfs_auth *auth);
 /* Around an attempt that the server may want a person to approve elsewhere (on a phone) before it answers: where
  * somebody is here, it may take its time. What takes long was not made without a person. */
 struct cfs_auth_patience {

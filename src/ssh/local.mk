@@ -57,6 +57,8 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/known_hosts_forget.c \
 	src/ssh/known_hosts_line.c \
 	src/ssh/known_hosts_line.h \
+	src/ssh/password_command.c \
+	src/ssh/password_command.h \
 	src/ssh/prompter.h \
 	src/ssh/public_key.c \
 	src/ssh/public_key.h \

@@ -12,6 +12,18 @@ static int lost(struct cfs_ssh_connect_waiter *waiter, ssize_t rc)
     return -ECONNRESET;
 }
 
+static int64_t deadline_of(const struct cfs_ssh_connect_waiter *waiter)
+{
+    return waiter->pauses > 0 ? INT64_MAX : waiter->deadline_ms;
+}
+
+static int wait_for(struct cfs_ssh_waiter *base, struct pollfd *polls, unsigned count)
+{
+    struct cfs_ssh_connect_waiter *waiter = cfs_container_of(base, struct cfs_ssh_connect_waiter, waiter);
+    int ready = cfs_ssh_wait_polls(polls, count, waiter->cancel_fd, deadline_of(waiter));
+    return ready < 0 ? ready : 0;
+}
+
 static int wait_for_server(struct cfs_ssh_waiter *base)
 {
     struct cfs_ssh_connect_waiter *waiter = cfs_container_of(base, struct cfs_ssh_connect_waiter, waiter);
@@ -23,8 +35,7 @@ static int wait_for_server(struct cfs_ssh_waiter *base)
         struct pollfd polls[2] = {{.fd = transport->fd, .events = POLLIN}};
         if (rc == -EAGAIN)
             polls[0].events |= POLLOUT;
-        int ready =
-            cfs_ssh_wait_polls(polls, 1, waiter->cancel_fd, waiter->pauses > 0 ? INT64_MAX : waiter->deadline_ms);
+        int ready = cfs_ssh_wait_polls(polls, 1, waiter->cancel_fd, deadline_of(waiter));
         if (ready < 0)
             return ready;
         if (!(polls[0].revents & ~POLLOUT))
@@ -55,7 +66,7 @@ void cfs_ssh_waiter_init(struct cfs_ssh_connect_waiter *waiter, struct cfs_ssh_t
                          int64_t deadline_ms)
 {
     *waiter = (struct cfs_ssh_connect_waiter){
-        .waiter = {.wait = wait_for_server, .pause = pause_deadline, .resume = resume_deadline},
+        .waiter = {.wait = wait_for_server, .wait_for = wait_for, .pause = pause_deadline, .resume = resume_deadline},
         .transport = transport,
         .cancel_fd = cancel_fd,
         .deadline_ms = deadline_ms,

@@ -47,6 +47,7 @@ MOUNT_TESTS += \
 	tests/mount/logins.sh \
 	tests/mount/openssh.sh \
 	tests/mount/options.sh \
+	tests/mount/passwords.sh \
 	tests/mount/profiles.sh \
 	tests/mount/site-files.sh \
 	tests/mount/ssh-config.sh

@@ -8,6 +8,9 @@
 #include "lib/scratch.h"
 #include "ssh/auth_priv.h"
 #include "ssh/key_file_priv.h"
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 /* --- the server --- */
@@ -204,6 +207,7 @@ static struct cfs_error error;
 static char method[160];
 static bool by_person;
 static char *identity_paths[8];
+static char *command_text;
 static struct cfs_buffer public_keys[7];
 
 static int wait_for_server(struct cfs_ssh_waiter *waiter)
@@ -224,7 +228,13 @@ static void resume_server(struct cfs_ssh_waiter *waiter)
     server.paused--;
 }
 
-static struct cfs_ssh_waiter waiter = {.wait = wait_for_server, .pause = pause_server, .resume = resume_server};
+static int wait_for(struct cfs_ssh_waiter *base, struct pollfd *polls, unsigned count)
+{
+    return poll(polls, count, TEST_LIMIT_MS) > 0 ? 0 : -ETIMEDOUT;
+}
+
+static struct cfs_ssh_waiter waiter = {
+    .wait = wait_for_server, .wait_for = wait_for, .pause = pause_server, .resume = resume_server};
 
 static int set_up(void **state)
 {
@@ -251,6 +261,7 @@ static int tear_down(void **state)
         free(identity_paths[i]);
         cfs_buffer_fini(&public_keys[i]);
     }
+    free(CFS_TAKE(command_text));
     scratch_remove(folder);
     return 0;
 }
@@ -574,6 +585,143 @@ static void test_a_code_is_never_answered_with_the_password(void **state)
     assert_says("the server asks \"Verification code: \", and nobody can be asked");
 }
 
+/* The profile's password_command is a script of these lines, which notes that it ran. */
+static void use_command(const char *lines)
+{
+    char *path = scratch_path(folder, "command"), *text = NULL;
+    assert_true(asprintf(&text, "#!/bin/sh\necho ran $* >>%s/ran\n%s\n", folder, lines) > 0);
+    scratch_write_text(path, text, 0700);
+    assert_true(asprintf(&command_text, "%s %%h \"%%r at work\"", path) > 0);
+    profile.password_command = command_text;
+    free(text);
+    free(path);
+}
+
+static void assert_ran(const char *wanted)
+{
+    char *path = scratch_path(folder, "ran"), *text = scratch_read(path, NULL);
+    assert_string_equal(text, wanted);
+    free(text);
+    free(path);
+}
+
+static void test_a_command_gives_the_password(void **state)
+{
+    use_command("echo secret; echo more; echo and more");
+    server.lists[0] = "publickey,password";
+    server.password = "secret";
+    fake.nobody = true;
+    assert_int_equal(log_in(), 0);
+    assert_string_equal(server.log, "password:secret ");
+    assert_ran("ran host.example alice at work\n");
+    assert_false(by_person);
+}
+
+static void test_a_command_answers_the_question_for_the_password(void **state)
+{
+    use_command("printf secret");
+    server.lists[0] = "keyboard-interactive";
+    server.prompts[0] = "Password: ", server.prompts[1] = "Verification code: ";
+    server.answers[0] = "secret", server.answers[1] = "123456";
+    fake.answers[0] = "123456";
+    assert_int_equal(log_in(), 0);
+    assert_string_equal(server.log, "interactive:secret 123456 ");
+}
+
+static void test_a_command_that_is_not_needed_does_not_run(void **state)
+{
+    use_command("echo secret");
+    server.lists[0] = "keyboard-interactive";
+    server.prompts[0] = "Verification code: ";
+    server.answers[0] = fake.answers[0] = "123456";
+    assert_int_equal(log_in(), 0);
+    char *path = scratch_path(folder, "ran");
+    assert_int_equal(access(path, F_OK), -1);
+    free(path);
+}
+
+static void test_a_wrong_password_of_a_command_is_sent_once(void **state)
+{
+    use_command("echo wrong");
+    server.lists[0] = "keyboard-interactive,password";
+    server.prompts[0] = "Password: ";
+    server.answers[0] = server.password = "secret";
+    fake.answers[0] = "secret";
+    assert_int_equal(log_in(), -EACCES);
+    assert_int_equal(error.failure, CFS_FAILURE_LOGIN);
+    assert_string_equal(server.log, "interactive:wrong ");
+    assert_says("the password that password_command has printed is wrong");
+    assert_ran("ran host.example alice at work\n");
+    assert_int_equal(fake.asked, 0);
+}
+
+static void fails_with(const char *lines, const char *part)
+{
+    use_command(lines);
+    error = (struct cfs_error){0};
+    server.lists[0] = "publickey,password";
+    server.password = "secret";
+    server.log[0] = '\0';
+    assert_int_equal(log_in(), -EACCES);
+    assert_int_equal(error.failure, CFS_FAILURE_LOGIN);
+    assert_string_equal(server.log, "");
+    assert_says(part);
+    free(CFS_TAKE(command_text));
+}
+
+static void test_a_command_that_gives_no_password(void **state)
+{
+    identity_paths[0] = scratch_path(folder, "missing"); /* not this is to blame */
+    profile.identity_files = identity_paths;
+    fails_with("echo secret; echo 'the store is' >&2; echo locked >&2; exit 3",
+               "password_command: command ended with exit status 3: the store is locked");
+    fails_with("echo secret; kill -9 $$", "password_command: command was killed by signal 9");
+    fails_with("echo; echo secret", "password_command: command printed no password");
+    fails_with("exit 0", "password_command: command printed no password");
+    fails_with("head -c 1024 /dev/zero | tr '\\0' x",
+               "password_command: what command printed is longer than 1023 bytes");
+    fails_with("exec >&-; head -c 300000 /dev/zero | tr '\\0' x >&2; exit 1", "exit status 1: xxx");
+    static char none[] = "/no/such/program";
+    profile.password_command = none;
+    error = (struct cfs_error){0};
+    assert_int_equal(log_in(), -EACCES);
+    assert_says("password_command: cannot run /no/such/program: No such file or directory");
+}
+
+static void test_a_command_may_print_a_lot_and_leave_something_running(void **state)
+{
+    use_command("echo secret; head -c 300000 /dev/zero; sleep 1000 & echo $! >\"${0%/*}/pid\"");
+    server.lists[0] = "password";
+    server.password = "secret";
+    assert_int_equal(log_in(), 0);
+    char *path = scratch_path(folder, "pid"), *text = scratch_read(path, NULL);
+    assert_int_equal(kill(atoi(text), SIGKILL), 0);
+    free(text);
+    free(path);
+}
+
+static int give_up(struct cfs_ssh_waiter *waiter_, struct pollfd *polls, unsigned count)
+{
+    return -ECANCELED;
+}
+
+static int be_late(struct cfs_ssh_waiter *waiter_, struct pollfd *polls, unsigned count)
+{
+    return -ETIMEDOUT;
+}
+
+static void test_a_command_is_not_waited_for_without_end(void **state)
+{
+    waiter.wait_for = be_late;
+    fails_with("exec sleep 1000", "command had not ended when login_timeout was over");
+    waiter.wait_for = give_up;
+    use_command("trap '' TERM; echo secret; exec sleep 1000");
+    error = (struct cfs_error){0};
+    assert_int_equal(log_in(), -ECANCELED);
+    assert_int_equal(error.failure, CFS_FAILURE_CANCELLED);
+    waiter.wait_for = wait_for;
+}
+
 static void test_a_person_may_take_his_time_to_approve_elsewhere(void **state)
 {
     server.lists[0] = "keyboard-interactive";
@@ -672,6 +820,19 @@ static void test_too_many_attempts(void **state)
     assert_says(identity_paths[0]);
 }
 
+static void test_too_many_wrong_answers(void **state)
+{
+    server.lists[0] = "password";
+    server.password = "right";
+    fake.answers[0] = "wrong", fake.answers[1] = "again";
+    server.cut_after = 2;
+    server.disconnect = "Too many authentication failures";
+    assert_int_equal(log_in(), -EACCES);
+    assert_int_equal(error.failure, CFS_FAILURE_LOGIN);
+    assert_says("after too many wrong answers.");
+    assert_null(strstr(error.text, "identit"));
+}
+
 static void test_a_connection_that_is_cut(void **state)
 {
     add_identity("ed25519", "", "RFC4716");
@@ -733,6 +894,13 @@ int main(void)
         TEST(test_the_password_answers_a_hidden_question_alone),
         TEST(test_the_password_answers_its_own_question_among_several),
         TEST(test_a_code_is_never_answered_with_the_password),
+        TEST(test_a_command_gives_the_password),
+        TEST(test_a_command_answers_the_question_for_the_password),
+        TEST(test_a_command_that_is_not_needed_does_not_run),
+        TEST(test_a_wrong_password_of_a_command_is_sent_once),
+        TEST(test_a_command_that_gives_no_password),
+        TEST(test_a_command_may_print_a_lot_and_leave_something_running),
+        TEST(test_a_command_is_not_waited_for_without_end),
         TEST(test_a_person_may_take_his_time_to_approve_elsewhere),
         TEST(test_without_anybody_the_server_has_its_time_limit),
         TEST(test_a_key_and_then_a_code),
@@ -741,6 +909,7 @@ int main(void)
         TEST(test_a_server_that_wants_nothing),
         TEST(test_methods_that_we_do_not_have),
         TEST(test_too_many_attempts),
+        TEST(test_too_many_wrong_answers),
         TEST(test_a_connection_that_is_cut),
         TEST(test_waiting_ends),
     };
