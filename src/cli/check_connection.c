@@ -20,9 +20,22 @@ struct journey {
 
 /* --- the name --- */
 
+/* Who looks the name up instead of us, and connects; NULL: nobody. */
+static const char *leader(const struct cfs_profile *profile)
+{
+    return profile->hop             ? profile->hop->host
+           : profile->proxy_command ? "proxy_command"
+           : profile->proxy         ? "the proxy"
+                                    : NULL;
+}
+
 static bool look_up(struct cfs_check *check)
 {
     const struct cfs_profile *profile = check->profile;
+    if (leader(profile)) {
+        cfs_check_say(check, CFS_CHECK_NAME, CFS_CHECK_OK, "%s: looked up by %s", profile->host, leader(profile));
+        return true;
+    }
     struct cfs_error error = {0};
     struct addrinfo *addresses = NULL;
     struct cfs_buffer text CFS_AUTO_BUFFER;
@@ -132,8 +145,12 @@ static void note_passed(struct cfs_check *check, enum cfs_check_step failed)
 static void blame(struct journey *journey, const struct cfs_error *error)
 {
     struct cfs_check *check = journey->check;
-    enum cfs_check_step step = cfs_reach_is_watched(check->profile) ? journey->next : step_of(error->failure);
-    if (step == CFS_CHECK_SERVER && error->failure == CFS_FAILURE_CONFIG)
+    bool is_watched = cfs_reach_is_watched(check->profile);
+    enum cfs_check_step step = is_watched ? journey->next : step_of(error->failure);
+    bool is_on_the_way = is_watched && step == CFS_CHECK_CONNECTION && leader(check->profile);
+    if (is_on_the_way) /* a hop's key, a proxy's login */
+        cfs_check_say(check, CFS_CHECK_LOGIN, CFS_CHECK_NOT_REACHED, "the host itself was not reached");
+    else if (step == CFS_CHECK_SERVER && error->failure == CFS_FAILURE_CONFIG)
         step = CFS_CHECK_ALGORITHMS; /* the option ciphers */
     else if (error->failure == CFS_FAILURE_HOST_KEY)
         step = CFS_CHECK_HOST_KEY;

@@ -25,6 +25,8 @@ src_conf_libconf_a_SOURCES = \
 	src/conf/import_putty.c \
 	src/conf/import_ssh_config.c \
 	src/conf/import_winscp.c \
+	src/conf/hops.c \
+	src/conf/hops.h \
 	src/conf/ini.c \
 	src/conf/ini.h \
 	src/conf/ini_edit.c \
@@ -41,6 +43,8 @@ src_conf_libconf_a_SOURCES = \
 	src/conf/profile.h \
 	src/conf/profile_edit.c \
 	src/conf/profile_edit.h \
+	src/conf/proxy.c \
+	src/conf/proxy.h \
 	src/conf/settings.c \
 	src/conf/settings.h \
 	src/conf/source.c \

@@ -2,8 +2,10 @@
  * parser as a file's, so that what the manual prints is what happens. */
 #include "conf/check.h"
 #include "conf/command.h"
+#include "conf/hops.h"
 #include "conf/option.h"
 #include "conf/profile.h"
+#include "conf/proxy.h"
 
 #include "base/log.h"
 
@@ -41,6 +43,27 @@ const struct cfs_option cfs_options[] = {
      .help = "Which addresses of the host are tried: all, IPv4 (inet) or IPv6 (inet6)."},
     {"bind_address", CFS_OPTIONS_CONNECTION, CFS_OPTION_TEXT, CFS_OPTION_ANYWHERE, FIELD(bind_address),
      .check = cfs_check_host, .placeholder = "ADDRESS", .help = "The local address to connect from."},
+    {"proxy_jump", CFS_OPTIONS_CONNECTION, CFS_OPTION_TEXT, CFS_OPTION_ANYWHERE, FIELD(proxy_jump),
+     .check = cfs_hops_check, .default_note = "the host is reached from here", .placeholder = "HOP,...",
+     .help = "The hosts to go through, [USER@]HOST[:PORT], the nearest first, separated by commas (in -o each comma is "
+             "written \\,). Each may be the name of a profile, whose user, keys, known hosts and agent then hold for "
+             "the login there; of others what [defaults] says. The host's own name is looked up by the last of them, and "
+             "its key is checked here. All connections of a mount share one login at each hop. none is no hop."},
+    {"proxy_command", CFS_OPTIONS_CONNECTION, CFS_OPTION_TEXT, CFS_OPTION_ANYWHERE, FIELD(proxy_command),
+     .check = cfs_command_check_text, .default_note = "no program", .placeholder = "COMMAND",
+     .help = "A program that carries the connection on its stdin and stdout: words separated by blanks, those in double "
+             "quotes are one. %h, %p, %r and %% stand for the host, the port, the user and a percent sign. No shell reads "
+             "it; where one is needed write sh -c \"...\". It ends with the connection. proxy_jump wins over it, and it "
+             "over proxy. none is no program."},
+    {"proxy", CFS_OPTIONS_CONNECTION, CFS_OPTION_TEXT, CFS_OPTION_ANYWHERE, FIELD(proxy), .check = cfs_proxy_check,
+     .default_note = "no proxy", .placeholder = "URL",
+     .help = "A proxy to connect through: socks5://[USER@]HOST[:PORT] (port 1080 if none is given) or "
+             "http://[USER@]HOST[:PORT] (3128). The host's name is looked up there. With proxy_jump the nearest hop is "
+             "reached through the proxy of its own profile, and this one is not used. none is no proxy."},
+    {"proxy_password", CFS_OPTIONS_CONNECTION, CFS_OPTION_TEXT, CFS_OPTION_IN_FILE | CFS_OPTION_SECRET,
+     FIELD(proxy_password), .placeholder = "TEXT",
+     .help = "The password of the proxy's user. Only in a file that nobody but its owner can read. It goes to the "
+             "proxy as it is, for all to see who are between."},
     {"channels", CFS_OPTIONS_CONNECTION, CFS_OPTION_NUMBER, CFS_OPTION_ANYWHERE, FIELD(channels), RANGE(1, 10),
      WORDS({"auto", 0}), .default_text = "auto", .placeholder = "N",
      .help = "How many SFTP channels one login opens. The first is for names and attributes, the others carry data; "

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "conf/config.h"
 #include "conf/environment.h"
+#include "conf/hops.h"
 #include "conf/option_string.h"
 #include "conf/settings.h"
 #include "conf/source.h"
@@ -23,9 +24,12 @@ struct loading {
     struct cfs_environment environment;
     struct cfs_settings *options; /* what -o sets */
     char *kernel_flags;
+    char *config_option; /* the file that -o names; NULL */
     struct cfs_config config;
     struct cfs_source source;
     const char *section; /* the profile's; NULL: the source names a host */
+    unsigned depth;      /* of hops; 0: the profile that was asked for */
+    bool has_way;        /* a hop whose way is given already: its own proxy_jump does not hold */
 };
 
 static void fini_loading(struct loading *loading)
@@ -33,6 +37,7 @@ static void fini_loading(struct loading *loading)
     cfs_environment_fini(&loading->environment);
     cfs_settings_free(loading->options);
     free(loading->kernel_flags);
+    free(loading->config_option);
     cfs_config_fini(&loading->config);
     cfs_source_fini(&loading->source);
 }
@@ -95,12 +100,11 @@ static int read_surroundings(struct loading *loading, struct cfs_error *error)
     int result = cfs_option_string_parse(request->options, &events, loading, error);
     if (result < 0)
         return result;
-    char *config_option CFS_AUTO_FREE = NULL;
-    result = find_config_option(loading, &config_option, error);
+    result = find_config_option(loading, &loading->config_option, error);
     if (result < 0)
         return result;
     struct cfs_config_choice choice = {
-        .only_file = config_option ? config_option : request->config_file,
+        .only_file = loading->config_option ? loading->config_option : request->config_file,
         .system_file = request->system_file ? request->system_file : CFS_SYSTEM_CONFIG_FILE,
         .user_file = loading->environment.user_file,
     };
@@ -150,12 +154,20 @@ static int choose_profile(struct loading *loading, struct cfs_error *error)
 
 /* ---- from the general to the special ---- */
 
-static int apply_section(const struct cfs_config *config, const char *section, struct cfs_settings *settings)
+/* What holds for all profiles would lead a hop to itself. */
+static bool holds(const struct loading *loading, const struct cfs_config_value *value)
 {
+    bool is_way = strcmp(value->option->key, "proxy_jump") == 0;
+    return !is_way || loading->depth == 0 || (!loading->has_way && strcmp(value->section, CFS_CONFIG_DEFAULTS) != 0);
+}
+
+static int apply_section(const struct loading *loading, const char *section, struct cfs_settings *settings)
+{
+    const struct cfs_config *config = &loading->config;
     int result = 0;
     for (size_t i = 0; i < config->count && result == 0; i++) {
         const struct cfs_config_value *value = &config->values[i];
-        if (strcmp(value->section, section) == 0)
+        if (strcmp(value->section, section) == 0 && holds(loading, value))
             result = cfs_settings_set(settings, value->option, value->text, value->place, false);
     }
     return result;
@@ -180,9 +192,9 @@ static int apply_options(const struct loading *loading, struct cfs_settings *set
 /* -ENOMEM. */
 static int merge(const struct loading *loading, struct cfs_settings *settings)
 {
-    int result = apply_section(&loading->config, CFS_CONFIG_DEFAULTS, settings);
+    int result = apply_section(loading, CFS_CONFIG_DEFAULTS, settings);
     if (result == 0 && loading->section)
-        result = apply_section(&loading->config, loading->section, settings);
+        result = apply_section(loading, loading->section, settings);
     if (result == 0 && !loading->section)
         result = apply_source(loading, "host", loading->source.host, settings);
     if (result == 0)
@@ -259,6 +271,10 @@ static int complete(const struct loading *loading, struct cfs_profile *profile, 
                              "allow_other and allow_root exclude each other; allow_other includes root");
     if (profile->password_command && strcmp(profile->password_command, "none") == 0)
         free(CFS_TAKE(profile->password_command));
+    if (profile->proxy_command && strcmp(profile->proxy_command, "none") == 0)
+        free(CFS_TAKE(profile->proxy_command));
+    if (profile->proxy && strcmp(profile->proxy, "none") == 0)
+        free(CFS_TAKE(profile->proxy));
     profile->uid_set = is_set(profile, "uid");
     profile->gid_set = is_set(profile, "gid");
     profile->umask_set = is_set(profile, "umask");
@@ -271,6 +287,14 @@ static int complete(const struct loading *loading, struct cfs_profile *profile, 
         profile->name =
             loading->section ? strdup(loading->section) : cfs_text_format("%s@%s", profile->user, profile->host);
     return profile->user && profile->source && profile->name ? 0 : no_memory(error);
+}
+
+static int load_hops(const struct loading *loading, struct cfs_profile *profile, struct cfs_error *error)
+{
+    struct cfs_profile_request request = *loading->request;
+    if (loading->config_option)
+        request.config_file = loading->config_option;
+    return cfs_hops_load(&request, loading->depth, profile, error);
 }
 
 static int load(struct loading *loading, struct cfs_profile *profile, struct cfs_error *error)
@@ -290,22 +314,38 @@ static int load(struct loading *loading, struct cfs_profile *profile, struct cfs
         result = complete(loading, profile, error);
     if (result == 0)
         result = store(loading, true, profile, error);
+    if (result == 0)
+        result = load_hops(loading, profile, error);
     cfs_settings_drop_texts(profile->settings);
     profile->kernel_flags = CFS_TAKE(loading->kernel_flags);
+    return result;
+}
+
+static int load_new(struct loading *loading, struct cfs_profile **ret_profile, struct cfs_error *error)
+{
+    struct cfs_profile *profile CFS_CLEANUP(cfs_profile_free) = calloc(1, sizeof(*profile));
+    if (!profile)
+        return no_memory(error);
+    int result = load(loading, profile, error);
+    fini_loading(loading);
+    if (result == 0)
+        *ret_profile = CFS_TAKE(profile);
     return result;
 }
 
 int cfs_profile_load(const struct cfs_profile_request *request, struct cfs_profile **ret_profile,
                      struct cfs_error *error)
 {
-    struct cfs_profile *profile CFS_CLEANUP(cfs_profile_free) = calloc(1, sizeof(*profile));
-    if (!profile)
-        return no_memory(error);
     struct loading loading = {.request = request};
-    int result = load(&loading, profile, error);
-    fini_loading(&loading);
-    if (result == 0)
-        *ret_profile = CFS_TAKE(profile);
+    return load_new(&loading, ret_profile, error);
+}
+
+int cfs_hop_load(const struct cfs_hop_loading *hop, struct cfs_profile **ret_profile, struct cfs_error *error)
+{
+    struct loading loading = {.request = hop->request, .depth = hop->depth, .has_way = !hop->is_first};
+    int result = load_new(&loading, ret_profile, error);
+    if (result < 0)
+        cfs_error_append(error, " (on the way: proxy_jump)");
     return result;
 }
 
@@ -333,6 +373,7 @@ void cfs_profile_free(struct cfs_profile *profile)
     free(profile->name);
     free(profile->source);
     free(profile->kernel_flags);
+    cfs_profile_free(profile->hop);
     cfs_settings_free(profile->settings);
     free(profile);
 }

@@ -46,7 +46,11 @@ struct cfs_profile {
     enum cfs_transport_kind transport;
     char *ssh_command; /* of the latter: the program and its arguments, as conf/words.h splits them */
     bool compression;
-    char *ciphers; /* NULL: our order */
+    char *ciphers;        /* NULL: our order */
+    char *proxy_jump;     /* as given; what it means is in `hop` */
+    char *proxy_command;  /* conf/command.h; NULL: none. Not used where there is a hop */
+    char *proxy;          /* conf/proxy.h; NULL: none. Not used where there is either */
+    char *proxy_password; /* NULL: none. Secret */
     uint32_t connect_timeout_ms;
     uint32_t login_timeout_ms;     /* without the time that a person who is there needs */
     uint32_t op_timeout_ms;        /* one request */
@@ -103,6 +107,8 @@ struct cfs_profile {
     /* logging */
     int log_level; /* enum cfs_log_level */
     char *log_file;
+
+    struct cfs_profile *hop; /* the host to go through, with all that a login there needs; NULL: none */
 
     struct cfs_settings *settings; /* where each value came from; for `config show` */
 };

@@ -69,7 +69,7 @@ static uint32_t patience(struct cfs_pool *pool, uint32_t usual_ms)
 {
     struct cfs_ssh_facts facts;
     pool->transport->operations->facts(pool->transport, &facts);
-    return facts.by_person ? LONG_PATIENCE_MS : usual_ms;
+    return facts.by_person || facts.by_person_on_way ? LONG_PATIENCE_MS : usual_ms;
 }
 
 static void ask(struct cfs_pool *pool, uint32_t patience_ms)

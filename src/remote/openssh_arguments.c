@@ -87,6 +87,17 @@ static int check_command(const struct cfs_profile *profile, struct cfs_error *er
     return 0;
 }
 
+/* What ssh does not do for us must not be passed over: the host dialled directly may be another one. */
+static int check_way(const struct cfs_profile *profile, struct cfs_error *error)
+{
+    static const char why[] = "the way is ssh's matter then; its configuration has ProxyJump and ProxyCommand.";
+    if (profile->hop)
+        return refuse(error, "proxy_jump", profile->proxy_jump, why);
+    if (profile->proxy_command)
+        return refuse(error, "proxy_command", profile->proxy_command, why);
+    return profile->proxy ? refuse(error, "proxy", profile->proxy, why) : 0;
+}
+
 int cfs_openssh_check(const struct cfs_profile *profile, struct cfs_error *error)
 {
     char *agent[] = {profile->identity_agent, NULL};
@@ -99,7 +110,9 @@ int cfs_openssh_check(const struct cfs_profile *profile, struct cfs_error *error
     if (profile->host_key_fingerprint)
         return refuse(error, "host_key_fingerprint", profile->host_key_fingerprint,
                       "ssh knows host keys by known_hosts only.");
-    int result = check_command(profile, error);
+    int result = check_way(profile, error);
+    if (result == 0)
+        result = check_command(profile, error);
     if (result == 0)
         result = check_paths("identity_file", profile->identity_files, error);
     if (result == 0)

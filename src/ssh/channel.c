@@ -58,8 +58,9 @@ static void describe_end(struct cfs_ssh_channel *channel)
     char line[CFS_SSH_STDERR_KEPT + 1];
     describe_stderr(channel, line, sizeof(line));
     int status = channel->channel ? libssh2_channel_get_exit_status(channel->channel) : 0;
-    size_t length = (size_t)snprintf(channel->reason, sizeof(channel->reason), "The server ended its \"%s\" subsystem",
-                                     channel->name);
+    size_t length = (size_t)snprintf(
+        channel->reason, sizeof(channel->reason),
+        channel->is_direct ? "The connection to %s ended" : "The server ended its \"%s\" subsystem", channel->name);
     if (status != 0)
         length +=
             (size_t)snprintf(channel->reason + length, sizeof(channel->reason) - length, " with status %d", status);
@@ -139,7 +140,12 @@ static void give_up_starting(struct cfs_timer *timer)
     cfs_ssh_session_schedule(channel->session);
 }
 
-struct cfs_stream *cfs_ssh_open_subsystem(struct cfs_ssh_session *session, const char *name, uint32_t window)
+bool cfs_ssh_stream_is_running(const struct cfs_stream *stream)
+{
+    return channel_of(stream)->phase == CFS_SSH_RUNNING;
+}
+
+struct cfs_ssh_channel *cfs_ssh_channel_new(struct cfs_ssh_session *session, uint32_t window)
 {
     if (session->ended || session->stopping)
         return NULL;
@@ -154,11 +160,24 @@ struct cfs_stream *cfs_ssh_open_subsystem(struct cfs_ssh_session *session, const
     channel->has_user = true;
     channel->wants_read = channel->wants_write = true;
     channel->start_timer.expired = give_up_starting;
+    return channel;
+}
+
+void cfs_ssh_channel_begin(struct cfs_ssh_channel *channel)
+{
+    cfs_list_push_back(&channel->session->channels, &channel->link);
+    cfs_ssh_session_schedule(channel->session);
+}
+
+struct cfs_stream *cfs_ssh_open_subsystem(struct cfs_ssh_session *session, const char *name, uint32_t window)
+{
+    struct cfs_ssh_channel *channel = cfs_ssh_channel_new(session, window);
+    if (!channel)
+        return NULL;
     snprintf(channel->name, sizeof(channel->name), "%s", name);
-    cfs_list_push_back(&session->channels, &channel->link);
     if (session->start_timeout_ms > 0)
         cfs_loop_start_timer(session->loop, &channel->start_timer, session->start_timeout_ms);
-    cfs_ssh_session_schedule(session);
+    cfs_ssh_channel_begin(channel);
     return &channel->stream;
 }
 
@@ -173,6 +192,10 @@ static void opening_refused(struct cfs_ssh_session *session, struct cfs_ssh_chan
     session->opening = NULL;
     if (!channel->has_user) {
         free_channel(channel);
+        return;
+    }
+    if (channel->is_direct) {
+        cfs_ssh_channel_direct_refused(channel);
         return;
     }
     char reason[256];
@@ -190,7 +213,7 @@ static void opened(struct cfs_ssh_session *session, struct cfs_ssh_channel *chan
     if (!channel->has_user)
         channel->phase = CFS_SSH_CLOSING;
     else if (channel->phase == CFS_SSH_OPENING)
-        channel->phase = CFS_SSH_STARTING;
+        channel->phase = channel->is_direct ? CFS_SSH_RUNNING : CFS_SSH_STARTING;
 }
 
 /* One channel is opened at a time. */
@@ -210,8 +233,10 @@ static bool advance_opening(struct cfs_ssh_session *session)
     struct cfs_ssh_channel *channel = session->opening;
     if (!channel)
         return false;
-    LIBSSH2_CHANNEL *handle = libssh2_channel_open_ex(session->transport->session, "session", sizeof("session") - 1,
-                                                      channel->window, LIBSSH2_CHANNEL_PACKET_DEFAULT, NULL, 0);
+    const char *type = channel->is_direct ? "direct-tcpip" : "session";
+    LIBSSH2_CHANNEL *handle = libssh2_channel_open_ex(
+        session->transport->session, type, (unsigned)strlen(type), channel->window, LIBSSH2_CHANNEL_PACKET_DEFAULT,
+        channel->is_direct ? (const char *)channel->target : NULL, (unsigned)channel->target_length);
     int rc = handle ? 0 : libssh2_session_last_errno(session->transport->session);
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return false;

@@ -71,15 +71,25 @@ src_ssh_libssh_a_SOURCES += \
 	src/ssh/algorithms.c \
 	src/ssh/algorithms.h \
 	src/ssh/channel.c \
+	src/ssh/channel_direct.c \
 	src/ssh/channel_io.c \
+	src/ssh/command.c \
+	src/ssh/command.h \
 	src/ssh/dial.c \
 	src/ssh/dial.h \
 	src/ssh/dial_error.c \
 	src/ssh/dial_priv.h \
+	src/ssh/jump.c \
+	src/ssh/jump.h \
 	src/ssh/kex.c \
 	src/ssh/kex.h \
+	src/ssh/line.h \
 	src/ssh/lookup.c \
 	src/ssh/lookup.h \
+	src/ssh/proxy.c \
+	src/ssh/proxy.h \
+	src/ssh/relay.c \
+	src/ssh/relay.h \
 	src/ssh/ring.c \
 	src/ssh/ring.h \
 	src/ssh/session.c \

@@ -3,9 +3,12 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "ssh/auth.h"
+#include "ssh/command.h"
 #include "ssh/dial.h"
 #include "ssh/host_key.h"
+#include "ssh/jump.h"
 #include "ssh/kex.h"
+#include "ssh/proxy.h"
 #include "ssh/session_priv.h"
 #include "ssh/tcp.h"
 #include "ssh/waiter.h"
@@ -100,6 +103,7 @@ struct cfs_ssh_dialed {
     struct cfs_ssh_transport *transport;
     struct cfs_ssh_facts facts;
     struct cfs_kept_keys *kept; /* for the login; not its own */
+    struct cfs_ssh_jump *jump;  /* of the connection; likewise */
     int64_t begun_ms;
 };
 
@@ -150,6 +154,8 @@ static void free_session(struct cfs_ssh_session *session)
         cfs_loop_free(session->loop);
     if (!session->is_guest)
         cfs_kept_keys_free(session->kept);
+    if (!session->is_guest)
+        cfs_ssh_jump_free(session->jump);
     sem_destroy(&session->left);
     free(session->host);
     free(session->scratch);
@@ -166,43 +172,96 @@ static void address_alone(const char *address, char alone[CFS_SSH_ADDRESS_TEXT])
 static void tell_dialed(const struct cfs_ssh_callbacks *callbacks, const struct cfs_ssh_dialed *dialed)
 {
     char address[CFS_SSH_ADDRESS_TEXT];
-    if (!callbacks || !callbacks->dialed)
-        return;
+    if (!callbacks || !callbacks->dialed || dialed->transport->is_led)
+        return; /* an address is of no use on the other side of a hop */
     address_alone(dialed->facts.address, address);
     callbacks->dialed(address, cfs_ssh_round_trip_ms(dialed->transport->fd), callbacks->context);
 }
 
-/* HOST is what is dialled, PROFILE all the rest. TCP has to be there within TCP_PATIENCE_MS (and connect_timeout). */
-static int dial(char *host, const struct cfs_profile *profile, int cancel_fd, uint32_t tcp_patience_ms,
-                const struct cfs_ssh_callbacks *callbacks, struct cfs_ssh_dialed **ret_dialed, struct cfs_error *error)
+/* What is dialled, and how. */
+struct way {
+    char *host; /* all the rest is the profile's */
+    const struct cfs_profile *profile;
+    struct cfs_ssh_jump *jump;     /* where the profile has a hop; HOST is then looked up there */
+    struct cfs_prompter *prompter; /* for the hop's login; NULL: nobody is asked */
+    int cancel_fd;
+    uint32_t patience_ms; /* for TCP, or the channel of a hop; not more than connect_timeout */
+    const struct cfs_ssh_callbacks *callbacks;
+};
+
+/* By somebody else, who looks the name up. */
+static bool is_led(const struct cfs_profile *profile)
 {
-    struct cfs_ssh_dialed *dialed CFS_CLEANUP(cfs_ssh_dialed_free) = calloc(1, sizeof(*dialed));
+    return profile->hop || profile->proxy_command || profile->proxy;
+}
+
+/* The transport of DIALED. RET_UNTIL_MS: for the exchange of keys; the login at a hop does not count. */
+static int open_way(const struct way *way, struct cfs_ssh_dialed *dialed, int64_t *ret_until_ms,
+                    struct cfs_error *error)
+{
+    const struct cfs_profile *profile = way->profile;
     struct cfs_profile dialled_profile = *profile;
-    struct cfs_ssh_connect_waiter waiter;
-    int fd = -1;
-    if (!dialed)
-        return no_memory(error);
-    dialled_profile.host = host;
-    dialed->begun_ms = cfs_clock_ms(&cfs_system_clock);
-    int64_t deadline_ms = dialed->begun_ms + profile->connect_timeout_ms, tcp_ms = dialed->begun_ms + tcp_patience_ms;
-    int rc = cfs_ssh_dial(&dialled_profile, cancel_fd, tcp_ms < deadline_ms ? tcp_ms : deadline_ms, &fd,
-                          dialed->facts.address, error);
+    struct cfs_ssh_line *line = NULL;
+    int fd = -1, rc;
+    uint32_t patience_ms =
+        way->patience_ms < profile->connect_timeout_ms ? way->patience_ms : profile->connect_timeout_ms;
+    dialled_profile.host = way->host;
+    if (profile->hop)
+        rc = cfs_ssh_jump_dial(way->jump, &dialled_profile, way->prompter, way->cancel_fd, patience_ms, &fd, &line,
+                               error);
+    else if (profile->proxy_command)
+        rc = cfs_ssh_command_start(&dialled_profile, &fd, &line, error);
+    else if (profile->proxy)
+        rc = cfs_ssh_proxy_dial(&dialled_profile, way->cancel_fd, dialed->begun_ms + patience_ms, &fd, error);
+    else
+        rc = cfs_ssh_dial(&dialled_profile, way->cancel_fd, dialed->begun_ms + patience_ms, &fd, dialed->facts.address,
+                          error);
     if (rc < 0)
         return rc;
-    if (cfs_ssh_transport_open(fd, &dialed->transport) < 0)
+    if (is_led(profile))
+        snprintf(dialed->facts.address, sizeof(dialed->facts.address), "%.40s port %u", way->host,
+                 (unsigned)profile->port);
+    *ret_until_ms = (line ? cfs_clock_ms(&cfs_system_clock) : dialed->begun_ms) + profile->connect_timeout_ms;
+    if (cfs_ssh_transport_open(fd, line, &dialed->transport) < 0)
         return no_memory(error);
-    tell_dialed(callbacks, dialed);
-    tell_reached(callbacks, CFS_SSH_CONNECTED, &dialed->facts);
-    cfs_ssh_waiter_init(&waiter, dialed->transport, cancel_fd, deadline_ms);
+    dialed->transport->is_led = is_led(profile);
+    return 0;
+}
+
+/* What the line has to say to a failure. */
+static void append_line(struct cfs_ssh_line *line, struct cfs_error *error)
+{
+    char text[1400] = "";
+    if (line && line->operations->explain)
+        line->operations->explain(line, text, sizeof(text));
+    if (text[0])
+        cfs_error_append(error, " (proxy_command: %s)", text);
+}
+
+static int dial(const struct way *way, struct cfs_ssh_dialed **ret_dialed, struct cfs_error *error)
+{
+    struct cfs_ssh_dialed *dialed CFS_CLEANUP(cfs_ssh_dialed_free) = calloc(1, sizeof(*dialed));
+    struct cfs_ssh_connect_waiter waiter;
+    int64_t until_ms = 0;
+    if (!dialed)
+        return no_memory(error);
+    dialed->begun_ms = cfs_clock_ms(&cfs_system_clock);
+    int rc = open_way(way, dialed, &until_ms, error);
+    if (rc < 0)
+        return rc;
+    tell_dialed(way->callbacks, dialed);
+    tell_reached(way->callbacks, CFS_SSH_CONNECTED, &dialed->facts);
+    cfs_ssh_waiter_init(&waiter, dialed->transport, way->cancel_fd, until_ms);
     libssh2_session_set_read_timeout(dialed->transport->session, LIBSSH2_PATIENCE_S);
-    rc = cfs_ssh_exchange_keys(profile, dialed->facts.address, &waiter, error);
+    rc = cfs_ssh_exchange_keys(way->profile, dialed->facts.address, &waiter, error);
     if (rc < 0) {
-        tell_greeted(callbacks, dialed->transport->session, &dialed->facts);
+        tell_greeted(way->callbacks, dialed->transport->session, &dialed->facts);
+        append_line(dialed->transport->line, error);
         return rc;
     }
     collect_facts(dialed->transport->session, &dialed->facts);
-    tell_reached(callbacks, CFS_SSH_GREETED, &dialed->facts);
-    tell_reached(callbacks, CFS_SSH_KEYS_EXCHANGED, &dialed->facts);
+    tell_reached(way->callbacks, CFS_SSH_GREETED, &dialed->facts);
+    tell_reached(way->callbacks, CFS_SSH_KEYS_EXCHANGED, &dialed->facts);
     *ret_dialed = CFS_TAKE(dialed);
     return 0;
 }
@@ -215,8 +274,10 @@ static int log_in(struct cfs_ssh_session *host, const struct cfs_profile *profil
     struct cfs_ssh_dialed *dialed CFS_CLEANUP(cfs_ssh_dialed_free) = taken;
     struct cfs_ssh_facts *facts = &dialed->facts;
     struct cfs_ssh_connect_waiter waiter;
-    if (host)
+    if (host) {
         dialed->kept = host->kept;
+        dialed->jump = host->jump;
+    }
     int rc = check_host_key(profile, prompter, dialed->transport, facts, error);
     if (rc < 0)
         return rc;
@@ -232,6 +293,7 @@ static int log_in(struct cfs_ssh_session *host, const struct cfs_profile *profil
     memcpy(facts->login_method, login.method, sizeof(facts->login_method));
     memcpy(facts->login_key, login.key, sizeof(facts->login_key));
     facts->by_person = login.by_person;
+    facts->by_person_on_way = dialed->jump && cfs_ssh_jump_by_person(dialed->jump);
     facts->round_trip_ms = cfs_ssh_round_trip_ms(dialed->transport->fd);
     facts->connected_ms = cfs_clock_ms(&cfs_system_clock) - dialed->begun_ms;
     tell_reached(callbacks, CFS_SSH_LOGGED_IN, facts);
@@ -239,10 +301,12 @@ static int log_in(struct cfs_ssh_session *host, const struct cfs_profile *profil
     if (!session)
         return no_memory(error);
     session->kept = dialed->kept;
+    session->jump = dialed->jump;
     dialed->transport = NULL; /* the session's now */
     rc = cfs_ssh_session_start(session);
     if (rc < 0) {
-        session->kept = NULL; /* the caller's */
+        session->kept = NULL; /* the caller's, both */
+        session->jump = NULL;
         free_session(session);
         return cfs_error_set(error, -rc, CFS_FAILURE_SYSTEM, "Cannot start a thread: %s.", strerror(-rc));
     }
@@ -256,26 +320,45 @@ int cfs_ssh_connect(const struct cfs_profile *profile, struct cfs_prompter *prom
 {
     struct cfs_ssh_dialed *dialed = NULL;
     struct cfs_kept_keys *kept CFS_CLEANUP(cfs_kept_keys_free) = profile->keep_keys ? cfs_kept_keys_new() : NULL;
-    if (profile->keep_keys && !kept)
+    struct cfs_ssh_jump *jump CFS_CLEANUP(cfs_ssh_jump_free) = profile->hop ? cfs_ssh_jump_new() : NULL;
+    if ((profile->keep_keys && !kept) || (profile->hop && !jump))
         return no_memory(error);
-    int rc = dial(profile->host, profile, cancel_fd, profile->connect_timeout_ms, callbacks, &dialed, error);
+    struct way way = {.host = profile->host,
+                      .profile = profile,
+                      .jump = jump,
+                      .prompter = prompter,
+                      .cancel_fd = cancel_fd,
+                      .patience_ms = profile->connect_timeout_ms,
+                      .callbacks = callbacks};
+    int rc = dial(&way, &dialed, error);
     if (rc < 0)
         return rc;
     dialed->kept = kept;
+    dialed->jump = jump;
     rc = log_in(NULL, profile, prompter, cancel_fd, callbacks, dialed, ret_session, error);
-    if (rc == 0)
-        kept = NULL; /* the session's */
+    if (rc == 0) {
+        kept = NULL; /* the session's, both */
+        jump = NULL;
+    }
     return rc;
 }
 
 int cfs_ssh_fetch_host_key(const struct cfs_profile *profile, struct cfs_prompter *prompter, int cancel_fd,
                            struct cfs_buffer *ret_blob, struct cfs_error *error)
 {
-    struct cfs_ssh_dialed *dialed CFS_CLEANUP(cfs_ssh_dialed_free) = NULL;
+    struct cfs_ssh_jump *jump CFS_CLEANUP(cfs_ssh_jump_free) = profile->hop ? cfs_ssh_jump_new() : NULL;
+    struct cfs_ssh_dialed *dialed CFS_CLEANUP(cfs_ssh_dialed_free) = NULL; /* goes before the jump */
+    struct way way = {.host = profile->host,
+                      .profile = profile,
+                      .jump = jump,
+                      .prompter = prompter,
+                      .cancel_fd = cancel_fd,
+                      .patience_ms = profile->connect_timeout_ms};
     size_t length = 0;
     int type = 0;
-    (void)prompter;
-    int rc = dial(profile->host, profile, cancel_fd, profile->connect_timeout_ms, NULL, &dialed, error);
+    if (profile->hop && !jump)
+        return no_memory(error);
+    int rc = dial(&way, &dialed, error);
     if (rc < 0)
         return rc;
     const char *blob = libssh2_session_hostkey(dialed->transport->session, &length, &type);
@@ -290,7 +373,9 @@ int cfs_ssh_dial_beside(const char *address, const struct cfs_profile *profile, 
 {
     char host[CFS_SSH_ADDRESS_TEXT];
     snprintf(host, sizeof(host), "%s", address);
-    return dial(host, profile, cancel_fd, profile->connect_timeout_ms, NULL, ret_dialed, error);
+    struct way way = {
+        .host = host, .profile = profile, .cancel_fd = cancel_fd, .patience_ms = profile->connect_timeout_ms};
+    return dial(&way, ret_dialed, error);
 }
 
 /* A name may lead to many machines that share neither files nor keys: the same address, and the key that was shown
@@ -310,7 +395,12 @@ int cfs_ssh_connect_beside(struct cfs_ssh_session *host, const struct cfs_profil
     char address[CFS_SSH_ADDRESS_TEXT];
     struct cfs_ssh_dialed *dialed = NULL;
     address_alone(host->facts.address, address);
-    int rc = cfs_ssh_dial_beside(address, profile, cancel_fd, &dialed, error);
+    struct way way = {.host = is_led(profile) ? profile->host : address,
+                      .profile = profile,
+                      .jump = host->jump,
+                      .cancel_fd = cancel_fd,
+                      .patience_ms = profile->connect_timeout_ms};
+    int rc = dial(&way, &dialed, error);
     return rc < 0 ? rc : cfs_ssh_log_in_beside(host, profile, dialed, cancel_fd, ret_session, error);
 }
 
@@ -330,7 +420,13 @@ int cfs_ssh_connect_again(struct cfs_ssh_session *host, const struct cfs_profile
 {
     struct cfs_ssh_dialed *dialed = NULL;
     struct cfs_profile strict = *profile;
-    int rc = dial(profile->host, profile, cancel_fd, TCP_PATIENCE_AGAIN_MS, NULL, &dialed, error);
+    struct way way = {.host = profile->host,
+                      .profile = profile,
+                      .jump = host->jump,
+                      .prompter = prompter,
+                      .cancel_fd = cancel_fd,
+                      .patience_ms = TCP_PATIENCE_AGAIN_MS};
+    int rc = dial(&way, &dialed, error);
     if (rc < 0)
         return rc;
     if (shows_key_of(host, dialed))
@@ -379,7 +475,7 @@ struct cfs_loop *cfs_ssh_session_loop(struct cfs_ssh_session *session)
 
 bool cfs_ssh_session_is_cut(const struct cfs_ssh_session *session, int64_t ms)
 {
-    return session->transport && cfs_ssh_is_cut(session->transport->fd, ms);
+    return session->transport && cfs_ssh_transport_is_cut(session->transport, ms);
 }
 
 void cfs_ssh_session_facts(const struct cfs_ssh_session *session, struct cfs_ssh_facts *ret_facts)

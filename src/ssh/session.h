@@ -72,9 +72,9 @@ CFS_CHECKED int cfs_ssh_fetch_host_key(const struct cfs_profile *profile, struct
 CFS_CHECKED int cfs_ssh_connect_beside(struct cfs_ssh_session *host, const struct cfs_profile *profile, int cancel_fd,
                                        struct cfs_ssh_session **ret_session, struct cfs_error *error);
 
-/* The same in two steps. The first needs no host, only its ADDRESS: it can be taken while the host's login is under way
- * (its callback `dialed`). Keys are exchanged then, but nothing of the server is checked, and nobody is logged in. The
- * second takes DIALED, also when it fails. Both block, as above. */
+/* The same in two steps. The first needs no host, only its ADDRESS (none was told where there is a hop): it can be
+ * taken while the host's login is under way (its callback `dialed`). Keys are exchanged then, but nothing of the server
+ * is checked, and nobody is logged in. The second takes DIALED, also when it fails. Both block, as above. */
 struct cfs_ssh_dialed;
 CFS_CHECKED int cfs_ssh_dial_beside(const char *address, const struct cfs_profile *profile, int cancel_fd,
                                     struct cfs_ssh_dialed **ret_dialed, struct cfs_error *error);
@@ -100,6 +100,12 @@ CFS_DEFINE_CLEANUP(struct cfs_ssh_session, cfs_ssh_session_free)
  * machine will not arrive: it cannot come after what is sent instead, by another connection. On the session's thread.
  */
 void cfs_ssh_session_abort(struct cfs_ssh_session *session);
+/* Bytes of it are on their way to the server's machine, or wait for that; through a hop: to the first hop. On the
+ * session's thread. */
+bool cfs_ssh_session_holds_bytes(const struct cfs_ssh_session *session);
+/* Aborts it on its own thread, soon, if none of its channels carries anything (a channel whose opening the server does
+ * not answer holds up all others). Any thread; a task of its own: one at a time. */
+void cfs_ssh_session_forsake(struct cfs_ssh_session *session);
 /* As cfs_ssh_session_free, for one beside another, on that thread, without waiting. NULL is fine. */
 void cfs_ssh_session_drop(struct cfs_ssh_session *session);
 
@@ -114,6 +120,13 @@ struct cfs_loop *cfs_ssh_session_loop(struct cfs_ssh_session *session);
  * channel that does not run within op_timeout fails with -ETIMEDOUT. NULL only when memory is short or the session has
  * ended. */
 struct cfs_stream *cfs_ssh_open_subsystem(struct cfs_ssh_session *session, const char *name, uint32_t window);
+
+/* Opens a channel to HOST and PORT as seen from the server (RFC 4254, 7.2); likewise, but for the time limit: that is
+ * the caller's. A refusal is CFS_FAILURE_CONNECT. */
+struct cfs_stream *cfs_ssh_open_direct(struct cfs_ssh_session *session, const char *host, uint16_t port,
+                                       uint32_t window);
+/* The server has granted it, and the stream carries bytes; or did. */
+bool cfs_ssh_stream_is_running(const struct cfs_stream *stream);
 
 /* Why a stream of a session failed, with its kind (CFS_FAILURE_NO_SFTP, CFS_FAILURE_LOST, ...); NULL while it has not.
  * The stream's. -EMFILE is the errno of a channel that the server refused to open (MaxSessions): a learned cap, not an
@@ -132,9 +145,12 @@ struct cfs_ssh_facts {
     int64_t round_trip_ms;         /* the shortest of TCP's by then; -1: unknown */
     bool is_openssh;               /* the server says that it is OpenSSH's */
     bool by_person;                /* somebody had to answer or touch something for it, and would have to again */
+    bool by_person_on_way;         /* likewise for the login at a hop, which sessions share */
 };
 /* Bytes are sent, and for at least MS the other end's kernel has acknowledged nothing. (A server that stands still,
- * below a kernel that does not, is not cut off.) On the session's thread. False, too, where the system cannot tell. */
+ * below a kernel that does not, is not cut off.) Through a hop: of the hop's connection; or for a minute nothing has
+ * come, since nobody tells how things are behind the hop. On the session's thread. False, too, where the system cannot
+ * tell. */
 bool cfs_ssh_session_is_cut(const struct cfs_ssh_session *session, int64_t ms);
 void cfs_ssh_session_facts(const struct cfs_ssh_session *session, struct cfs_ssh_facts *ret_facts);
 

@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "base/loop.h"
+#include "ssh/jump.h"
 #include "ssh/kept_keys.h"
 #include "ssh/session.h"
 #include "ssh/transport.h"
@@ -21,6 +22,7 @@ enum {
     CFS_SSH_WRITE_SIZE = 32700,     /* the most that libssh2 takes into one packet */
     CFS_SSH_DEFAULT_WINDOW = 2 * 1024 * 1024,
     CFS_SSH_STDERR_KEPT = 512,
+    CFS_SSH_LONGEST_HOST = 255,
 };
 
 /* A channel's life:
@@ -48,8 +50,12 @@ struct cfs_ssh_channel {
     struct cfs_ssh_session *session;
     LIBSSH2_CHANNEL *channel; /* NULL before it is open, and after it was freed */
     enum cfs_ssh_phase phase;
-    char name[64]; /* of the subsystem */
+    char name[CFS_SSH_LONGEST_HOST + 16]; /* of the subsystem; of the target, "HOST port N" */
     uint32_t window;
+
+    bool is_direct;                            /* leads to another host: there is no subsystem */
+    uint8_t target[CFS_SSH_LONGEST_HOST + 64]; /* of such a one, as in the request */
+    size_t target_length;
 
     bool has_user;                /* the stream was not closed */
     bool ended;                   /* the server has sent EOF or closed; data may be left */
@@ -69,7 +75,7 @@ struct cfs_ssh_channel {
     struct cfs_error error;
     char stderr_text[CFS_SSH_STDERR_KEPT];
     size_t stderr_length;
-    char reason[CFS_SSH_STDERR_KEPT + 256];
+    char reason[CFS_SSH_STDERR_KEPT + 512];
 };
 
 struct cfs_ssh_session {
@@ -82,11 +88,12 @@ struct cfs_ssh_session {
     struct cfs_ssh_callbacks callbacks;
     struct cfs_ssh_facts facts;
     struct cfs_kept_keys *kept; /* NULL: none are; its own, but for a guest */
+    struct cfs_ssh_jump *jump;  /* NULL: there is no hop; likewise */
     char *host;
     uint32_t start_timeout_ms;
 
     struct cfs_watch watch;
-    struct cfs_task turn_task, stop_task;
+    struct cfs_task turn_task, stop_task, forsake_task;
     bool turn_posted; /* turn_task is in the queue: the socket may be served before it, in a turn of its own */
     bool in_turn;
     struct cfs_list channels;
@@ -135,6 +142,14 @@ void cfs_ssh_channels_fail(struct cfs_ssh_session *session, int errno_value, enu
 void cfs_ssh_channels_free(struct cfs_ssh_session *session);
 void cfs_ssh_channel_fail(struct cfs_ssh_channel *channel, int errno_value, enum cfs_failure failure,
                           const char *format, ...) CFS_PRINTF(4, 5);
+
+/* A channel in the phase QUEUED; NULL when memory is short or the session has ended. It is opened after
+ * cfs_ssh_channel_begin, which comes in the same turn. */
+struct cfs_ssh_channel *cfs_ssh_channel_new(struct cfs_ssh_session *session, uint32_t window);
+void cfs_ssh_channel_begin(struct cfs_ssh_channel *channel);
+
+/* channel_direct.c: the server has refused to open it. */
+void cfs_ssh_channel_direct_refused(struct cfs_ssh_channel *channel);
 
 /* channel_io.c: reading and writing, on behalf of the stream's user */
 

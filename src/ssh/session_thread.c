@@ -97,12 +97,33 @@ static void end(struct cfs_ssh_session *session)
         session->callbacks.lost(session, session->failure, session->callbacks.context);
 }
 
+bool cfs_ssh_session_holds_bytes(const struct cfs_ssh_session *session)
+{
+    return !session->ended && cfs_ssh_transport_holds_bytes(session->transport);
+}
+
 void cfs_ssh_session_abort(struct cfs_ssh_session *session)
 {
     if (session->ended)
         return;
     cfs_ssh_session_fail(session, ECONNRESET, "The connection to %s was given up.", session->host);
     cfs_ssh_transport_abort(session->transport);
+}
+
+static void forsake(struct cfs_task *task)
+{
+    struct cfs_ssh_session *session = cfs_container_of(task, struct cfs_ssh_session, forsake_task);
+    const struct cfs_list *link;
+    cfs_list_each (link, &session->channels)
+        if (cfs_container_of(link, struct cfs_ssh_channel, link)->phase == CFS_SSH_RUNNING)
+            return;
+    cfs_ssh_session_abort(session);
+}
+
+void cfs_ssh_session_forsake(struct cfs_ssh_session *session)
+{
+    session->forsake_task.run = forsake;
+    (void)!cfs_loop_post(session->loop, &session->forsake_task);
 }
 
 static void take_turn(struct cfs_ssh_session *session)

@@ -6,13 +6,17 @@
  *
  * The callbacks are also called for the authentication agent's socket: those go straight to that socket. */
 #include "ssh/transport.h"
+#include "base/clock.h"
 #include "base/text.h"
+#include "ssh/tcp.h"
 #include <errno.h>
+#include <linux/sockios.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 enum {
@@ -21,6 +25,7 @@ enum {
     OUTPUT_MOST = 16 * 1024 * 1024,
     MEMORY_LIMIT = 32 * 1024 * 1024,
     FREE_TRIES = 1000,
+    LED_PATIENCE_MS = 60 * 1000,
     LOGIN_SIZE = 64 * 1024, /* what comes until a first channel runs is less */
 };
 
@@ -132,13 +137,15 @@ static int open_session(struct cfs_ssh_transport *transport)
     return 0;
 }
 
-int cfs_ssh_transport_open(int fd, struct cfs_ssh_transport **ret_transport)
+int cfs_ssh_transport_open(int fd, struct cfs_ssh_line *line, struct cfs_ssh_transport **ret_transport)
 {
-    int owned_fd CFS_AUTO_CLOSE = fd;
+    struct cfs_ssh_line *owned_line CFS_CLEANUP(cfs_ssh_line_free) = line;
+    int owned_fd CFS_AUTO_CLOSE = fd; /* goes first */
     struct cfs_ssh_transport *transport = calloc(1, sizeof(*transport));
     if (!transport)
         return -ENOMEM;
     transport->fd = CFS_TAKE_FD(owned_fd);
+    transport->line = CFS_TAKE(owned_line);
     transport->memory_limit = MEMORY_LIMIT;
     if (cfs_ssh_ring_init(&transport->input, INPUT_SIZE) < 0 ||
         cfs_ssh_ring_init(&transport->output, OUTPUT_SIZE) < 0 || open_session(transport) < 0) {
@@ -171,6 +178,7 @@ void cfs_ssh_transport_close(struct cfs_ssh_transport *transport)
         free_session(transport);
     if (transport->fd >= 0)
         close(transport->fd);
+    cfs_ssh_line_free(transport->line);
     cfs_ssh_ring_fini(&transport->input);
     cfs_ssh_ring_fini(&transport->output);
     free(transport);
@@ -204,6 +212,7 @@ ssize_t cfs_ssh_transport_receive(struct cfs_ssh_transport *transport)
     ssize_t received = cfs_ssh_ring_receive(&transport->input, transport->fd);
     if (received > 0) {
         acknowledge(transport);
+        transport->unanswered_since_ms = 0;
         transport->received += (uint64_t)received;
         note_greeting(transport, old_length);
     }
@@ -212,7 +221,11 @@ ssize_t cfs_ssh_transport_receive(struct cfs_ssh_transport *transport)
 
 int cfs_ssh_transport_flush(struct cfs_ssh_transport *transport)
 {
-    return transport->silenced ? 0 : cfs_ssh_ring_send(&transport->output, transport->fd);
+    if (transport->silenced)
+        return 0;
+    if (transport->is_led && transport->output.length > 0 && !transport->unanswered_since_ms)
+        transport->unanswered_since_ms = cfs_clock_ms(&cfs_system_clock);
+    return cfs_ssh_ring_send(&transport->output, transport->fd);
 }
 
 void cfs_ssh_transport_silence(struct cfs_ssh_transport *transport)
@@ -224,7 +237,32 @@ void cfs_ssh_transport_abort(struct cfs_ssh_transport *transport)
 {
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     cfs_ssh_transport_silence(transport);
-    (void)setsockopt(transport->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)); /* tests have socketpairs */
+    if (transport->line)
+        transport->line->operations->abort(transport->line);
+    else
+        (void)setsockopt(transport->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)); /* tests have socketpairs */
+}
+
+bool cfs_ssh_transport_holds_bytes(const struct cfs_ssh_transport *transport)
+{
+    struct cfs_ssh_line *line = transport->line;
+    int queued = 0;
+    if (transport->output.length > 0)
+        return true;
+    if (ioctl(transport->fd, SIOCOUTQ, &queued) == 0 && queued > 0)
+        return true;
+    return line && line->operations->holds_bytes && line->operations->holds_bytes(line);
+}
+
+/* Of what is behind the first host nobody tells whether it acknowledges: there silence has to be enough. */
+bool cfs_ssh_transport_is_cut(const struct cfs_ssh_transport *transport, int64_t ms)
+{
+    struct cfs_ssh_line *line = transport->line;
+    int64_t patience_ms = ms > LED_PATIENCE_MS ? ms : LED_PATIENCE_MS;
+    if (transport->unanswered_since_ms &&
+        cfs_clock_ms(&cfs_system_clock) - transport->unanswered_since_ms >= patience_ms)
+        return true;
+    return line ? line->operations->is_cut(line, ms) : cfs_ssh_is_cut(transport->fd, ms);
 }
 
 void cfs_ssh_transport_allow_memory(struct cfs_ssh_transport *transport, ssize_t bytes)

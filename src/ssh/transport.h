@@ -9,6 +9,7 @@
 #define CFS_SSH_TRANSPORT_H
 
 #include "base/cleanup.h"
+#include "ssh/line.h"
 #include "ssh/ring.h"
 #include <libssh2.h>
 #include <stdbool.h>
@@ -23,11 +24,14 @@ enum {
 struct cfs_ssh_transport {
     LIBSSH2_SESSION *session;
     int fd;
+    struct cfs_ssh_line *line; /* NULL: the descriptor is a TCP connection to the server itself */
     struct cfs_ssh_ring input, output;
     bool silenced;                   /* see cfs_ssh_transport_silence */
     char greeting[CFS_SSH_GREETING]; /* how the other end began: raw bytes, NUL-terminated */
     size_t greeting_length;
+    bool is_led;                    /* somebody between acknowledges our bytes: a hop, a proxy */
     uint64_t received;              /* bytes, ever */
+    int64_t unanswered_since_ms;    /* if it is led: when the first bytes were sent since any were received; 0: none */
     unsigned disconnect_code;       /* RFC 4253, 11.1; 0: the server has not disconnected */
     char disconnect_text[256];      /* printable */
     size_t allocated, memory_limit; /* of libssh2's heap: a server must not fill our memory */
@@ -37,9 +41,9 @@ struct cfs_ssh_transport {
     void *auth_context;             /* for authentication's keyboard-interactive callback; NULL otherwise */
 };
 
-/* FD becomes the transport's, also on failure. The libssh2 session is made non-blocking, and its abstract pointer is
- * the transport: nobody else may set it (libssh2_session_abstract). -ENOMEM. */
-CFS_CHECKED int cfs_ssh_transport_open(int fd, struct cfs_ssh_transport **ret_transport);
+/* FD and LINE, which may be NULL, become the transport's, also on failure. The libssh2 session is made non-blocking,
+ * and its abstract pointer is the transport: nobody else may set it (libssh2_session_abstract). -ENOMEM. */
+CFS_CHECKED int cfs_ssh_transport_open(int fd, struct cfs_ssh_line *line, struct cfs_ssh_transport **ret_transport);
 /* Says goodbye (never blocking) unless silenced, frees libssh2's session with its channels, closes the descriptor. NULL
  * is fine. */
 void cfs_ssh_transport_close(struct cfs_ssh_transport *transport);
@@ -59,6 +63,11 @@ void cfs_ssh_transport_silence(struct cfs_ssh_transport *transport);
 /* The same, and what was sent and has not arrived never will (as far as this machine can see to that): to close the
  * descriptor resets the connection (RFC 9293, 3.10.5, ABORT) instead of sending the rest of it for minutes. */
 void cfs_ssh_transport_abort(struct cfs_ssh_transport *transport);
+
+/* Bytes wait in the output ring, or were sent and not acknowledged (through a hop: by the first host on the way). */
+bool cfs_ssh_transport_holds_bytes(const struct cfs_ssh_transport *transport);
+/* As cfs_ssh_session_is_cut. */
+bool cfs_ssh_transport_is_cut(const struct cfs_ssh_transport *transport, int64_t ms);
 
 /* Memory that libssh2 will free, for its callbacks; NULL if memory is short. */
 void *cfs_ssh_transport_allocate(struct cfs_ssh_transport *transport, size_t size);

@@ -19,6 +19,10 @@
     "must be a host's name or address (an IPv6 address without brackets): no blanks, no '/' or '@' or other "          \
     "punctuation, and no '-' at the beginning"
 
+#define HOPS_RULE                                                                                                      \
+    "must be [USER@]HOST[:PORT], several separated by commas, the nearest first (an IPv6 address in brackets), or "    \
+    "none"
+
 static const struct row {
     const char *key;
     const char *by_default;
@@ -31,6 +35,12 @@ static const struct row {
     {"port", "22", "2222", "2222", "65536", "must be " NUMBER("1", "65535")},
     {"address_family", "any", "inet6", "inet6", "ipv6", "must be any, inet or inet6"},
     {"bind_address", "", "10.0.0.1", "10.0.0.1", "a b", HOST_RULE},
+    {"proxy_jump", "", "me@gate:2222,[fd00::1]:22", "me@gate:2222,[fd00::1]:22", "gate:ssh", HOPS_RULE},
+    {"proxy_command", "", "nc -x \"a b\" %h %p", "nc -x \"a b\" %h %p", "nc %d",
+     "must be a program and its arguments, with no % other than in %h, %p, %r and %%, or none"},
+    {"proxy", "", "socks5://me@gate:1081", "socks5://me@gate:1081", "ftp://gate",
+     "must be socks5://[USER@]HOST[:PORT] or http://[USER@]HOST[:PORT] (an IPv6 address in brackets), or none"},
+    {"proxy_password", "", "secret", "(set)", NULL, NULL},
     {"channels", "auto", "10", "10", "11", "must be " NUMBER("1", "10") ", or auto"},
     {"connections", "auto", "8", "8", "9", "must be " NUMBER("1", "8") ", or auto"},
     {"transport", "libssh2", "openssh", "openssh", "ssh", "must be libssh2 or openssh"},

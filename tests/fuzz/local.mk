@@ -31,6 +31,11 @@ tests_fuzz_fuzz_certificate_SOURCES = tests/fuzz/fuzz_certificate.c $(fuzz_drive
 tests_fuzz_fuzz_certificate_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 EXTRA_DIST += tests/fuzz/corpus/certificate
 
+FUZZERS += tests/fuzz/fuzz_hops
+tests_fuzz_fuzz_hops_SOURCES = tests/fuzz/fuzz_hops.c $(fuzz_driver)
+tests_fuzz_fuzz_hops_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/hops
+
 FUZZERS += tests/fuzz/fuzz_journal
 tests_fuzz_fuzz_journal_SOURCES = tests/fuzz/fuzz_journal.c $(fuzz_driver)
 tests_fuzz_fuzz_journal_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
@@ -50,6 +55,11 @@ FUZZERS += tests/fuzz/fuzz_known_hosts
 tests_fuzz_fuzz_known_hosts_SOURCES = tests/fuzz/fuzz_known_hosts.c $(fuzz_driver)
 tests_fuzz_fuzz_known_hosts_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 EXTRA_DIST += tests/fuzz/corpus/known_hosts
+
+FUZZERS += tests/fuzz/fuzz_proxy
+tests_fuzz_fuzz_proxy_SOURCES = tests/fuzz/fuzz_proxy.c $(fuzz_driver)
+tests_fuzz_fuzz_proxy_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/proxy
 
 FUZZERS += tests/fuzz/fuzz_sftp_client
 tests_fuzz_fuzz_sftp_client_SOURCES = tests/fuzz/fuzz_sftp_client.c $(fuzz_driver)

@@ -43,6 +43,7 @@ EXTRA_DIST += \
 	tests/lib/small_files.sh \
 	tests/lib/system_calls.py \
 	tests/lib/on_terminal.py \
+	tests/lib/connect_proxy.py \
 	tests/lib/tcp_server.py
 
 tests_lib_libtest_a_SOURCES += tests/lib/find_sftp_server.c tests/lib/find_sftp_server.h

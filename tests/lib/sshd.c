@@ -272,6 +272,7 @@ void test_profile_free(struct cfs_profile *profile)
 {
     if (!profile)
         return;
+    test_profile_free(profile->hop);
     cfs_words_free(profile->identity_files);
     cfs_words_free(profile->known_hosts);
     free(profile->host);

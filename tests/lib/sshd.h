@@ -32,6 +32,7 @@ int test_sshd_signal_sessions(const struct test_sshd *sshd, int signal);
 struct cfs_profile *test_sshd_profile(const struct test_sshd *sshd);
 /* A profile for any loopback port, without files. */
 struct cfs_profile *test_profile_new(uint16_t port);
+/* With its hop. */
 void test_profile_free(struct cfs_profile *profile);
 
 #endif

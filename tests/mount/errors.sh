@@ -43,6 +43,7 @@ refused_profile()
 
 start_server()
 {
+    rm -f "$sandbox/$1.port"
     in_background python3 "$top_srcdir/tests/lib/tcp_server.py" "$1" "$sandbox/$1.port"
     wait_until test -s "$sandbox/$1.port"
     server_port=$(<"$sandbox/$1.port")
@@ -165,6 +166,52 @@ host_keys()
         host_key_fingerprint="$(ssh-keygen -lf "$sandbox/impostor.pub" | cut -d' ' -f2)"
 }
 
+# The device is its own jump host: what is forbidden there is forbidden on the way, too.
+hops()
+{
+    note "jump hosts"
+    local pid
+    start_server closes
+    pid=$!
+    end_process "$pid"
+    write_profile gate
+    write_profile gone port="$server_port"
+    write_profile stranger known_hosts="$sandbox/empty"
+    make_key "$sandbox/gate_key" gate
+    write_profile locked identity_file="$sandbox/gate_key"
+    refused_profile 12 "Cannot connect to 127.0.0.1 port $server_port: .*refused.*127.0.0.1 is the host on the way to 127.0.0.1: proxy_jump" proxy_jump=gone
+    refused_profile 15 "is not known.*is the host on the way to" proxy_jump=stranger
+    refused_profile 17 "refused the login of $device_user: .*gate_key.*is the host on the way to" proxy_jump=locked
+    refused_profile 12 "Cannot reach 127.0.0.1 port $server_port from the host 127.0.0.1: it cannot reach it from there" proxy_jump=gate port="$server_port"
+    refused_profile 12 "Cannot reach no-such-host.invalid port $port from the host 127.0.0.1: " proxy_jump=gate host=no-such-host.invalid
+    sshd_options="AllowTcpForwarding no" restart_device
+    write_profile closed
+    refused_profile 12 "Cannot reach 127.0.0.1 port $port from the host 127.0.0.1: it does not allow forwarding to there .AllowTcpForwarding, PermitOpen" proxy_jump=closed
+    sshd_options="" restart_device
+    refused_profile 10 "the way leads through more than 8 hosts, or in a circle" proxy_jump="wrong$((profile_number + 1))"
+    refused_profile 10 "proxy_jump must be .USER@.HOST.:PORT." proxy_jump=gate,,gate
+    sed -i '/gate,,gate/d' "$config"
+}
+
+proxies()
+{
+    note "proxies and programs"
+    start_server http
+    refused_profile 12 "the proxy says .HTTP/1.1 400 Bad Request" proxy="http://127.0.0.1:$server_port"
+    refused_profile 14 "is no SOCKS5 proxy" proxy="socks5://127.0.0.1:$server_port"
+    start_server closes
+    refused_profile 12 "the proxy closed the connection" proxy="http://127.0.0.1:$server_port"
+    local pid=$!
+    end_process "$pid"
+    refused_profile 12 "Cannot connect to 127.0.0.1 port $server_port.*127.0.0.1 is the proxy on the way to" proxy="socks5://127.0.0.1:$server_port"
+    refused_profile 12 "proxy_command: sh ended with exit status 3: no way there" proxy_command='sh -c "echo no way there >&2; exit 3"'
+    refused_profile 10 "Cannot run $sandbox/none, the program of proxy_command" proxy_command="$sandbox/none %h %p"
+    refused_profile 10 "proxy_command must be a program and its arguments" proxy_command="nc %x"
+    sed -i '/nc %x/d' "$config"
+    refused_profile 10 "proxy = ftp://127.0.0.1.* must be" proxy=ftp://127.0.0.1
+    sed -i '/ftp:/d' "$config"
+}
+
 after_the_login()
 {
     note "no SFTP, no folder"
@@ -211,5 +258,7 @@ key_files
 logins
 connections
 host_keys
+hops
+proxies
 after_the_login
 mount_points

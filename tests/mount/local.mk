@@ -42,6 +42,7 @@ MOUNT_TESTS += \
 	tests/mount/hostkey.sh \
 	tests/mount/key-convert.sh \
 	tests/mount/key-install.sh \
+	tests/mount/jump.sh \
 	tests/mount/lifecycle.sh \
 	tests/mount/login.sh \
 	tests/mount/logins.sh \
@@ -50,7 +51,8 @@ MOUNT_TESTS += \
 	tests/mount/passwords.sh \
 	tests/mount/profiles.sh \
 	tests/mount/site-files.sh \
-	tests/mount/ssh-config.sh
+	tests/mount/ssh-config.sh \
+	tests/mount/ways.sh
 
 # Ordinary users, mount(8), servers that do not answer and servers that lie.
 MOUNT_TESTS += \

@@ -151,6 +151,13 @@ static void what_a_shell_or_ssh_could_misread_is_refused(void **state)
             "host_key_fingerprint = ");
 }
 
+static void a_way_of_ours_is_refused(void **state)
+{
+    refused("host = gpu\nproxy_jump = gate\n", "p", "proxy_jump = gate cannot be used with transport = openssh");
+    refused("host = gpu\nproxy_command = nc %h %p\n", "p", "proxy_command = ");
+    refused("host = gpu\nproxy = socks5://gate\n", "p", "proxy = ");
+}
+
 static void a_connection_that_others_share_is_refused(void **state)
 {
     static const char *const commands[] = {"ssh -S /x", "ssh -M", "ssh -o ControlPath=/x", "ssh -ocontrolmaster=auto",
@@ -171,6 +178,7 @@ int main(void)
         cmocka_unit_test(a_server_met_again_must_be_known),
         cmocka_unit_test(the_program_and_its_arguments_come_first),
         cmocka_unit_test(what_a_shell_or_ssh_could_misread_is_refused),
+        cmocka_unit_test(a_way_of_ours_is_refused),
         cmocka_unit_test(a_connection_that_others_share_is_refused),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

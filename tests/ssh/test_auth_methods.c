@@ -245,7 +245,7 @@ static int set_up(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
     close(pair[1]);
     server = (struct server){.message = ""};
-    assert_int_equal(cfs_ssh_transport_open(pair[0], &server.transport), 0);
+    assert_int_equal(cfs_ssh_transport_open(pair[0], NULL, &server.transport), 0);
     profile = (struct cfs_profile){.host = host, .user = user, .port = 22, .login_timeout_ms = TEST_LIMIT_MS};
     error = (struct cfs_error){0};
     method[0] = '\0';

@@ -17,7 +17,7 @@ static int set_up(void **state)
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
     server = pair[1];
-    assert_int_equal(cfs_ssh_transport_open(pair[0], &transport), 0);
+    assert_int_equal(cfs_ssh_transport_open(pair[0], NULL, &transport), 0);
     cancel = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
     assert_true(cancel >= 0);
     cfs_ssh_waiter_init(&waiter, transport, cancel, cfs_clock_ms(&cfs_system_clock));
