@@ -28,12 +28,7 @@ static int find_login(const struct request *request, struct cfs_login *ret_login
 {
     if (request->target)
         return cfs_login_parse(request->target, ret_login, error);
-    struct cfs_buffer text CFS_AUTO_BUFFER;
-    cfs_buffer_init(&text);
-    int result = cfs_editing_read(request->message, CFS_LOGIN_TEXT_LENGTH, &text, error);
-    if (result == 0)
-        result = cfs_login_text_find(text.length ? (const char *)text.bytes : "", text.length, ret_login, error);
-    return result;
+    return cfs_editing_find_login(request->message, ret_login, error);
 }
 
 static int put(struct settings *settings, const char *key, const char *value, struct cfs_error *error)
@@ -100,8 +95,6 @@ static int add_profile(const struct request *request, struct cfs_error *error)
         return result;
     if (request->identity && !cfs_editing_is_file(request->identity))
         fprintf(stderr, "clusterfs: %s is not there yet; it will be needed to mount.\n", request->identity);
-    if (request->message)
-        printf("Found: %s%s%s%s%s\n", login.user, *login.user ? "@" : "", login.host, *port ? ", port " : "", port);
     return write_profile(request, &settings, error);
 }
 

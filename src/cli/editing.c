@@ -9,6 +9,7 @@
 #include "conf/words.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 static int no_memory(struct cfs_error *error)
@@ -153,5 +154,23 @@ int cfs_editing_read(const char *path, size_t limit, struct cfs_buffer *ret_byte
                              standard ? "The standard input" : path, limit / 1024);
     *ret_bytes = bytes;
     cfs_buffer_init(&bytes);
+    return 0;
+}
+
+int cfs_editing_find_login(const char *path, struct cfs_login *ret_login, struct cfs_error *error)
+{
+    struct cfs_buffer text CFS_AUTO_BUFFER;
+    struct cfs_login login = {0};
+    cfs_buffer_init(&text);
+    int result = cfs_editing_read(path, CFS_LOGIN_TEXT_LENGTH, &text, error);
+    if (result == 0)
+        result = cfs_login_text_find(text.length ? (const char *)text.bytes : "", text.length, &login, error);
+    if (result < 0)
+        return result;
+    printf("Found: %s@%s", login.user, login.host);
+    if (login.port)
+        printf(", port %u", login.port);
+    putchar('\n');
+    *ret_login = login;
     return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "conf/config_edit.h"
+#include "conf/login_text.h"
 #include <stdbool.h>
 
 /* The path of the file that is changed: CONFIG_FILE (of -c), or if it is NULL the user's own. -errno with a sentence.
@@ -35,5 +36,9 @@ CFS_CHECKED int cfs_editing_write_value(const char *key, const char *said, char 
 /* Reads PATH whole, "-" is stdin: at most LIMIT bytes, of a regular file or a pipe. -errno with a sentence. The caller
  * calls cfs_buffer_fini. */
 CFS_CHECKED int cfs_editing_read(const char *path, size_t limit, struct cfs_buffer *ret_bytes, struct cfs_error *error);
+
+/* Finds where to log in out of the message in the file PATH, "-" is stdin, and tells it on stdout. On failure -errno
+ * with a sentence. */
+CFS_CHECKED int cfs_editing_find_login(const char *path, struct cfs_login *ret_login, struct cfs_error *error);
 
 #endif

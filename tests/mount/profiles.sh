@@ -109,6 +109,26 @@ paths()
     succeeds remove later
 }
 
+# The recipe of the README, with the mount that goes on under its name. The server has a second address.
+a_new_address()
+{
+    sed "s/$device_address/127.0.0.2/g" "$device/known_hosts" >>"$HOME/.ssh/known_hosts"
+    succeeds add job1 "$device_user@$device_address:$port" -i "$device/id_ed25519" --dir "$device/work"
+    mounts job1
+    succeeds set job1 host=127.0.0.2 "user=$device_user"
+    mounts job1
+    expect_match "the address" "^host += 127.0.0.2 " "$(clusterfs config show job1)"
+    succeeds set job1 host=203.0.113.9 user=nobody port=1
+    code=0
+    output=$(printf 'Restarted: ssh -p %s %s@%s\n' "$port" "$device_user" 127.0.0.2 | clusterfs set job1 --from-clipboard-text - attr_ttl=5s) || code=$?
+    expect_equal "exit code of set --from-clipboard-text" 0 "$code"
+    expect_equal "what it says" "Found: $device_user@127.0.0.2, port $port" "$output"
+    mounts job1
+    expect_match "what else was set" "^attr_ttl += 5s " "$(clusterfs config show job1)"
+    refuses "No user and no address were found" set job1 --from-clipboard-text /dev/null
+    succeeds remove job1
+}
+
 # with_etc COMMAND... : sees $sandbox/etc for /etc.
 with_etc()
 {
@@ -255,6 +275,7 @@ from_ssh_config()
     refuses "The sites of ssh_config were not found in the usual places; name the file that holds them" import ssh-config
 }
 
+sshd_options="ListenAddress 127.0.0.2"
 start_device
 echo data >"$device/work/data"
 mkdir -p "$HOME/.ssh"
@@ -262,6 +283,7 @@ cp "$device/known_hosts" "$HOME/.ssh/known_hosts"
 from_a_message
 changes
 paths
+a_new_address
 for_all
 at_once
 from_putty
