@@ -74,6 +74,14 @@ class Clusterfs(Limits, peers.Clusterfs):
             return str(failure)
 
 
+class Openssh(Clusterfs):
+    """The same with the connection in the hands of the user's ssh."""
+
+    def vary(self, random):
+        super().vary(random)
+        self.varied = ",".join(filter(None, [self.varied, "transport=openssh", "ssh_command=ssh -F none"]))
+
+
 class Sshfs(Limits, peers.Sshfs):
     durability = "close"
 
@@ -88,7 +96,9 @@ class Sshfs(Limits, peers.Sshfs):
 
 
 def known(build):
-    return {"clusterfs": Clusterfs("clusterfs", build + "/src/clusterfs"), "sshfs": Sshfs("sshfs", "sshfs")}
+    program = build + "/src/clusterfs"
+    return {"clusterfs": Clusterfs("clusterfs", program), "clusterfs-openssh": Openssh("clusterfs-openssh", program),
+            "sshfs": Sshfs("sshfs", "sshfs")}
 
 
 # "  path: what: why", as umount lists what is lost; and as the log tells each of it.
@@ -110,7 +120,7 @@ def names_told(peer, place, said):
 
 def unmount(peer, place, path, limit_s):
     """A sentence if it could not be unmounted as a user does it."""
-    command = [peer.program, "umount", path] if peer.name == "clusterfs" else ["umount", path]
+    command = [peer.program, "umount", path] if peer.name.startswith("clusterfs") else ["umount", path]
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(command, env=place.environment(), stdin=subprocess.DEVNULL, stdout=said, stderr=said)
         if not patience.wait(lambda: process.poll() is not None, limit_s):

@@ -167,6 +167,49 @@ passphrases()
     unset SSH_AUTH_SOCK
 }
 
+is_in_state()
+{
+    [ "$(clusterfs status --json "$mnt" | sed -n 's/.*"state":"\([a-z-]*\)".*/\1/p')" = "$1" ]
+}
+
+# Somebody had to answer: that login is not repeated by itself, and open files wait for the person.
+login_again()
+{
+    note "clusterfs login"
+    local shown code=0 before
+    run env SSH_ASKPASS="$sandbox/askpass" SSH_ASKPASS_REQUIRE=force setsid -w "$CLUSTERFS" mount -c "$config" locked "$mnt"
+    expect_equal "exit code with SSH_ASKPASS ($errors)" 0 "$code"
+    remember_process "$mnt"
+    exec 8>"$mnt/open"
+    printf 'one ' >&8
+    before=$(grep -c "^Connection from" "$device/sshd.log")
+    kill_sessions
+    wait_until is_in_state needs-login
+    expect_equal "attempts by itself" "$before" "$(grep -c "^Connection from" "$device/sshd.log")"
+    run setsid -w "$CLUSTERFS" login "$mnt"
+    expect_equal "exit code of a login without anybody ($errors)" 17 "$code"
+    code=0
+    shown=$(python3 "$top_srcdir/tests/lib/on_terminal.py" "let me in" -- "$CLUSTERFS" login "$mnt") || code=$?
+    expect_equal "exit code of clusterfs login ($shown)" 0 "$code"
+    printf 'two' >&8 || fail "writing"
+    exec 8>&-
+    expect_equal "the content" "one two" "$(<"$remote/open")"
+    unmount_device "$mnt"
+    wait_until no_ssh
+}
+
+the_doctor()
+{
+    note "clusterfs check"
+    run setsid -w "$CLUSTERFS" check -c "$config" plain
+    expect_equal "exit code of check ($output $errors)" 0 "$code"
+    expect_match "login" "^ok +login +.* by publickey .*id_ed25519" "$output"
+    expect_match "connection" "^ok +connection +127.0.0.1 port $port" "$output"
+    run setsid -w "$CLUSTERFS" check -c "$config" locked
+    expect_equal "exit code of check with a locked key ($output $errors)" 17 "$code"
+    expect_match "login" "^FAILURE +login +ssh was refused the login" "$output"
+}
+
 unknown_host()
 {
     note "an unknown host on a terminal"
@@ -331,6 +374,8 @@ key_login
 more_connections
 shortcut
 passphrases
+login_again
+the_doctor
 unknown_host
 hostile_names
 make_tree
