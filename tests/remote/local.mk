@@ -4,6 +4,7 @@ UNIT_TESTS += tests/remote/test_diagnose
 UNIT_TESTS += tests/remote/test_link
 UNIT_TESTS += tests/remote/test_memory
 UNIT_TESTS += tests/remote/test_names
+UNIT_TESTS += tests/remote/test_askpass
 UNIT_TESTS += tests/remote/test_child_socket
 UNIT_TESTS += tests/remote/test_openssh_arguments
 UNIT_TESTS += tests/remote/test_openssh_words
