@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/blocking.h"
-#include "cli/terminal.h"
+#include "cli/reach.h"
 #include "remote/pool.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +44,7 @@ static int connect_device(struct cfs_device_keys *device, struct cfs_error *erro
     };
     struct cfs_transport *transport;
     struct cfs_pool_status status;
-    int result = cfs_transport_ssh_open(device->profile, cfs_terminal_prompter(), -1, &transport, error);
+    int result = cfs_reach(device->profile, NULL, &transport, error);
     if (result == 0)
         result = cfs_pool_open(transport, &options, &device->remote, error);
     if (result < 0)

@@ -205,6 +205,8 @@ the_doctor()
     expect_equal "exit code of check ($output $errors)" 0 "$code"
     expect_match "login" "^ok +login +.* by publickey .*id_ed25519" "$output"
     expect_match "connection" "^ok +connection +127.0.0.1 port $port" "$output"
+    run setsid -w "$CLUSTERFS" key list -c "$config" plain
+    expect_equal "exit code of key list ($output $errors)" 0 "$code"
     run setsid -w "$CLUSTERFS" check -c "$config" locked
     expect_equal "exit code of check with a locked key ($output $errors)" 17 "$code"
     expect_match "login" "^FAILURE +login +ssh was refused the login" "$output"
