@@ -247,6 +247,42 @@ static void test_no_line_is_lost_to_an_edit(void **state)
     }
 }
 
+static void *append_one(void *unused)
+{
+    return cfs_known_hosts_append(path, "new", "ssh-ed25519", blob_b, blob_b_length) < 0 ? path : NULL;
+}
+
+/* How many descriptors of this process are the file that FD is. */
+static int count_descriptors(int fd)
+{
+    struct stat wanted, status;
+    int count = 0;
+    assert_int_equal(fstat(fd, &wanted), 0);
+    for (int i = 0; i < 1024; i++)
+        count += fstat(i, &status) == 0 && status.st_dev == wanted.st_dev && status.st_ino == wanted.st_ino;
+    return count;
+}
+
+/* The lock that it waits for is that of a file which has no name any more when the lock is its. */
+static void test_who_waits_for_a_lock_adds_to_the_new_file(void **state)
+{
+    pthread_t thread;
+    void *result = NULL;
+    scratch_write_text(path, "a " KEY_A "\n", 0600);
+    char *other CFS_AUTO_FREE = scratch_path(folder, "other");
+    scratch_write_text(other, "b " KEY_A "\n", 0600);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(cfs_known_hosts_lock(fd), 0);
+    assert_int_equal(pthread_create(&thread, NULL, append_one, NULL), 0);
+    test_wait_until(count_descriptors(fd) == 2);
+    assert_int_equal(rename(other, path), 0);
+    close(fd);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_null(result);
+    assert_contains("b " KEY_A "\nnew " KEY_B "\n");
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -261,6 +297,7 @@ int main(void)
         TEST(test_a_hashed_name_stays_hashed),
         TEST(test_a_failure_leaves_the_file),
         TEST(test_no_line_is_lost_to_an_edit),
+        TEST(test_who_waits_for_a_lock_adds_to_the_new_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
