@@ -250,6 +250,12 @@ static int act(int (*action)(struct request *request), const struct cfs_profile_
     if (result < 0)
         return result;
     request->profile = profile;
+    if (profile->transport == CFS_TRANSPORT_OPENSSH)
+        return cfs_error_set(request->error, EOPNOTSUPP, CFS_FAILURE_CONFIG,
+                             "With transport = openssh the host's key is the matter of ssh and its own known_hosts. To "
+                             "see what it knows say: ssh-keygen -F '%s'; to forget it: ssh-keygen -R '%s'; to be asked "
+                             "about the new one: ssh '%s'",
+                             profile->host, profile->host, profile->host);
     cfs_log_set_level((enum cfs_log_level)profile->log_level);
     if (cfs_ssh_library_init() < 0)
         return no_memory(request);

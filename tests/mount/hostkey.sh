@@ -225,6 +225,12 @@ authority()
     mounts
 }
 
+by_ssh()
+{
+    note "transport = openssh"
+    fails 10 "With transport = openssh.*ssh-keygen -R '127.0.0.1'" show -o transport=openssh
+}
+
 unreachable()
 {
     note "no server"
@@ -246,4 +252,5 @@ revoked
 pinned
 with_an_alias
 authority
+by_ssh
 unreachable
