@@ -29,7 +29,8 @@ static bool is_name(struct cfs_span span, const char *name)
     return span.length == strlen(name) && strncasecmp(span.text, name, span.length) == 0;
 }
 
-/* The names without NAME; whether somebody is left. */
+/* The names without NAME; whether somebody is left. What comes first must not be taken for a comment, a mark or a hash
+ * now. */
 static bool cut_name(struct cfs_span names, const char *name, struct cfs_buffer *rest)
 {
     bool names_others = false;
@@ -38,7 +39,7 @@ static bool cut_name(struct cfs_span names, const char *name, struct cfs_buffer 
         if (one.length == 0 || is_name(one, name))
             continue;
         names_others |= *one.text != '!';
-        if (rest->length > 0)
+        if (rest->length > 0 || strchr("#@|", *one.text))
             cfs_buffer_add(rest, ",", 1);
         cfs_buffer_add(rest, one.text, one.length);
     }

@@ -47,6 +47,7 @@ static void test_a_line_of_several_keeps_the_others(void **state)
     assert_forgets("host,host " KEY_A "\n", "", 1);
     assert_forgets("host,!a " KEY_A "\n", "", 1); /* who is left out is nobody's name */
     assert_forgets(",host, " KEY_A "\n", "", 1);
+    assert_forgets("host,#a " KEY_A "\n,host,@revoked,b " KEY_A "\n", ",#a " KEY_A "\n,@revoked,b " KEY_A "\n", 2);
 }
 
 static void test_what_stays(void **state)
