@@ -1,5 +1,6 @@
 /* The identity files and the agent, each looked at by itself: whether it can be read, which key it is, whether it needs
- * a passphrase, and whether the NAME.pub beside it belongs to it. Whether the server takes a key is the login's matter.
+ * a passphrase, whether the NAME.pub beside it belongs to it, and what its certificates say. Whether the server takes a
+ * key is the login's matter.
  *
  * A file that cannot be used is a warning: another key may do, and then the mount works. When the login fails because
  * of it, check_connection.c makes it a failure, with the login's own sentence. */
@@ -8,12 +9,14 @@
 #include "cli/check.h"
 #include "cli/reach.h"
 #include "ssh/agent.h"
+#include "ssh/certificate.h"
 #include "ssh/host_key.h"
 #include "ssh/identity_files.h"
 #include "ssh/key_file.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { AGENT_LIMIT_MS = 10 * 1000, MOST_SHOWN = 12, PUBLIC_LINE = 16 * 1024 };
@@ -106,11 +109,46 @@ static void look_at_file(struct survey *survey, const char *path, bool is_usual)
     describe(survey, key, is_locked);
 }
 
+/* What a certificate says of itself; whether the server knows who has signed it is the login's matter. */
+static void look_at_certificate(struct survey *survey, const char *path, bool is_named)
+{
+    struct cfs_certificate certificate CFS_AUTO_CERTIFICATE = {0};
+    char says[400], reason[400];
+    int result = cfs_certificate_read(path, &certificate);
+    if (!is_named && (result == -ENOENT || result == -ENOTDIR))
+        return;
+    if (result < 0)
+        snprintf(says, sizeof(says), "no certificate that can be used (%s)",
+                 result == -EBADMSG ? "it is damaged, or something else" : strerror(-result));
+    else
+        cfs_certificate_describe(&certificate, says, sizeof(says));
+    char *line CFS_AUTO_FREE = cfs_text_format("%s: %s", path, says);
+    add_text(&survey->lines, line ? line : "");
+    bool is_useless = result < 0 || cfs_certificate_explain(&certificate, survey->check->profile->user, time(NULL),
+                                                            reason, sizeof(reason));
+    survey->useless += is_useless;
+    if (result == 0 && is_useless)
+        cfs_check_hint(survey->check, CFS_CHECK_KEY_FILES, "The certificate %s: %s.", path, reason);
+}
+
+static void look_at_certificates(struct survey *survey, cfs_words files)
+{
+    cfs_words named = survey->check->profile->certificate_files;
+    for (size_t i = 0; named && named[i]; i++)
+        look_at_certificate(survey, named[i], true);
+    for (size_t i = 0; files[i]; i++) {
+        char *path CFS_AUTO_FREE = cfs_text_format("%s-cert.pub", files[i]);
+        if (path)
+            look_at_certificate(survey, path, false);
+    }
+}
+
 static void look_at_files(struct survey *survey, cfs_words files, bool is_usual)
 {
     struct cfs_check *check = survey->check;
     for (size_t i = 0; files[i]; i++)
         look_at_file(survey, files[i], is_usual);
+    look_at_certificates(survey, files);
     cfs_buffer_add_u8(&survey->lines, '\0');
     cfs_buffer_add_u8(&survey->publics, '\0');
     if (survey->lines.failed || survey->publics.failed)

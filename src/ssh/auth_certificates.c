@@ -17,15 +17,12 @@ static bool is_same(const struct cfs_buffer *key, const uint8_t *blob, size_t le
 
 /* --- collecting --- */
 
-/* Room was made for all. Takes neither; -EBADMSG, -EOPNOTSUPP and -ENOMEM of the parser. */
-static int add_certificate(struct cfs_auth_offers *offers, const uint8_t *blob, size_t length, const char *label,
+/* Takes the certificate over. Room was made for all. */
+static int add_certificate(struct cfs_auth_offers *offers, const struct cfs_certificate *certificate, const char *label,
                            int beside, bool from_agent)
 {
-    struct cfs_auth_certificate *entry = &offers->certificates[offers->certificate_count];
-    int result = cfs_certificate_parse(blob, length, &entry->certificate);
-    if (result < 0)
-        return result;
-    offers->certificate_count++;
+    struct cfs_auth_certificate *entry = &offers->certificates[offers->certificate_count++];
+    entry->certificate = *certificate;
     entry->label = strdup(label);
     entry->beside = beside;
     entry->from_agent = from_agent;
@@ -58,15 +55,13 @@ static void note_unusable(struct cfs_auth *auth, const char *path, int result)
 /* A file that is BESIDE an identity file need not be there. */
 static int read_file(struct cfs_auth *auth, struct cfs_auth_offers *offers, const char *path, int beside)
 {
-    struct cfs_buffer blob CFS_AUTO_BUFFER = {0};
-    int result = cfs_key_read_public_file(path, &blob);
+    struct cfs_certificate certificate = {0};
+    int result = cfs_certificate_read(path, &certificate);
+    if (result == 0)
+        return add_certificate(offers, &certificate, path, beside, false);
     if (beside != NONE && (result == -ENOENT || result == -ENOTDIR))
         return 0;
-    if (result == 0)
-        result = cfs_certificate_is_one(blob.bytes, blob.length) ? 0 : -EBADMSG;
-    if (result == 0)
-        result = add_certificate(offers, blob.bytes, blob.length, path, beside, false);
-    if (result < 0 && result != -ENOMEM)
+    if (result != -ENOMEM)
         note_unusable(auth, path, result);
     return result == -ENOMEM ? result : 0;
 }
@@ -88,11 +83,15 @@ static int read_agents(struct cfs_auth_offers *offers)
         const struct cfs_agent_identity *identity = &offers->identities.entries[i];
         if (!cfs_certificate_is_one(identity->blob, identity->blob_length))
             continue;
+        struct cfs_certificate certificate = {0};
+        int result = cfs_certificate_parse(identity->blob, identity->blob_length, &certificate);
+        if (result < 0 && result != -ENOMEM) /* the agent's own business */
+            continue;
         char *label CFS_AUTO_FREE = cfs_text_format("%s (in the agent)", identity->comment);
-        int result =
-            label ? add_certificate(offers, identity->blob, identity->blob_length, label, NONE, true) : -ENOMEM;
-        if (result == -ENOMEM) /* others are the agent's own business */
-            return result;
+        if (result == 0)
+            result = add_certificate(offers, &certificate, label ? label : "", NONE, true);
+        if (result < 0 || !label)
+            return -ENOMEM;
     }
     return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "ssh/host_key.h"
+#include "ssh/key_file_priv.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -191,6 +192,13 @@ int cfs_certificate_parse(const uint8_t *blob, size_t length, struct cfs_certifi
     return 0;
 }
 
+int cfs_certificate_read(const char *path, struct cfs_certificate *ret_certificate)
+{
+    struct cfs_buffer blob CFS_AUTO_BUFFER = {0};
+    int result = cfs_key_read_public_file(path, &blob);
+    return result < 0 ? result : cfs_certificate_parse(blob.bytes, blob.length, ret_certificate);
+}
+
 /* --- explaining --- */
 
 /* A time that a certificate names, for people: in UTC, as servers in other places mean it. */
@@ -222,11 +230,33 @@ static void join_principals(const struct cfs_certificate *certificate, char *tex
     }
 }
 
-void cfs_certificate_explain(const struct cfs_certificate *certificate, const char *user, time_t now, char *text,
+void cfs_certificate_describe(const struct cfs_certificate *certificate, char *text, size_t size)
+{
+    char names[200], when[40];
+    join_principals(certificate, names, sizeof(names));
+    format_time(certificate->valid_before, when, sizeof(when));
+    snprintf(text, size, "a certificate of a %s, for %s, valid until %s, signed by %s",
+             certificate->kind == CFS_CERTIFICATE_HOST ? "host" : "user", names[0] ? names : "nobody", when,
+             certificate->authority);
+}
+
+static void explain_by_server(const struct cfs_certificate *certificate, char *text, size_t size)
+{
+    int used =
+        snprintf(text, size, "the authority that has signed it (%s) is none that the server trusts, or it was revoked",
+                 certificate->authority);
+    if (certificate->source_addresses && used > 0 && (size_t)used < size)
+        snprintf(text + used, size - (size_t)used, ", or this machine is not in %s, where alone it is good",
+                 certificate->source_addresses);
+}
+
+bool cfs_certificate_explain(const struct cfs_certificate *certificate, const char *user, time_t now, char *text,
                              size_t size)
 {
     char when[40], names[200];
-    if ((uint64_t)now >= certificate->valid_before) {
+    if (certificate->kind == CFS_CERTIFICATE_HOST) {
+        snprintf(text, size, "it is a host's and not a user's");
+    } else if ((uint64_t)now >= certificate->valid_before) {
         format_time(certificate->valid_before, when, sizeof(when));
         snprintf(text, size, "it has expired, it was valid until %s: have it signed anew", when);
     } else if ((uint64_t)now < certificate->valid_after) {
@@ -238,11 +268,8 @@ void cfs_certificate_explain(const struct cfs_certificate *certificate, const ch
         join_principals(certificate, names, sizeof(names));
         snprintf(text, size, "it is for %s, and not for %s: correct the user, or have it signed anew", names, user);
     } else {
-        snprintf(text, size, "the authority that has signed it (%s) is none that the server trusts, or it was revoked",
-                 certificate->authority);
-        size_t used = strlen(text);
-        if (certificate->source_addresses && used < size)
-            snprintf(text + used, size - used, ", or this machine is not in %s, where alone it is good",
-                     certificate->source_addresses);
+        explain_by_server(certificate, text, size);
+        return false;
     }
+    return true;
 }

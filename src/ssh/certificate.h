@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "conf/profile.h"
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -30,9 +31,15 @@ CFS_CHECKED int cfs_certificate_parse(const uint8_t *blob, size_t length, struct
 void cfs_certificate_fini(struct cfs_certificate *certificate); /* leaves an empty one */
 #define CFS_AUTO_CERTIFICATE __attribute__((cleanup(cfs_certificate_fini)))
 
+/* The same from a file, NAME-cert.pub. -errno of open(2) and read(2), -EFBIG, -EBADMSG for a file that is no
+ * certificate, too. */
+CFS_CHECKED int cfs_certificate_read(const char *path, struct cfs_certificate *ret_certificate);
+
+/* What it says: for whom, until when, signed by whom. A clause, cut to SIZE. */
+void cfs_certificate_describe(const struct cfs_certificate *certificate, char *text, size_t size);
 /* Why a server will not have taken it for a login of USER at the time NOW, as far as it says so itself; and what to do.
- * A clause, cut to SIZE. */
-void cfs_certificate_explain(const struct cfs_certificate *certificate, const char *user, time_t now, char *text,
+ * A clause, cut to SIZE. False: it says nothing, and the clause is about the server. */
+bool cfs_certificate_explain(const struct cfs_certificate *certificate, const char *user, time_t now, char *text,
                              size_t size);
 
 #endif

@@ -14,6 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if (!is_one || certificate.blob.length != size || certificate.key.length >= size)
         __builtin_trap();
+    cfs_certificate_describe(&certificate, text, sizeof(text));
+    if (strlen(text) >= sizeof(text) || strpbrk(text, "\n\r\033"))
+        __builtin_trap();
     cfs_certificate_explain(&certificate, "user", 1000000000, text, sizeof(text));
     if (strlen(text) >= sizeof(text) || strpbrk(text, "\n\r\033"))
         __builtin_trap(); /* it is written to a terminal */

@@ -76,6 +76,24 @@ from_agent()
     unset SSH_AUTH_SOCK
 }
 
+# doctor PATTERN [OPTION=VALUE,...] : what it says of the identity files; it ends with 0 or with 17, as a mount does.
+doctor()
+{
+    run setsid -w "$CLUSTERFS" check -c "$config" -o "${2:-ro}" job
+    expect_match "exit code of check ($errors)" "^(0|17)$" "$code"
+    expect_match "what check says" "$1" "$(tr -s ' \n' ' ' <<<"$output")"
+}
+
+what_the_doctor_says()
+{
+    note "the doctor"
+    sign "$keys/ca" -n "$device_user" -V 20200101:20990101
+    doctor "ok key files.* $key-cert.pub: a certificate of a user, for $device_user, valid until 209[89]-.*signed by ssh-ed25519 SHA256:"
+    sign "$keys/ca" -n "$device_user" -V 20200101:20210101
+    doctor "[a-zA-Z]+ key files.* The certificate $key-cert.pub: it has expired"
+    doctor "[a-zA-Z]+ key files.* $keys/none: no certificate that can be used" "certificate_file=$keys/none"
+}
+
 failing_twins()
 {
     note "expired, not yet valid, for others, by another authority, for nobody, of a host"
@@ -111,4 +129,5 @@ write_profile job identity_file="$key"
 every_kind_of_key
 elsewhere
 from_agent
+what_the_doctor_says
 failing_twins

@@ -74,6 +74,10 @@ static void test_a_certificate_of_a_host(void **state)
     make("ed25519", "-h -n host.example", &key, &blob);
     assert_int_equal(cfs_certificate_parse(blob.bytes, blob.length, &certificate), 0);
     assert_int_equal(certificate.kind, CFS_CERTIFICATE_HOST);
+    char text[300];
+    cfs_certificate_describe(&certificate, text, sizeof(text));
+    assert_non_null(
+        strstr(text, "of a host, for host.example, valid until the end of time, signed by ssh-ed25519 SHA256:"));
 }
 
 /* A parser that reads beyond what it was given is caught by the sanitizer: the bytes lie in memory of exactly that
@@ -108,14 +112,14 @@ static void test_another_kind_of_key_is_told(void **state)
     assert_int_equal(parse_exactly(blob.bytes, blob.length), -EOPNOTSUPP);
 }
 
-static void assert_explains(const char *options, const char *user, time_t now, const char *part)
+static void assert_explains(const char *options, const char *user, time_t now, bool by_itself, const char *part)
 {
     struct cfs_buffer key CFS_AUTO_BUFFER = {0}, blob CFS_AUTO_BUFFER = {0};
     struct cfs_certificate certificate CFS_AUTO_CERTIFICATE = {0};
     char text[400], cut[20];
     make("ed25519", options, &key, &blob);
     assert_int_equal(cfs_certificate_parse(blob.bytes, blob.length, &certificate), 0);
-    cfs_certificate_explain(&certificate, user, now, text, sizeof(text));
+    assert_int_equal(cfs_certificate_explain(&certificate, user, now, text, sizeof(text)), by_itself);
     if (!strstr(text, part))
         fail_msg("\"%s\" is not in: %s", part, text);
     cfs_certificate_explain(&certificate, user, now, cut, sizeof(cut));
@@ -126,12 +130,12 @@ static void test_why_a_server_does_not_take_it(void **state)
 {
     static const char limits[] = "-n alice,bob -V 20200101000000:20200301000000";
     enum { MIDDLE = 1580515200 }; /* 2020-02-01 */
-    assert_explains(limits, "alice", MIDDLE + 366 * 86400, "has expired, it was valid until 2020-0");
-    assert_explains(limits, "alice", MIDDLE - 366 * 86400, "not valid before 20");
-    assert_explains(limits, "carol", MIDDLE, "is for alice, bob, and not for carol");
-    assert_explains(limits, "alice", MIDDLE, "none that the server trusts");
-    assert_explains("-V always:forever", "alice", MIDDLE, "names no user");
-    assert_explains("-n alice -O source-address=192.0.2.0/24", "alice", time(NULL), "not in 192.0.2.0/24");
+    assert_explains(limits, "alice", MIDDLE + 366 * 86400, true, "has expired, it was valid until 2020-0");
+    assert_explains(limits, "alice", MIDDLE - 366 * 86400, true, "not valid before 20");
+    assert_explains(limits, "carol", MIDDLE, true, "is for alice, bob, and not for carol");
+    assert_explains(limits, "alice", MIDDLE, false, "none that the server trusts");
+    assert_explains("-V always:forever", "alice", MIDDLE, true, "names no user");
+    assert_explains("-n alice -O source-address=192.0.2.0/24", "alice", time(NULL), false, "not in 192.0.2.0/24");
 }
 
 int main(void)
