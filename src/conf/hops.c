@@ -77,16 +77,18 @@ const char *cfs_hops_check(const char *text)
     return cfs_hops_parse(text, hops, &reason) < 0 ? reason : NULL;
 }
 
-static int load_hop(const struct cfs_profile_request *request, const struct cfs_hop *hop, unsigned depth, bool is_first,
+static int load_hop(const struct cfs_hop_loading *common, const struct cfs_hop *hop, bool is_first,
                     struct cfs_profile **ret_profile, struct cfs_error *error)
 {
     char options[32] = "";
-    struct cfs_profile_request of_hop = *request;
-    const struct cfs_hop_loading loading = {.request = &of_hop, .depth = depth, .is_first = is_first};
+    struct cfs_profile_request of_hop = *common->request;
+    struct cfs_hop_loading loading = *common;
     if (hop->port)
         snprintf(options, sizeof(options), "port=%u", (unsigned)hop->port);
     of_hop.source = hop->source;
     of_hop.options = options;
+    loading.request = &of_hop;
+    loading.is_first = is_first;
     return cfs_hop_load(&loading, ret_profile, error);
 }
 
@@ -106,9 +108,12 @@ int cfs_hops_load(const struct cfs_profile_request *request, unsigned depth, str
     if (count < 0)
         return cfs_error_set(error, -count, CFS_FAILURE_CONFIG, "proxy_jump = %.200s: proxy_jump %s",
                              profile->proxy_jump, reason);
+    const struct cfs_option *ssh_config = cfs_option_find("ssh_config", CFS_OPTION_ANYWHERE);
+    const struct cfs_hop_loading common = {
+        .request = request, .depth = depth + 1, .ssh_config = cfs_settings_get(profile->settings, ssh_config)};
     for (int i = 0; i < count; i++) {
         struct cfs_profile *hop = NULL;
-        int result = load_hop(request, &hops[i], depth + 1, i == 0, &hop, error);
+        int result = load_hop(&common, &hops[i], i == 0, &hop, error);
         if (result < 0)
             return result;
         if (nearer)

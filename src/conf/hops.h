@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "conf/profile.h"
+#include "conf/settings.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,6 +28,7 @@ struct cfs_hop_loading {
     const struct cfs_profile_request *request;
     unsigned depth;
     bool is_first;
+    const struct cfs_setting *ssh_config; /* of who names the hop: holds where the hop has none of its own */
 };
 /* Loads the profiles of all hops in PROFILE's proxy_jump into its `hop`, if there are any. -errno with a sentence. */
 CFS_CHECKED int cfs_hops_load(const struct cfs_profile_request *request, unsigned depth, struct cfs_profile *profile,

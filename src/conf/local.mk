@@ -61,6 +61,8 @@ src_conf_libconf_a_SOURCES = \
 	src/conf/ssh_config_read.h \
 	src/conf/ssh_config_tokens.c \
 	src/conf/ssh_config_tokens.h \
+	src/conf/ssh_config_way.c \
+	src/conf/ssh_config_way.h \
 	src/conf/value.c \
 	src/conf/value.h \
 	src/conf/words.c \

@@ -27,9 +27,10 @@ struct loading {
     char *config_option; /* the file that -o names; NULL */
     struct cfs_config config;
     struct cfs_source source;
-    const char *section; /* the profile's; NULL: the source names a host */
-    unsigned depth;      /* of hops; 0: the profile that was asked for */
-    bool has_way;        /* a hop whose way is given already: its own proxy_jump does not hold */
+    const char *section;                  /* the profile's; NULL: the source names a host */
+    unsigned depth;                       /* of hops; 0: the profile that was asked for */
+    const struct cfs_setting *ssh_config; /* of a hop: that of who names it */
+    bool has_way;                         /* a hop whose way is given already: its own proxy_jump does not hold */
 };
 
 static void fini_loading(struct loading *loading)
@@ -189,10 +190,26 @@ static int apply_options(const struct loading *loading, struct cfs_settings *set
     return result;
 }
 
+/* A hop is looked for where who names it was. What leads to it is given, if it is not the first. */
+static int apply_hop(const struct loading *loading, struct cfs_settings *settings)
+{
+    const struct cfs_setting *file = loading->ssh_config;
+    int result = 0;
+    if (file && file->place)
+        result = cfs_settings_set(settings, cfs_option_find("ssh_config", CFS_OPTION_ANYWHERE), file->text, file->place,
+                                  file->from_command_line);
+    if (result == 0 && loading->has_way)
+        result = cfs_settings_set(settings, cfs_option_find("proxy_jump", CFS_OPTION_ANYWHERE), "none",
+                                  "the hop before it", false);
+    return result;
+}
+
 /* -ENOMEM. */
 static int merge(const struct loading *loading, struct cfs_settings *settings)
 {
     int result = apply_section(loading, CFS_CONFIG_DEFAULTS, settings);
+    if (result == 0)
+        result = apply_hop(loading, settings);
     if (result == 0 && loading->section)
         result = apply_section(loading, loading->section, settings);
     if (result == 0 && !loading->section)
@@ -342,7 +359,8 @@ int cfs_profile_load(const struct cfs_profile_request *request, struct cfs_profi
 
 int cfs_hop_load(const struct cfs_hop_loading *hop, struct cfs_profile **ret_profile, struct cfs_error *error)
 {
-    struct loading loading = {.request = hop->request, .depth = hop->depth, .has_way = !hop->is_first};
+    struct loading loading = {
+        .request = hop->request, .depth = hop->depth, .has_way = !hop->is_first, .ssh_config = hop->ssh_config};
     int result = load_new(&loading, ret_profile, error);
     if (result < 0)
         cfs_error_append(error, " (on the way: proxy_jump)");

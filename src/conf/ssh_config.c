@@ -45,6 +45,7 @@ static const struct keyword keywords[] = {
     {"PreferredAuthentications", CFS_SSH_PREFERRED_AUTHENTICATIONS, ONE},
     {"ProxyCommand", CFS_SSH_PROXY_COMMAND, REST},
     {"ProxyJump", CFS_SSH_PROXY_JUMP, REST},
+    {"ProxyUseFdpass", CFS_SSH_PROXY_USE_FDPASS, ONE},
     {"PubkeyAuthentication", CFS_SSH_PUBKEY_AUTHENTICATION, ONE},
     {"RevokedHostKeys", CFS_SSH_REVOKED_HOST_KEYS, ONE},
     {"StrictHostKeyChecking", CFS_SSH_STRICT_HOST_KEY_CHECKING, ONE},

@@ -31,6 +31,7 @@ enum cfs_ssh_config_key {
     CFS_SSH_PREFERRED_AUTHENTICATIONS,
     CFS_SSH_PROXY_COMMAND, /* of this and the next, the first that is not `ProxyJump none` holds */
     CFS_SSH_PROXY_JUMP,
+    CFS_SSH_PROXY_USE_FDPASS,
     CFS_SSH_PUBKEY_AUTHENTICATION,
     CFS_SSH_REVOKED_HOST_KEYS,
     CFS_SSH_STRICT_HOST_KEY_CHECKING,

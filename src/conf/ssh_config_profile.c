@@ -7,6 +7,7 @@
 #include "conf/expand.h"
 #include "conf/ssh_config_read.h"
 #include "conf/ssh_config_tokens.h"
+#include "conf/ssh_config_way.h"
 #include "conf/words.h"
 #include <ctype.h>
 #include <errno.h>
@@ -98,10 +99,7 @@ struct untaken {
 #define INSTEAD " To go on without it, set ssh_config = no, and host, user and the rest in the profile."
 
 static const struct untaken untaken[] = {
-    {CFS_SSH_PROXY_COMMAND, means_something, true,
-     "clusterfs cannot connect through a command yet, and dialled directly it may be another host, or none." INSTEAD},
-    {CFS_SSH_PROXY_JUMP, means_something, true,
-     "clusterfs cannot connect through another host yet, and dialled directly it may be another one, or none." INSTEAD},
+    {CFS_SSH_PROXY_USE_FDPASS, is_not_no, true, "clusterfs takes no descriptors from a command." INSTEAD},
     {CFS_SSH_REVOKED_HOST_KEYS, means_something, true,
      "clusterfs does not read lists of revoked keys; lines with @revoked in known_hosts it does." INSTEAD},
     {CFS_SSH_PREFERRED_AUTHENTICATIONS, names_no_method_of_ours, true,
@@ -392,6 +390,36 @@ static int map_known_hosts(const struct mapping *mapping)
     return result < 0 ? result : set_paths(mapping, "known_hosts", paths, "/dev/null", place);
 }
 
+/* ---- the way ---- */
+
+typedef int take_way(const char *word, const struct cfs_ssh_config_tokens *tokens, char **ret_text,
+                     const char **ret_reason);
+
+static int set_way(const struct mapping *mapping, enum cfs_ssh_config_key key, const char *option, take_way *take)
+{
+    const struct cfs_ssh_config_value *value = &mapping->config.of[key];
+    char *text CFS_AUTO_FREE = NULL;
+    const char *reason = "";
+    if (!value->keyword || is_none(value->words[0]))
+        return 0;
+    int result = take(value->words[0], &mapping->tokens, &text, &reason);
+    if (result == -EINVAL)
+        return cfs_error_set(mapping->error, EINVAL, CFS_FAILURE_CONFIG, "%s: %s %.200s: %s" INSTEAD, value->place,
+                             value->keyword, value->words[0], reason);
+    return result < 0 ? no_memory(mapping->error) : set_if_default(mapping, option, text, value->place);
+}
+
+/* A way that a profile or -o names, or a hop that has one before it, is the whole way. */
+static int map_way(const struct mapping *mapping)
+{
+    if (text_if_set(mapping->settings, "proxy_jump") || text_if_set(mapping->settings, "proxy_command"))
+        return 0;
+    int result = set_way(mapping, CFS_SSH_PROXY_JUMP, "proxy_jump", cfs_ssh_config_jump);
+    if (result == 0 && !text_if_set(mapping->settings, "proxy"))
+        result = set_way(mapping, CFS_SSH_PROXY_COMMAND, "proxy_command", cfs_ssh_config_command);
+    return result;
+}
+
 /* ---- all ---- */
 
 static int map(struct mapping *mapping)
@@ -404,7 +432,9 @@ static int map(struct mapping *mapping)
     if (result < 0)
         return result;
     set_tokens(mapping);
-    result = map_identity_files(mapping);
+    result = map_way(mapping);
+    if (result == 0)
+        result = map_identity_files(mapping);
     if (result == 0)
         result = map_certificate_files(mapping);
     if (result == 0)

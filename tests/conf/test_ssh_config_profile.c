@@ -230,8 +230,15 @@ static void what_would_be_another_host_or_a_danger_is_refused(void **state)
     static const struct {
         const char *line, *sentence;
     } rows[] = {
-        {"ProxyJump gate", "~/.ssh/config:2: ProxyJump gate: clusterfs cannot connect through another host yet"},
-        {"ProxyCommand nc %h 22", "~/.ssh/config:2: ProxyCommand nc %h 22: clusterfs cannot connect through a command"},
+        {"ProxyJump gate:x", "~/.ssh/config:2: proxy_jump = gate:x: proxy_jump must be [USER@]HOST[:PORT], several"},
+        {"ProxyJump a%u",
+         "~/.ssh/config:2: ProxyJump a%u: there may be no % in it other than in %h, %n, %p, %r and %%"},
+        {"ProxyCommand nc %h %d", "~/.ssh/config:2: ProxyCommand nc %h %d: there may be no % in it other than in"},
+        {"ProxyCommand nc $HOME %h", "~/.ssh/config:2: ProxyCommand nc $HOME %h: it needs a shell"},
+        {"ProxyCommand nc %h 2>/dev/null", "~/.ssh/config:2: ProxyCommand nc %h 2>/dev/null: it needs a shell"},
+        {"ProxyCommand A=b nc %h", "~/.ssh/config:2: ProxyCommand A=b nc %h: it needs a shell"},
+        {"ProxyCommand nc a\"b c\" %h", "~/.ssh/config:2: ProxyCommand nc a\"b c\" %h: it needs a shell"},
+        {"ProxyUseFdpass yes", "~/.ssh/config:2: ProxyUseFdpass yes: clusterfs takes no descriptors from a command"},
         {"RevokedHostKeys /etc/r", "~/.ssh/config:2: RevokedHostKeys /etc/r: clusterfs does not read lists of revoked"},
         {"PreferredAuthentications gssapi-with-mic,hostbased",
          "~/.ssh/config:2: PreferredAuthentications gssapi-with-mic,hostbased: clusterfs logs in with publickey, "},
@@ -260,9 +267,64 @@ static void what_would_be_another_host_or_a_danger_is_refused(void **state)
         scratch_write_text(fixture->file, text, 0600);
         assert_refused(fixture, "gpu:", -EINVAL, rows[i].sentence);
     }
+    scratch_write_text(fixture->file, "Host gpu\nProxyJump gpu\n", 0600);
+    assert_refused(fixture, "gpu:", -ELOOP,
+                   "proxy_jump = gpu: the way leads through more than 8 hosts, or in a circle");
     char nul[] = "Host gpu\nPort 7\0 8\n";
     scratch_write(fixture->file, nul, sizeof(nul) - 1, 0600);
     assert_refused(fixture, "gpu:", -EINVAL, "~/.ssh/config:2: there is a NUL byte in this line");
+}
+
+static void the_way_is_taken(void **state)
+{
+    static const struct {
+        const char *lines, *options, *jump, *command;
+    } rows[] = {
+        {"ProxyJump gate", NULL, "gate", NULL},
+        {"ProxyJump me@gate:2222, ssh://you@[fd00::1]:22/,%n.gate", NULL, "me@gate:2222,you@[fd00::1]:22,gpu.gate",
+         NULL},
+        {"ProxyJump none", NULL, NULL, NULL},
+        {"ProxyJump gate", "proxy_jump=none", "none", NULL},
+        {"ProxyJump gate", "proxy_jump=other", "other", NULL},
+        {"ProxyJump gate", "proxy_command=nc %h", NULL, "nc %h"},
+        {"ProxyJump gate", "proxy=socks5://x", "gate", NULL},
+        {"ProxyJump gate\nProxyCommand nc %h %p", NULL, "gate", NULL},
+        {"ProxyJump none\nProxyCommand nc %h %p", NULL, NULL, "nc %h %p"},
+        {"ProxyCommand exec ssh -W \"%h:%p\" %r@gate.%n", NULL, NULL, "ssh -W \"%h:%p\" %r@gate.gpu"},
+        {"ProxyCommand /bin/a-b_c/nc,x -X5 -x p:1 %h 100%%", NULL, NULL, "/bin/a-b_c/nc,x -X5 -x p:1 %h 100%%"},
+        {"ProxyCommand nc %h", "proxy=socks5://x", NULL, NULL},
+        {"ProxyCommand nc %h", "proxy_jump=other", "other", NULL},
+        {"ProxyCommand nc %h\nProxyUseFdpass no", NULL, NULL, "nc %h"},
+    };
+    const struct fixture *fixture = *state;
+    for (size_t i = 0; i < CFS_COUNT(rows); i++) {
+        char *text CFS_AUTO_FREE = cfs_text_format("Host gpu\n%s\nHost gate\nPort 99\nUser porter\n", rows[i].lines);
+        scratch_write_text(fixture->file, text, 0600);
+        struct cfs_profile *profile CFS_CLEANUP(cfs_profile_free) = must_load(fixture, "gpu:", rows[i].options);
+        assert_string_equal(profile->proxy_jump ? profile->proxy_jump : "", rows[i].jump ? rows[i].jump : "");
+        assert_string_equal(profile->proxy_command ? profile->proxy_command : "",
+                            rows[i].command ? rows[i].command : "");
+        if (rows[i].jump && strcmp(rows[i].jump, "gate") == 0) {
+            assert_int_equal(profile->hop->port, 99);
+            assert_string_equal(profile->hop->user, "porter");
+        }
+    }
+}
+
+/* As with ssh -J first,second: what ssh_config says of the way to the second does not count. */
+static void a_hop_has_its_own_lines(void **state)
+{
+    const struct fixture *fixture = *state;
+    scratch_write_text(fixture->file,
+                       "Host gpu\nProxyJump first,second\nHost second\nProxyJump third\nPort 2\n"
+                       "Host first\nProxyJump zeroth\nHostName one.example\n",
+                       0600);
+    struct cfs_profile *profile CFS_CLEANUP(cfs_profile_free) = must_load(fixture, "gpu:", NULL);
+    assert_string_equal(profile->hop->host, "second");
+    assert_int_equal(profile->hop->port, 2);
+    assert_string_equal(profile->hop->hop->host, "one.example");
+    assert_string_equal(profile->hop->hop->hop->host, "zeroth");
+    assert_null(profile->hop->hop->hop->hop);
 }
 
 static void what_is_passed_over_is_told(void **state)
@@ -407,6 +469,8 @@ int main(void)
         TEST(a_user_that_is_given_is_the_one_that_blocks_see),
         TEST(it_can_be_another_file_or_none),
         TEST(what_would_be_another_host_or_a_danger_is_refused),
+        TEST(the_way_is_taken),
+        TEST(a_hop_has_its_own_lines),
         TEST(what_is_passed_over_is_told),
         TEST(commands_are_never_run),
         TEST(includes_are_below_their_folder),

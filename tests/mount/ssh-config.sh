@@ -4,7 +4,7 @@
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/functions.sh"
 . "$top_srcdir/tests/lib/device.sh"
 . "$top_srcdir/tests/lib/mount.sh"
-requires ssh-keygen
+requires ssh ssh-keygen
 
 ssh_config=$HOME/.ssh/config
 
@@ -102,6 +102,41 @@ another_file_or_none()
     expect_refusal 15 "is not known"
 }
 
+device_logins()
+{
+    grep -c "Accepted publickey" "$device/sshd.log"
+}
+
+# The device is the jump host, too, by another name and with a key of its own.
+a_shortcut_behind_another()
+{
+    note "ProxyJump"
+    local before
+    before=$(device_logins)
+    cp "$device/id_ed25519" "$sandbox/gate_key"
+    write_shortcut "ProxyJump porter"
+    printf '%s\n' "Host porter" "HostName $device_address" "Port $port" "User $device_user" "IdentityFile $sandbox/gate_key" \
+        "IdentitiesOnly yes" "IdentityAgent none" "UserKnownHostsFile $device/known_hosts" | cat - "$ssh_config" >"$sandbox/both"
+    cp "$sandbox/both" "$ssh_config"
+    mount_shortcut "box:$remote"
+    expect_mount
+    expect_equal "logins" $((before + 2)) "$(device_logins)"
+    note "from another file, which is the hop's as well"
+    mv "$ssh_config" "$sandbox/elsewhere"
+    mount_shortcut "box:$remote" "ssh_config=$sandbox/elsewhere"
+    expect_mount
+    mv "$sandbox/elsewhere" "$ssh_config"
+    note "a hop that refuses"
+    make_key "$sandbox/stranger" stranger
+    sed -i "s#$sandbox/gate_key#$sandbox/stranger#" "$ssh_config"
+    mount_shortcut "box:$remote"
+    expect_refusal 17 "$device_address is the host on the way to $device_address: proxy_jump"
+    note "ProxyCommand"
+    write_shortcut "ProxyCommand exec ssh -F none -o BatchMode=yes -o UserKnownHostsFile=$device/known_hosts -i $device/id_ed25519 -p %p -W \"%h:%p\" %r@%h"
+    mount_shortcut "box:$remote"
+    expect_mount
+}
+
 failing_twins()
 {
     note "a key that the device does not know"
@@ -118,10 +153,10 @@ failing_twins()
     write_shortcut "UserKnownHostsFile none"
     mount_shortcut "box:$remote"
     expect_refusal 15 "is not known"
-    note "a jump host"
-    write_shortcut "ProxyJump gate.example.org"
+    note "a way that cannot be taken"
+    write_shortcut 'ProxyCommand nc %h %p 2>/dev/null'
     mount_shortcut "box:$remote"
-    expect_refusal 10 "^clusterfs: $ssh_config:4: ProxyJump gate\.example\.org: .*ssh_config = no"
+    expect_refusal 10 "^clusterfs: $ssh_config:4: ProxyCommand nc %h %p .*: it needs a shell.*ssh_config = no"
     note "a file that others may write"
     write_shortcut
     chmod 620 "$ssh_config"
@@ -140,4 +175,5 @@ a_shortcut_mounts
 its_blocks_may_be_included
 a_profile_may_name_one
 another_file_or_none
+a_shortcut_behind_another
 failing_twins
