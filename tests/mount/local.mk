@@ -43,6 +43,7 @@ MOUNT_TESTS += \
 	tests/mount/key-convert.sh \
 	tests/mount/key-install.sh \
 	tests/mount/jump.sh \
+	tests/mount/key-matrix.sh \
 	tests/mount/lifecycle.sh \
 	tests/mount/login.sh \
 	tests/mount/logins.sh \
