@@ -38,5 +38,7 @@ void cfs_ppk_fini(struct cfs_ppk *ppk);
 
 /* key_ppk_unlock.c: decrypts, compares the MAC, and builds the key. The failures of key_file_priv.h. */
 CFS_CHECKED int cfs_ppk_unlock(const struct cfs_ppk *ppk, const char *passphrase, EVP_PKEY **ret_key);
+/* Gives PPK the MAC that its contents ought to have: fuzzing does not get past it otherwise. */
+CFS_CHECKED int cfs_ppk_seal(struct cfs_ppk *ppk, const char *passphrase);
 
 #endif

@@ -115,11 +115,10 @@ static int decrypt(const struct cfs_ppk *ppk, const struct keys *keys, struct cf
     return 0;
 }
 
-static int check_mac(const struct cfs_ppk *ppk, const struct keys *keys, const struct cfs_buffer *plain)
+static int make_mac(const struct cfs_ppk *ppk, const struct keys *keys, const struct cfs_buffer *plain,
+                    uint8_t ret_mac[EVP_MAX_MD_SIZE], unsigned *ret_length)
 {
     struct cfs_buffer covered CFS_AUTO_BUFFER;
-    uint8_t mac[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
     cfs_buffer_init_secret(&covered);
     cfs_buffer_add_string(&covered, ppk->algorithm.text, ppk->algorithm.length);
     cfs_buffer_add_string(&covered, ppk->cipher.text, ppk->cipher.length);
@@ -129,8 +128,18 @@ static int check_mac(const struct cfs_ppk *ppk, const struct keys *keys, const s
     if (covered.failed)
         return -ENOMEM;
     if (!HMAC(ppk->version == 3 ? EVP_sha256() : EVP_sha1(), keys->mac, (int)keys->mac_length, covered.bytes,
-              covered.length, mac, &length))
+              covered.length, ret_mac, ret_length))
         return -EOPNOTSUPP;
+    return 0;
+}
+
+static int check_mac(const struct cfs_ppk *ppk, const struct keys *keys, const struct cfs_buffer *plain)
+{
+    uint8_t mac[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    int result = make_mac(ppk, keys, plain, mac, &length);
+    if (result < 0)
+        return result;
     if (length == ppk->mac_length && CRYPTO_memcmp(mac, ppk->mac, length) == 0)
         return 0;
     return ppk->encrypted ? -EKEYREJECTED : -EBADMSG;
@@ -253,4 +262,23 @@ int cfs_ppk_unlock(const struct cfs_ppk *ppk, const char *passphrase, EVP_PKEY *
     if (result == 0)
         *ret_key = CFS_TAKE(key);
     return result;
+}
+
+int cfs_ppk_seal(struct cfs_ppk *ppk, const char *passphrase)
+{
+    struct cfs_buffer plain CFS_AUTO_BUFFER;
+    struct keys keys __attribute__((cleanup(wipe)));
+    uint8_t mac[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    cfs_buffer_init_secret(&plain);
+    int result = derive(ppk, passphrase, &keys);
+    if (result == 0)
+        result = decrypt(ppk, &keys, &plain);
+    if (result == 0)
+        result = make_mac(ppk, &keys, &plain, mac, &length);
+    if (result < 0 || length > sizeof(ppk->mac))
+        return result < 0 ? result : -EOPNOTSUPP;
+    memcpy(ppk->mac, mac, length);
+    ppk->mac_length = length;
+    return 0;
 }

@@ -130,3 +130,8 @@ FUZZERS += tests/fuzz/fuzz_authorized_keys
 tests_fuzz_fuzz_authorized_keys_SOURCES = tests/fuzz/fuzz_authorized_keys.c $(fuzz_driver)
 tests_fuzz_fuzz_authorized_keys_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 EXTRA_DIST += tests/fuzz/corpus/authorized_keys
+
+FUZZERS += tests/fuzz/fuzz_ppk
+tests_fuzz_fuzz_ppk_SOURCES = tests/fuzz/fuzz_ppk.c $(fuzz_driver)
+tests_fuzz_fuzz_ppk_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/ppk
