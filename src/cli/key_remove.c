@@ -193,7 +193,7 @@ const struct cfs_command cfs_key_remove = {
     .summary = "Let somebody in no more: remove public keys from the device's authorized_keys",
     .help = "  -c, --config FILE     read only this file of profiles\n"
             "  -o OPT,...            options, as for `mount`\n"
-            "      --force           also the key that lets you in, and without a wait for others that change the keys\n"
+            "      --force           also the key that lets you in, and do not wait for others\n"
             "\n"
             "`clusterfs key list PROFILE` shows the fingerprints. All else stays as it is.\n",
     .run = run,
