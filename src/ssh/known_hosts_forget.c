@@ -26,7 +26,7 @@ static struct cfs_span next_name(struct cfs_span *names)
 
 static bool is_name(struct cfs_span span, const char *name)
 {
-    return span.length == strlen(name) && strncasecmp(span.text, name, span.length) == 0;
+    return span.length > 0 && span.length == strlen(name) && strncasecmp(span.text, name, span.length) == 0;
 }
 
 /* The names without NAME; whether somebody is left. What comes first must not be taken for a comment, a mark or a hash
