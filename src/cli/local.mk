@@ -8,6 +8,8 @@ src_cli_libcli_a_SOURCES = \
 	src/cli/device_keys.c \
 	src/cli/device_keys.h \
 	src/cli/add.c \
+	src/cli/asker.c \
+	src/cli/asker.h \
 	src/cli/askpass.c \
 	src/cli/askpass.h \
 	src/cli/check.c \

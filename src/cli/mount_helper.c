@@ -1,5 +1,6 @@
 /* mount(8)'s helper, mount.clusterfs SOURCE MOUNTPOINT [-sfnv] [-N NAMESPACE] [-o OPTIONS] [-t TYPE] (mount(8),
  * EXTERNAL HELPERS), with mount(8)'s exit codes. */
+#include "cli/asker.h"
 #include "cli/cli.h"
 #include "cli/mount.h"
 #include <getopt.h>
@@ -72,6 +73,7 @@ int cfs_mount_helper(int argc, char **argv)
     request.source = source_as_written(argv[optind]);
     request.mountpoint = argv[optind + 1];
     request.options = options;
+    cfs_asker_allow_system();
     int code = cfs_mount(&request, &error);
     if (error.failure)
         fprintf(stderr, "mount.clusterfs: %s\n", error.text);

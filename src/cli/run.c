@@ -29,13 +29,33 @@ static void read_message(int fd, char *message, size_t size)
     cfs_text_make_printable(message, false);
 }
 
-int cfs_spawn(const char *const argv[], int fd, int as, pid_t *ret_child)
+/* Our environment without what SETTING sets, behind it; NULL if memory is short. The caller frees the array alone. */
+static const char **make_environment(const char *setting)
 {
+    size_t count = 0, kept = 0, name = strcspn(setting, "=") + 1;
+    while (environ[count])
+        count++;
+    const char **made = calloc(count + 2, sizeof(*made));
+    if (!made)
+        return NULL;
+    made[kept++] = setting;
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(environ[i], setting, name) != 0)
+            made[kept++] = environ[i];
+    return made;
+}
+
+int cfs_spawn(const char *const argv[], const char *setting, int fd, int as, pid_t *ret_child)
+{
+    const char **made CFS_AUTO_FREE = setting ? make_environment(setting) : NULL;
+    char *const *variables = made ? (char *const *)(uintptr_t)made : environ;
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t ignored;
     sigemptyset(&ignored);
     sigaddset(&ignored, SIGPIPE); /* by us, see main.c; other programs expect to end by it */
+    if (setting && !made)
+        return -ENOMEM;
     int error = posix_spawn_file_actions_init(&actions);
     if (error)
         return -error;
@@ -47,7 +67,7 @@ int cfs_spawn(const char *const argv[], int fd, int as, pid_t *ret_child)
         if (!error)
             error = posix_spawn_file_actions_adddup2(&actions, fd, as);
         if (!error)
-            error = posix_spawnp(ret_child, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv, environ);
+            error = posix_spawnp(ret_child, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv, variables);
         posix_spawnattr_destroy(&attributes);
     }
     posix_spawn_file_actions_destroy(&actions);
@@ -61,7 +81,7 @@ int cfs_run(const char *const argv[], char *message, size_t size)
     message[0] = '\0';
     if (pipe2(pipes, O_CLOEXEC))
         return -errno;
-    int error = cfs_spawn(argv, pipes[1], STDERR_FILENO, &child);
+    int error = cfs_spawn(argv, NULL, pipes[1], STDERR_FILENO, &child);
     close(pipes[1]);
     if (!error) {
         read_message(pipes[0], message, size);

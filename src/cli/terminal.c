@@ -1,7 +1,7 @@
-/* Questions on the terminal, with the echo off for secrets, or by an askpass program (ssh(1), ENVIRONMENT). A signal at
- * the prompt gives the terminal its echo back before it has its effect. */
+/* Questions on the terminal, with the echo off for secrets, or by another program (asker.h). A signal at the prompt
+ * gives the terminal its echo back before it has its effect. */
 #include "cli/terminal.h"
-#include "cli/run.h"
+#include "cli/asker.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -9,11 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/wait.h>
 #include <termios.h>
 
-/* COULD_NOT_RUN: posix_spawn(3) may learn only in the child that there is no such program, and a shell says so, too. */
-enum { ANSWER_SIZE = 1024, CONFIRM_TRIES = 5, COULD_NOT_RUN = 127 };
+enum { ANSWER_SIZE = 1024, CONFIRM_TRIES = 5 };
 
 /* --- signals --- */
 
@@ -129,70 +127,6 @@ static int ask_terminal(int fd, const char *text, bool echo, char *answer, size_
     return error;
 }
 
-/* --- askpass --- */
-
-static const char *askpass_program(void)
-{
-    const char *program = getenv("SSH_ASKPASS");
-    const char *require = getenv("SSH_ASKPASS_REQUIRE");
-    if (!program || !program[0] || (require && strcmp(require, "never") == 0))
-        return NULL;
-    bool forced = require && strcmp(require, "force") == 0;
-    return forced || getenv("DISPLAY") || getenv("WAYLAND_DISPLAY") ? program : NULL;
-}
-
-static bool askpass_is_preferred(void)
-{
-    const char *require = getenv("SSH_ASKPASS_REQUIRE");
-    return require && (strcmp(require, "force") == 0 || strcmp(require, "prefer") == 0) && askpass_program();
-}
-
-/* The first line of what the program prints; its newline may be missing. */
-static int read_answer(int fd, char *answer, size_t size)
-{
-    size_t length = 0;
-    while (length + 1 < size) {
-        ssize_t got = read(fd, answer + length, size - 1 - length);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -errno;
-        if (got == 0)
-            break;
-        length += (size_t)got;
-        if (memchr(answer, '\n', length))
-            break;
-    }
-    answer[length] = '\0';
-    answer[strcspn(answer, "\r\n")] = '\0';
-    return length > 0 ? 0 : -ECANCELED;
-}
-
-static int ask_program(const char *program, const char *text, char *answer, size_t size)
-{
-    int pipes[2];
-    pid_t child;
-    if (pipe2(pipes, O_CLOEXEC))
-        return -errno;
-    int status = 0;
-    int error = cfs_spawn((const char *const[]){program, text, NULL}, pipes[1], STDOUT_FILENO, &child);
-    close(pipes[1]);
-    if (error) {
-        close(pipes[0]);
-        fprintf(stderr, "clusterfs: Cannot run %s (SSH_ASKPASS): %s.\n", program, strerror(-error));
-        return -ENOTTY;
-    }
-    error = read_answer(pipes[0], answer, size);
-    close(pipes[0]); /* before its end is waited for: it may have more to print */
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        continue;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == COULD_NOT_RUN) {
-        fprintf(stderr, "clusterfs: Cannot run %s (SSH_ASKPASS).\n", program);
-        return -ENOTTY;
-    }
-    return error || !WIFEXITED(status) || WEXITSTATUS(status) != 0 ? -ECANCELED : 0;
-}
-
 /* --- the prompter --- */
 
 static int open_terminal(void)
@@ -200,20 +134,19 @@ static int open_terminal(void)
     return open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 }
 
-static int ask_into(const char *text, bool echo, char *answer, size_t size)
+static int ask_into(const char *text, enum cfs_asker_kind kind, char *answer, size_t size)
 {
-    int fd CFS_AUTO_CLOSE = askpass_is_preferred() ? -1 : open_terminal();
+    int fd CFS_AUTO_CLOSE = cfs_asker_is_preferred() ? -1 : open_terminal();
     if (fd >= 0)
-        return ask_terminal(fd, text, echo, answer, size);
-    const char *program = askpass_program();
-    return program ? ask_program(program, text, answer, size) : -ENOTTY;
+        return ask_terminal(fd, text, kind != CFS_ASKER_SECRET, answer, size);
+    return cfs_asker_ask(text, kind, answer, size);
 }
 
 static int ask(struct cfs_prompter *prompter, const char *text, bool echo, char **ret_answer)
 {
     (void)prompter;
     char answer[ANSWER_SIZE];
-    int error = ask_into(text, echo, answer, sizeof(answer));
+    int error = ask_into(text, echo ? CFS_ASKER_SHOWN : CFS_ASKER_SECRET, answer, sizeof(answer));
     char *copy = error ? NULL : strdup(answer);
     explicit_bzero(answer, sizeof(answer));
     if (error)
@@ -229,15 +162,18 @@ static int confirm(struct cfs_prompter *prompter, const char *text)
     (void)prompter;
     char answer[ANSWER_SIZE];
     const char *question = text;
+    enum cfs_asker_kind kind = CFS_ASKER_CONFIRM;
     for (int i = 0; i < CONFIRM_TRIES; i++) {
-        int error = ask_into(question, true, answer, sizeof(answer));
+        int error = ask_into(question, kind, answer, sizeof(answer));
         if (error)
             return error;
         if (strcasecmp(answer, "yes") == 0)
             return 1;
         if (strcasecmp(answer, "no") == 0)
             return 0;
+        /* A button alone is no answer: an askpass program that is no more than true(1) presses it, too. */
         question = "Please type \"yes\" or \"no\": ";
+        kind = CFS_ASKER_SHOWN;
     }
     return -ECANCELED; /* an askpass program that has one answer to everything */
 }
@@ -246,7 +182,7 @@ static bool can_ask(struct cfs_prompter *prompter)
 {
     (void)prompter;
     int fd CFS_AUTO_CLOSE = open_terminal();
-    return fd >= 0 || askpass_program();
+    return fd >= 0 || cfs_asker_is_there();
 }
 
 static void tell(struct cfs_prompter *prompter, const char *text)

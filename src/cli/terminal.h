@@ -5,7 +5,7 @@
 #include "ssh/prompter.h"
 
 /* Asks on /dev/tty; without a terminal, or when SSH_ASKPASS_REQUIRE says so, by the program in SSH_ASKPASS, as ssh(1)
- * does (needs DISPLAY or WAYLAND_DISPLAY unless it is "force"). Static: not to be freed. */
+ * does (needs DISPLAY or WAYLAND_DISPLAY unless it is "force"); see asker.h. Static: not to be freed. */
 struct cfs_prompter *cfs_terminal_prompter(void);
 
 #endif

@@ -60,4 +60,4 @@ tests_lib_libtest_a_SOURCES += \
 	tests/lib/remote_sync.c \
 	tests/lib/remote_sync.h
 EXTRA_DIST += tests/lib/valgrind.supp
-EXTRA_DIST += tests/lib/pam_questions.c
+EXTRA_DIST += tests/lib/pam_questions.c tests/lib/password_agent.py

@@ -149,6 +149,24 @@ on_terminal()
     expect_equal "exit code after no ($shown)" 23 "$code"
 }
 
+# A program that has a button for yes or no is told that it is wanted; that it ends well is no yes.
+host_key_by_askpass()
+{
+    local by_askpass="known_hosts=$sandbox/asked_known_hosts,identity_file=$keys/ed25519"
+    note "an unknown host by SSH_ASKPASS"
+    export SSH_ASKPASS=$sandbox/askpass SSH_ASKPASS_REQUIRE=force
+    # shellcheck disable=SC2016 # the script's own
+    printf '#!/bin/sh\necho "${SSH_ASKPASS_PROMPT:-none}" >>"%s"\n' "$sandbox/asked" >"$sandbox/askpass"
+    run setsid -w "$CLUSTERFS" mount -c "$config" -o "$by_askpass" job "$mnt"
+    expect_equal "exit code ($errors)" 23 "$code"
+    expect_match "what it says" "was not accepted" "$errors"
+    expect_equal "how it was asked" "confirm none" "$(paste -sd' ' "$sandbox/asked")"
+    # shellcheck disable=SC2016
+    printf '[ "$SSH_ASKPASS_PROMPT" != confirm ] || echo yes\n' >>"$sandbox/askpass"
+    logs_in ed25519 "$by_askpass"
+    unset SSH_ASKPASS SSH_ASKPASS_REQUIRE
+}
+
 start_device
 printf 'hello\n' >"$remote/hello"
 mkdir -p "$mnt" "$keys"
@@ -163,3 +181,4 @@ every_putty_form
 unset SSH_ASKPASS SSH_ASKPASS_REQUIRE
 from_agent
 on_terminal
+host_key_by_askpass
