@@ -54,8 +54,9 @@ struct relay {
     char host[256];
     uint16_t port;
     int fd; /* our end of the socketpair, until the stream has it */
-    /* of the opening; the dialling thread's once `settled_fd` is readable */
+    /* of the opening; the dialling thread's once `settled_fd` is readable, and is_settled says so */
     int settled_fd; /* an eventfd */
+    atomic_bool is_settled;
     int result;
     struct cfs_error error;
 };
@@ -83,6 +84,7 @@ static void put(struct relay *relay)
 static void settle(struct relay *relay, int result)
 {
     relay->result = result;
+    atomic_store(&relay->is_settled, true);
     (void)!eventfd_write(relay->settled_fd, 1);
 }
 
@@ -381,7 +383,7 @@ int cfs_ssh_relay_open(struct cfs_ssh_session *hop, const char *hop_name, const 
         rc = gave_up(relay, hop_name, rc, error);
         abort_line(&relay->line);
     } else {
-        rc = relay->result;
+        rc = atomic_load(&relay->is_settled) ? relay->result : -EIO; /* never; it orders the two threads */
         if (rc < 0 && error)
             *error = relay->error;
     }
