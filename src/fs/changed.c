@@ -1,5 +1,6 @@
 /* What the remote found changed by itself is told to the kernel. */
 #include "fs/fs_priv.h"
+#include "fs/pages.h"
 #include <string.h>
 
 /* The node of a name in FOLDER, LENGTH bytes long; NULL. */
@@ -19,7 +20,7 @@ void cfs_fs_remote_changed(struct cfs_fs *fs, const char *path, bool is_another)
     uint64_t id = 0, parent_id = 0;
     const char *name = path;
     pthread_mutex_lock(&fs->lock);
-    const struct cfs_node *node = fs->tree.root;
+    struct cfs_node *node = fs->tree.root;
     while (node && *name) {
         size_t length = strcspn(name, "/");
         parent_id = node->id;
@@ -28,8 +29,10 @@ void cfs_fs_remote_changed(struct cfs_fs *fs, const char *path, bool is_another)
             break;
         name += length + 1;
     }
-    if (node)
+    if (node) {
         id = node->id;
+        cfs_pages_dropped(fs, &node->pages);
+    }
     pthread_mutex_unlock(&fs->lock);
     if (id && notifier->node_changed)
         notifier->node_changed(notifier->context, id, 0, 0);

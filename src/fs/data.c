@@ -133,6 +133,9 @@ static void write_done(struct cfs_step *step, int error)
      */
     if (data->wanted_offset != data->offset && notifier->node_changed)
         notifier->node_changed(notifier->context, data->file->node->id, 0, 0);
+    else if (data->use.is_overtaken && notifier->node_changed)
+        notifier->node_changed(notifier->context, data->file->node->id, (int64_t)data->use.begin,
+                               (int64_t)(data->use.end - data->use.begin));
     cfs_step_reply(step, error);
 }
 

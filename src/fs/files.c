@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "fs/fs_priv.h"
 #include "fs/identity.h"
+#include "fs/pages.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -247,6 +248,8 @@ static void compare(struct opening *opening, const struct cfs_remote_attributes 
     bool keep = opening->is_old ||
                 cfs_node_opened(node, attributes, cfs_clock_ms(fs->clock), fs->clock->wall(fs->clock).tv_sec);
     result->keep_cache = keep && !(opening->flags & O_TRUNC);
+    if (!result->keep_cache)
+        cfs_pages_dropped(fs, &node->pages);
     struct cfs_told *told = &node->told;
     if ((!known && !opening->is_old) ||
         (told->valid && known && (told->size != attributes->size || told->mtime != attributes->mtime))) {

@@ -29,6 +29,8 @@ struct cfs_turn {
 /* READs and WRITEs of the node's pages, under way, and steps that wait for one: see pages.h. */
 struct cfs_pages {
     struct cfs_list reads, writes, waiting;
+    uint64_t read_begin, read_end; /* what was read since the last WRITE came */
+    int64_t dropped_ms;            /* when the kernel was last told to drop them; 0: never */
 };
 
 /* What was last seen of a file's content, to tell whether the kernel's pages are still right. */

@@ -20,12 +20,37 @@ static bool meet(const struct cfs_page_use *a, const struct cfs_page_use *b)
     return a->begin < b->end && b->begin < a->end;
 }
 
+enum { MOMENT_MS = 1000 };
+
+void cfs_pages_dropped(const struct cfs_fs *fs, struct cfs_pages *pages)
+{
+    pages->dropped_ms = cfs_clock_ms(fs->clock) + 1; /* never 0 */
+}
+
+static void note_read(struct cfs_pages *pages, const struct cfs_page_use *read)
+{
+    bool is_first = pages->read_begin == pages->read_end;
+    if (is_first || read->begin < pages->read_begin)
+        pages->read_begin = read->begin;
+    if (is_first || read->end > pages->read_end)
+        pages->read_end = read->end;
+}
+
+/* Whether a READ may have been answered between the copying and the sending of the WRITE. */
+static bool may_be_shown_old(const struct cfs_fs *fs, const struct cfs_pages *pages, const struct cfs_page_use *write)
+{
+    return pages->dropped_ms && cfs_clock_ms(fs->clock) - pages->dropped_ms < MOMENT_MS &&
+           write->begin < pages->read_end && pages->read_begin < write->end;
+}
+
 void cfs_pages_write(struct cfs_fs *fs, struct cfs_pages *pages, struct cfs_page_use *use, uint64_t offset,
                      size_t length)
 {
     struct cfs_list *link;
     pthread_mutex_lock(&fs->lock);
     enter(pages, use, &pages->writes, offset, length);
+    use->is_overtaken = may_be_shown_old(fs, pages, use);
+    pages->read_begin = pages->read_end = 0;
     cfs_list_each (link, &pages->reads) {
         struct cfs_page_use *read = cfs_container_of(link, struct cfs_page_use, link);
         read->is_overtaken |= meet(read, use);
@@ -61,6 +86,8 @@ bool cfs_pages_read_done(struct cfs_fs *fs, const struct cfs_page_use *use)
 {
     pthread_mutex_lock(&fs->lock);
     bool is_right = !use->is_overtaken;
+    if (is_right)
+        note_read(use->pages, use);
     pthread_mutex_unlock(&fs->lock);
     return is_right;
 }

@@ -7,8 +7,9 @@
  * happens at no other time.) So a READ waits for the WRITEs of its pages that are under way, and is made again when one
  * came meanwhile.
  *
- * What remains is the moment between the copying and the sending: a READ that is sent and answered in it, and a WRITE
- * that comes behind. */
+ * There remains the moment between the copying and the sending: a READ that is sent and answered in it, and a WRITE
+ * that comes behind. So when pages were dropped a moment ago, and read since, the kernel is told to drop them once more
+ * when a WRITE of them is done. That they are dropped for this is no reason to drop them again. */
 #ifndef CFS_FS_PAGES_H
 #define CFS_FS_PAGES_H
 
@@ -19,9 +20,11 @@ struct cfs_page_use {
     struct cfs_list link;
     struct cfs_pages *pages; /* of its node; NULL: not under way */
     uint64_t begin, end;     /* of the first page, and of the last */
-    bool is_overtaken;       /* a READ: a WRITE came */
+    bool is_overtaken;       /* a READ: a WRITE came. A WRITE: a READ was perhaps answered before it came */
 };
 
+/* Under the lock: the kernel is told to drop the pages. */
+void cfs_pages_dropped(const struct cfs_fs *fs, struct cfs_pages *pages);
 /* A WRITE came. */
 void cfs_pages_write(struct cfs_fs *fs, struct cfs_pages *pages, struct cfs_page_use *use, uint64_t offset,
                      size_t length);

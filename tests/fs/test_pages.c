@@ -121,6 +121,60 @@ static void a_write_that_fails_holds_nobody_up(void **state)
     expect_read("old content");
 }
 
+/* Somebody else changes the file, and it is opened again: the kernel drops its pages. */
+static void drop(void)
+{
+    struct cfs_open_file *third;
+    memory_remote_poke_file(fixture.memory, "file", "the others' content", 19);
+    struct fs_call opening;
+    fs_call_init(&opening);
+    cfs_fs_open(fixture.fs, &opening.request, node, O_RDONLY);
+    assert_int_equal(fs_call_wait(&fixture, &opening), 0);
+    assert_false(opening.request.result.keep_cache);
+    third = opening.request.result.file;
+    fs_release(&fixture, third);
+}
+
+static unsigned drops_by_write(const char *text)
+{
+    unsigned before = fixture.nodes_changed;
+    fs_call_init(&writing);
+    begin_write(text);
+    assert_int_equal(fs_call_wait(&fixture, &writing), 0);
+    return fixture.nodes_changed - before;
+}
+
+static void read_once(uint64_t offset)
+{
+    fs_call_init(&reading);
+    begin_read(offset);
+    assert_int_equal(fs_call_wait(&fixture, &reading), 0);
+}
+
+static void what_was_dropped_and_read_before_a_write_is_dropped_again(void **state)
+{
+    (void)state;
+    drop();
+    read_once(4);
+    assert_int_equal(drops_by_write("NEW"), 1);
+    assert_int_equal(fixture.changed_node, node);
+    assert_int_equal(fixture.changed_offset, 0);
+    assert_int_equal(drops_by_write("NEW"), 0); /* not read since */
+    read_once(FAR);
+    assert_int_equal(drops_by_write("NEW"), 0);
+    read_once(4);
+    memory_remote_advance(fixture.memory, 10 * 1000);
+    assert_int_equal(drops_by_write("NEW"), 0); /* dropped long ago */
+}
+
+static void what_was_not_dropped_stays(void **state)
+{
+    (void)state;
+    memory_remote_advance(fixture.memory, 10 * 1000);
+    read_once(4);
+    assert_int_equal(drops_by_write("NEW"), 0);
+}
+
 static void a_read_that_waits_can_be_interrupted(void **state)
 {
     (void)state;
@@ -145,6 +199,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_read_that_a_write_overtook_is_made_again, start, finish),
         cmocka_unit_test_setup_teardown(made_again_it_waits_for_the_write, start, finish),
         cmocka_unit_test_setup_teardown(a_write_that_fails_holds_nobody_up, start, finish),
+        cmocka_unit_test_setup_teardown(what_was_dropped_and_read_before_a_write_is_dropped_again, start, finish),
+        cmocka_unit_test_setup_teardown(what_was_not_dropped_stays, start, finish),
         cmocka_unit_test_setup_teardown(a_read_that_waits_can_be_interrupted, start, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
