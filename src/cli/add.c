@@ -4,7 +4,6 @@
 #include "cli/editing.h"
 #include "conf/ini_edit.h"
 #include "conf/login_text.h"
-#include "conf/option.h"
 #include "conf/profile_edit.h"
 #include <errno.h>
 #include <getopt.h>
@@ -39,15 +38,6 @@ static int put(struct settings *settings, const char *key, const char *value, st
     if (result == 0 && settings->count < SETTINGS)
         settings->list[settings->count++] = (struct cfs_ini_setting){key, value};
     return result;
-}
-
-/* There may be no such option in this version. */
-static int put_jump(struct settings *settings, const char *jump, struct cfs_error *error)
-{
-    if (jump && *jump && !cfs_option_find("proxy_jump", CFS_OPTION_IN_FILE))
-        return cfs_error_set(error, EINVAL, CFS_FAILURE_USAGE, "This version of clusterfs has no jump hosts (%s).",
-                             jump);
-    return put(settings, "proxy_jump", jump, error);
 }
 
 static int write_profile(const struct request *request, const struct settings *settings, struct cfs_error *error)
@@ -90,7 +80,7 @@ static int add_profile(const struct request *request, struct cfs_error *error)
         (result = put(&settings, "port", port, error)) < 0 ||
         (result = put(&settings, "user", login.user, error)) < 0 ||
         (result = put(&settings, "identity_file", identity, error)) < 0 ||
-        (result = put_jump(&settings, request->jump ? request->jump : login.jump, error)) < 0 ||
+        (result = put(&settings, "proxy_jump", request->jump ? request->jump : login.jump, error)) < 0 ||
         (result = put(&settings, "remote_dir", request->folder, error)) < 0)
         return result;
     if (request->identity && !cfs_editing_is_file(request->identity))

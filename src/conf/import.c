@@ -2,7 +2,6 @@
 #include "conf/import_priv.h"
 
 #include "base/text.h"
-#include "conf/option.h"
 #include "conf/profile_edit.h"
 #include "conf/words.h"
 #include <ctype.h>
@@ -168,12 +167,6 @@ void cfs_import_set_jump(struct cfs_import *import, struct cfs_import_site *site
                                                address ? "]" : "", usual ? "" : ":", usual ? "" : port);
     if (!jump) {
         import->failed = true;
-        return;
-    }
-    if (!cfs_option_find("proxy_jump", CFS_OPTION_IN_FILE)) {
-        cfs_import_note(import, site,
-                        "the way through the jump host %s was not taken: this version of clusterfs has no jump hosts",
-                        jump);
         return;
     }
     cfs_import_set(import, site, "proxy_jump", jump);

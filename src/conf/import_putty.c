@@ -1,6 +1,7 @@
 /* PuTTY's sessions on Unix: a file for each, its name percent-encoded, with a line KEY=VALUE for each field. */
 #include "conf/import_priv.h"
 
+#include "base/text.h"
 #include <errno.h>
 #include <string.h>
 
@@ -26,8 +27,10 @@ static const char *const field_names[FIELDS] = {
     "AddressFamily", "LogHost",    "ProxyMethod", "ProxyHost", "ProxyPort",     "ProxyUsername", "ProxyPassword"};
 
 /* PuTTY's numbers of ways through a proxy. */
-#define PROXY_NONE "0"
-#define PROXY_SSH  "6"
+#define PROXY_NONE  "0"
+#define PROXY_SOCKS "2"
+#define PROXY_HTTP  "3"
+#define PROXY_SSH   "6"
 
 struct reading {
     struct cfs_import *import;
@@ -44,12 +47,30 @@ static bool is(const struct reading *reading, enum field field, const char *valu
     return strcmp(text_of(reading, field), value) == 0;
 }
 
+/* As the option proxy writes it. */
+static void take_proxy_url(const struct reading *reading, struct cfs_import_site *site, const char *scheme)
+{
+    const char *host = text_of(reading, PROXY_HOST), *user = text_of(reading, PROXY_USER);
+    const char *port = text_of(reading, PROXY_PORT);
+    bool address = strchr(host, ':') != NULL;
+    char *url CFS_AUTO_FREE = cfs_text_format("%s://%s%s%s%s%s%s%s", scheme, user, *user ? "@" : "", address ? "[" : "",
+                                              host, address ? "]" : "", *port ? ":" : "", port);
+    if (url)
+        cfs_import_set(reading->import, site, "proxy", url);
+    else
+        reading->import->failed = true;
+}
+
 static void take_proxy(const struct reading *reading, struct cfs_import_site *site)
 {
     struct cfs_import *import = reading->import;
     if (is(reading, PROXY, PROXY_SSH))
         cfs_import_set_jump(import, site, text_of(reading, PROXY_USER), text_of(reading, PROXY_HOST),
                             is(reading, PROXY_PORT, "80") ? "" : text_of(reading, PROXY_PORT), "");
+    else if (is(reading, PROXY, PROXY_SOCKS))
+        take_proxy_url(reading, site, "socks5");
+    else if (is(reading, PROXY, PROXY_HTTP))
+        take_proxy_url(reading, site, "http");
     else if (*text_of(reading, PROXY) && !is(reading, PROXY, PROXY_NONE))
         cfs_import_note(import, site, "the proxy %s was not taken", text_of(reading, PROXY_HOST));
     if (*text_of(reading, PROXY_PASSWORD))

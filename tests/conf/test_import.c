@@ -167,8 +167,12 @@ static void sessions_of_putty_become_profiles(void **state CFS_UNUSED)
     free(shown);
     shown = show_named(cfs_import_putty, session, strlen(session), "Default%20Settings");
     assert_string_equal(shown, "");
-    assert_shown(cfs_import_putty, "HostName=h\nProxyMethod=2\nProxyHost=p\nProxyPassword=x\n",
+    assert_shown(cfs_import_putty, "HostName=h\nProxyMethod=1\nProxyHost=p\nProxyPassword=x\n",
                  "# X: f\n[f]\nhost = h\n# the proxy p was not taken\n# the password of the proxy was not taken\n\n");
+    assert_shown(cfs_import_putty, "HostName=h\nProxyMethod=2\nProxyHost=p\nProxyPort=1080\nProxyUsername=me\n",
+                 "# X: f\n[f]\nhost = h\nproxy = socks5://me@p:1080\n\n");
+    assert_shown(cfs_import_putty, "HostName=h\nProxyMethod=3\nProxyHost=fd00::1\n",
+                 "# X: f\n[f]\nhost = h\nproxy = http://[fd00::1]\n\n");
 }
 
 static void hosts_of_ssh_config_become_profiles(void **state CFS_UNUSED)
@@ -202,6 +206,17 @@ static void hosts_of_a_file_of_its_own_name_it(void **state CFS_UNUSED)
     assert_string_equal(import.sites[0].values[1], "/home/a b/100%%");
 }
 
+static void ways_through_a_jump_host_are_taken(void **state CFS_UNUSED)
+{
+    assert_shown(cfs_import_winscp,
+                 "[Sessions\\a]\nHostName=h\nTunnel=1\nTunnelHostName=gate\nTunnelPortNumber=2222\nTunnelUserName=me\n"
+                 "TunnelPublicKeyFile=Z:%5Chome%5Ck.ppk\n",
+                 "# X: a\n[a]\nhost = h\nproxy_jump = me@gate:2222\n# the jump host's own key Z:\\home\\k.ppk was not "
+                 "taken. Make a profile for that host with the key, and name the profile in proxy_jump\n\n");
+    assert_shown(cfs_import_putty, "HostName=h\nProxyMethod=6\nProxyHost=fd00::1\nProxyPort=22\nProxyUsername=me\n",
+                 "# X: f\n[f]\nhost = h\nproxy_jump = me@[fd00::1]\n\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +231,7 @@ int main(void)
         cmocka_unit_test(sessions_of_putty_become_profiles),
         cmocka_unit_test(hosts_of_ssh_config_become_profiles),
         cmocka_unit_test(hosts_of_a_file_of_its_own_name_it),
+        cmocka_unit_test(ways_through_a_jump_host_are_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
