@@ -21,10 +21,12 @@ static bool read_configuration(struct cfs_check *check, const struct cfs_profile
     return true;
 }
 
-static void go(struct cfs_check *check, const struct cfs_profile_request *request)
+static void go(struct cfs_check *check, const struct cfs_profile_request *request, bool debug)
 {
-    if (!read_configuration(check, request))
+    if (!read_configuration(check, request)) /* what it warns of goes to stderr, as for a mount */
         return;
+    if (!debug)
+        cfs_log_set_level(CFS_LOG_ERROR); /* from here on what the log would say is in the findings */
     cfs_check_mount_point(check);
     cfs_check_tell(check, CFS_CHECK_MOUNT_POINT);
     cfs_check_keys(check);
@@ -40,9 +42,9 @@ static int check_all(struct cfs_check *check, const struct cfs_profile_request *
 {
     if (cfs_ssh_library_init())
         return cfs_failure_exit_code(CFS_FAILURE_SYSTEM);
-    /* What the log would say is in the findings. */
-    cfs_log_set_level(debug ? CFS_LOG_DEBUG : CFS_LOG_ERROR);
-    go(check, request);
+    if (debug)
+        cfs_log_set_level(CFS_LOG_DEBUG);
+    go(check, request, debug);
     int code = cfs_check_conclude(check);
     cfs_check_fini(check);
     cfs_ssh_library_fini();

@@ -106,10 +106,11 @@ static void reached(enum cfs_ssh_stage stage, const struct cfs_ssh_facts *facts,
 static void hint_at_keys(struct cfs_check *check)
 {
     if (check->public_lines)
-        cfs_check_hint(check, CFS_CHECK_LOGIN,
-                       "The file authorized_keys of %s on the device, or the provider's page, must have one of these "
-                       "lines:\n%s",
-                       check->profile->user, check->public_lines);
+        cfs_check_hint(
+            check, CFS_CHECK_LOGIN,
+            "The file authorized_keys of %s on the device, or the provider's page, must have one of these "
+            "lines:\n%s\nWho can log in there already may add it: clusterfs key install PROFILE --key FILE.pub",
+            check->profile->user, check->public_lines);
 }
 
 /* A transport that tells nothing on its way: by the kind of failure. */
