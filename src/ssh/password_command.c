@@ -1,6 +1,7 @@
 /* A child process whose stdout is a pipe, and whose stderr goes to memory (memfd_create(2)): it may write there as much
  * as it likes before it ends, and never has to be read beside the other. It has ended when its process has: what it
- * leaves running may keep the pipe open. */
+ * leaves running may keep the pipe open. The process is looked at by a timer, as in base/stream_child.c: a library has
+ * no SIGCHLD to spend, and not every kernel has pidfd_open(2). */
 #include "ssh/password_command.h"
 
 #include "base/line_tail.h"
@@ -12,15 +13,16 @@
 #include <spawn.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 
-enum { LONGEST_PASSWORD = 1023, LAST_WORDS = 600, END_LIMIT_MS = 1000 };
+enum { LONGEST_PASSWORD = 1023, LAST_WORDS = 600, LOOK_EVERY_MS = 10, END_LIMIT_MS = 1000 };
 
 struct command {
     const char *name; /* without its folder */
     pid_t pid;        /* 0: not started, or reaped */
-    int process;      /* pidfd_open(2) */
+    int status;       /* once reaped */
+    int look;         /* timerfd_create(2) */
     int output, errors;
     size_t length; /* of the first line, so far */
     bool has_line;
@@ -80,17 +82,16 @@ static int start(struct command *command, char *const argv[])
     command->output = pipes[0];
     int theirs CFS_AUTO_CLOSE = pipes[1];
     command->errors = memfd_create("stderr", MFD_CLOEXEC);
-    if (command->errors < 0 || fcntl(command->output, F_SETFL, O_NONBLOCK) < 0)
+    command->look = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+    const struct timespec every = {.tv_nsec = LOOK_EVERY_MS * 1000000L};
+    const struct itimerspec times = {.it_interval = every, .it_value = every};
+    if (command->errors < 0 || command->look < 0 || timerfd_settime(command->look, 0, &times, NULL) < 0 ||
+        fcntl(command->output, F_SETFL, O_NONBLOCK) < 0)
         return -errno;
     int rc = raise_descriptor(&theirs);
     if (rc == 0)
         rc = raise_descriptor(&command->errors);
-    if (rc == 0)
-        rc = -spawn(argv, theirs, command->errors, &command->pid);
-    if (rc < 0)
-        return rc;
-    command->process = (int)syscall(SYS_pidfd_open, command->pid, 0);
-    return command->process < 0 ? -errno : 0;
+    return rc < 0 ? rc : -spawn(argv, theirs, command->errors, &command->pid);
 }
 
 /* Takes what is there of the first line, and drops the rest. False at its end. */
@@ -115,12 +116,24 @@ static bool take_output(struct command *command)
     }
 }
 
+/* True once the process has ended. FLAGS: WNOHANG, or 0 to wait for it. */
+static bool reap(struct command *command, int flags)
+{
+    pid_t reaped;
+    do
+        reaped = waitpid(command->pid, &command->status, flags);
+    while (reaped < 0 && errno == EINTR);
+    if (reaped != 0)
+        command->pid = 0;
+    return reaped != 0;
+}
+
 /* Until the process has ended. */
 static int attend(struct command *command, struct cfs_ssh_waiter *waiter)
 {
     for (;;) {
-        struct pollfd polls[3] = {{.fd = command->process, .events = POLLIN},
-                                  {.fd = command->output, .events = POLLIN}};
+        uint64_t times;
+        struct pollfd polls[3] = {{.fd = command->look, .events = POLLIN}, {.fd = command->output, .events = POLLIN}};
         int rc = waiter->wait_for(waiter, polls, 2);
         if (rc < 0)
             return rc;
@@ -128,33 +141,32 @@ static int attend(struct command *command, struct cfs_ssh_waiter *waiter)
             close(command->output);
             command->output = -1; /* poll(2) passes it over */
         }
-        if (polls[0].revents)
-            return 0;
+        if (polls[0].revents && read(command->look, &times, sizeof(times)) > 0 && reap(command, WNOHANG))
+            break;
     }
-}
-
-static int reap(struct command *command)
-{
-    int status = 0;
-    while (waitpid(command->pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    command->pid = 0;
     if (command->output >= 0)
         take_output(command);
-    return status;
+    return 0;
+}
+
+static void stop(struct command *command)
+{
+    kill(command->pid, SIGTERM);
+    for (int waited = 0; waited < END_LIMIT_MS; waited += LOOK_EVERY_MS) {
+        if (reap(command, WNOHANG))
+            return;
+        (void)poll(NULL, 0, LOOK_EVERY_MS);
+    }
+    kill(command->pid, SIGKILL);
+    (void)reap(command, 0);
 }
 
 static void end(struct command *command)
 {
-    if (command->pid > 0) {
-        struct pollfd polled = {.fd = command->process, .events = POLLIN};
-        kill(command->pid, SIGTERM);
-        if (command->process < 0 || poll(&polled, 1, END_LIMIT_MS) <= 0)
-            kill(command->pid, SIGKILL);
-        (void)reap(command);
-    }
-    if (command->process >= 0)
-        close(command->process);
+    if (command->pid > 0)
+        stop(command);
+    if (command->look >= 0)
+        close(command->look);
     if (command->output >= 0)
         close(command->output);
     if (command->errors >= 0)
@@ -179,9 +191,10 @@ static void last_words(const struct command *command, char *words, size_t size)
             *byte = ' ';
 }
 
-/* What the program has said, once it has ended with STATUS. */
-static int judge(struct command *command, int status, char **ret_password, char *why, size_t why_size)
+/* What the program has said, once it has ended. */
+static int judge(struct command *command, char **ret_password, char *why, size_t why_size)
 {
+    int status = command->status;
     char words[CFS_LINE_TAIL_SIZE + 2];
     last_words(command, words, sizeof(words));
     size_t length = command->length;
@@ -219,7 +232,7 @@ static int run(struct command *command, char *const argv[], struct cfs_ssh_waite
         snprintf(why, why_size, "password_command: %s had not ended when login_timeout was over", command->name);
         return -EACCES;
     }
-    return rc < 0 ? rc : judge(command, reap(command), ret_password, why, why_size);
+    return rc < 0 ? rc : judge(command, ret_password, why, why_size);
 }
 
 int cfs_ssh_password_command(const struct cfs_profile *profile, struct cfs_ssh_waiter *waiter, char **ret_password,
@@ -232,7 +245,7 @@ int cfs_ssh_password_command(const struct cfs_profile *profile, struct cfs_ssh_w
         return rc == -ENOMEM ? rc : -EACCES;
     }
     const char *slash = strrchr(words[0], '/');
-    struct command command = {.name = slash ? slash + 1 : words[0], .process = -1, .output = -1, .errors = -1};
+    struct command command = {.name = slash ? slash + 1 : words[0], .look = -1, .output = -1, .errors = -1};
     rc = run(&command, words, waiter, ret_password, why, why_size);
     end(&command);
     return rc;
