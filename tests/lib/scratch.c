@@ -113,6 +113,12 @@ int scratch_run(const char *program, ...)
     return child < 0 ? 127 : wait_for_exit(child);
 }
 
+bool scratch_spawn_tells(void)
+{
+    const char *preloaded = getenv("LD_PRELOAD");
+    return !preloaded || !strstr(preloaded, "vgpreload");
+}
+
 pid_t scratch_start(const char *program, ...)
 {
     va_list list;

@@ -3,6 +3,7 @@
 #define CFS_TESTS_LIB_SCRATCH_H
 
 #include "base/cleanup.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -23,6 +24,9 @@ char *scratch_read(const char *path, size_t *ret_length);
 int scratch_run(const char *program, ...) __attribute__((sentinel));
 /* Fails the test when the exit code is not 0. */
 #define scratch_must_run(...) assert_int_equal(scratch_run(__VA_ARGS__), 0)
+
+/* Whether posix_spawn(3) fails when a program is not there: under valgrind its child ends with status 127 instead. */
+bool scratch_spawn_tells(void);
 
 /* Starts a program in the same way and leaves it running; the test must stop it. */
 pid_t scratch_start(const char *program, ...) __attribute__((sentinel));

@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 static struct test_sshd sshd;
@@ -68,8 +67,7 @@ static void what_the_program_says_is_told(void **state)
 {
     char says[] = "sh -c \"echo no way to %h >&2; exit 3\"", missing[] = "/nowhere/program %h";
     refuse(says, CFS_FAILURE_CONNECT, "sh ended with exit status 3: no way to 127.0.0.1");
-    const char *preloaded = getenv("LD_PRELOAD");
-    if (!preloaded || !strstr(preloaded, "vgpreload")) /* valgrind's posix_spawn(3) does not tell */
+    if (scratch_spawn_tells())
         refuse(missing, CFS_FAILURE_CONFIG, "Cannot run /nowhere/program");
 }
 
