@@ -447,9 +447,11 @@ void cfs_ssh_channels_fail(struct cfs_ssh_session *session, int errno_value, enu
     session->opening = NULL;
     cfs_list_each_safe (link, following, &session->channels) {
         struct cfs_ssh_channel *channel = cfs_container_of(link, struct cfs_ssh_channel, link);
+        /* Who was told of the end of the data, and has not read them all, is told that there is no more to be had. */
+        bool knows = channel->told_end && channel->error_number;
         channel->channel = NULL;
         cfs_ssh_channel_fail(channel, errno_value, failure, "%s", reason);
-        channel->pending = channel->has_user && !channel->told_end;
+        channel->pending = channel->has_user && !knows;
         if (!channel->has_user)
             free_channel(channel);
     }

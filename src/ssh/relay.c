@@ -147,9 +147,20 @@ static void abort_now(struct relay *relay)
     finish(relay);
 }
 
+/* A channel that has failed goes at once, also while what it has brought waits for a reader: its session is freed
+ * soon. What it has not brought is gone with the connection. */
+static void drop_failed_channel(struct relay *relay)
+{
+    if (!relay->channel || cfs_ssh_stream_is_running(relay->channel))
+        return;
+    relay->down.ended = true;
+    close_channel(relay);
+}
+
 static void pump(struct relay *relay)
 {
     int up = 1, down = 1;
+    drop_failed_channel(relay);
     for (int round = 0; round < ROUNDS && (up > 0 || down > 0); round++) {
         up = relay->channel ? move(&relay->up) : 0;
         down = move(&relay->down);

@@ -373,6 +373,79 @@ static void what_an_aborted_relay_holds_never_arrives(void **state)
     test_profile_free(profile);
 }
 
+/* --- a relay that outlives its hop's session --- */
+
+struct stall {
+    struct cfs_ssh_session *session;
+    bool is_ended; /* wanted: the other side has ended, and the relay was told so */
+    bool is_stalled;
+};
+
+/* The relay has bytes that nobody takes, and asks its channel for no more. */
+static void look_for_stall(void *context)
+{
+    struct stall *stall = context;
+    const struct cfs_list *first = stall->session->channels.next;
+    struct cfs_ssh_channel *channel = cfs_container_of(first, struct cfs_ssh_channel, link);
+    assert_true(first != &stall->session->channels);
+    stall->is_stalled =
+        cfs_ssh_channel_readable(channel) && !channel->wants_read && channel->told_end == stall->is_ended;
+}
+
+static bool is_stalled(struct cfs_ssh_session *session, bool is_ended)
+{
+    enum { LOOKS = 20 }; /* a pump that pauses for others looks alike, once */
+    for (int i = 0; i < LOOKS; i++) {
+        struct stall stall = {.session = session, .is_ended = is_ended};
+        test_call(cfs_ssh_session_loop(session), look_for_stall, &stall);
+        if (!stall.is_stalled)
+            return false;
+    }
+    return true;
+}
+
+static void lose_session_of_full_relay(struct cfs_ssh_session *session, const struct cfs_profile *profile,
+                                       bool is_ended)
+{
+    struct cfs_ssh_session *guest = NULL;
+    struct cfs_ssh_line *line = NULL;
+    struct cfs_error error = {0};
+    uint16_t port = 0;
+    int fd = -1, listener = bind_port(&port);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(cfs_ssh_connect_again(session, profile, NULL, -1, &guest, &error), 0);
+    assert_int_equal(cfs_ssh_relay_open(guest, "hop", "127.0.0.1", port, -1,
+                                        cfs_clock_ms(&cfs_system_clock) + TEST_LIMIT_MS, &fd, &line, &error),
+                     0);
+    int accepted = accept(listener, NULL, NULL);
+    assert_true(accepted >= 0);
+    write_all(accepted, (size_t)2 * MEBIBYTE); /* less than the channel's window */
+    if (is_ended)
+        close(accepted);
+    test_wait_until(is_stalled(guest, is_ended));
+    test_call(cfs_ssh_session_loop(session), abort_session, guest);
+    cfs_ssh_session_free(guest);
+    assert_true(line->operations->is_cut(line, 0));
+    assert_false(line->operations->holds_bytes(line));
+    assert_true(read_to_the_end(fd) > 0);
+    close(fd);
+    cfs_ssh_line_free(line);
+    if (!is_ended)
+        close(accepted);
+    close(listener);
+}
+
+/* The session is freed when a new login takes its place; whoever reads slowly still has the relay. */
+static void a_full_relay_lets_go_of_a_lost_session(void **state)
+{
+    struct cfs_profile *profile = test_sshd_profile(&near_hop);
+    struct cfs_ssh_session *session = connect_to(profile);
+    lose_session_of_full_relay(session, profile, false);
+    lose_session_of_full_relay(session, profile, true);
+    cfs_ssh_session_free(session);
+    test_profile_free(profile);
+}
+
 /* --- who had to answer --- */
 
 static int answer_secret(struct cfs_prompter *prompter, const char *text, bool echo, char **ret_answer)
@@ -490,6 +563,7 @@ int main(void)
         cmocka_unit_test(a_lost_target_needs_no_new_login_at_the_hop),
         cmocka_unit_test(an_aborted_session_leaves_the_target),
         cmocka_unit_test(what_an_aborted_relay_holds_never_arrives),
+        cmocka_unit_test(a_full_relay_lets_go_of_a_lost_session),
         cmocka_unit_test(who_has_answered_for_a_hop_is_known_within),
         cmocka_unit_test(a_target_that_does_not_answer_holds_nothing_up),
     };
