@@ -12,7 +12,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-enum { LOCK_TRIES = 200, LOCK_PAUSE_MS = 50, NAME_TRIES = 20 };
+enum { LOCK_TRIES = 200, LOCK_PAUSE_MS = 50, NAME_TRIES = 20, MEBIBYTE = 1024 * 1024 };
 
 void cfs_config_edit_fini(struct cfs_config_edit *edit)
 {
@@ -153,7 +153,7 @@ static int read_text(struct cfs_config_edit *edit, const char *resolved, enum cf
 int cfs_config_edit_init(const char *path, enum cfs_config_file_owner owner, bool create,
                          struct cfs_config_edit *ret_edit, struct cfs_error *error)
 {
-    struct cfs_config_edit edit CFS_AUTO_CONFIG_EDIT = {.folder_fd = -1, .path = strdup(path)};
+    struct cfs_config_edit edit CFS_AUTO_CONFIG_EDIT = {.folder_fd = -1, .owner = owner, .path = strdup(path)};
     cfs_buffer_init_secret(&edit.text);
     if (!edit.path)
         return no_memory(error);
@@ -249,8 +249,23 @@ static int fill(const struct cfs_config_edit *edit, int fd)
     return result;
 }
 
+/* Who reads it next would refuse it, and with it all that stands in it. */
+static int check_size(const struct cfs_config_edit *edit, struct cfs_error *error)
+{
+    unsigned most = cfs_config_file_most_mib(edit->owner);
+    if (edit->text.length <= (size_t)most * MEBIBYTE)
+        return 0;
+    return cfs_error_set(
+        error, EFBIG, CFS_FAILURE_CONFIG,
+        "%s: the file would be larger than %u MiB, and could not be read any more; nothing was written", edit->path,
+        most);
+}
+
 int cfs_config_edit_write(struct cfs_config_edit *edit, struct cfs_error *error)
 {
+    int size = check_size(edit, error);
+    if (size < 0)
+        return size;
     char *name CFS_AUTO_FREE = NULL;
     int fd CFS_AUTO_CLOSE = make_file(edit, &name);
     if (fd < 0)

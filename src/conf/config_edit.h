@@ -20,6 +20,7 @@ struct cfs_config_edit {
     char *path;             /* as the caller gave it, for sentences */
     char *folder, *name;    /* where the file really is */
     int folder_fd;          /* locked until fini */
+    enum cfs_config_file_owner owner;
     bool exists;
     struct stat status; /* when it was read */
 };
@@ -33,7 +34,7 @@ void cfs_config_edit_fini(struct cfs_config_edit *edit);
 #define CFS_AUTO_CONFIG_EDIT __attribute__((cleanup(cfs_config_edit_fini)))
 
 /* Writes the text. A new file is its owner's alone (0600). -ESTALE if the file is not the one that was read any more;
- * on failure the file is as it was. May be called once. */
+ * -EFBIG if it would be too large to be read again; on failure the file is as it was. May be called once. */
 CFS_CHECKED int cfs_config_edit_write(struct cfs_config_edit *edit, struct cfs_error *error);
 
 #endif

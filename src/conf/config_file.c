@@ -9,6 +9,11 @@
 
 enum { MEBIBYTE = 1024 * 1024 };
 
+unsigned cfs_config_file_most_mib(enum cfs_config_file_owner owner)
+{
+    return owner == CFS_CONFIG_FILE_LARGE ? 16 : 1;
+}
+
 void cfs_config_file_fini(struct cfs_config_file *file)
 {
     if (file->bytes)
@@ -74,9 +79,9 @@ static int check_status(const char *path, const struct stat *status, enum cfs_co
     int result = owner >= CFS_CONFIG_FILE_UNCHECKED ? 0 : check_safety(path, status, owner, error);
     if (result < 0)
         return result;
-    int limit = owner == CFS_CONFIG_FILE_LARGE ? 16 : 1;
+    unsigned limit = cfs_config_file_most_mib(owner);
     if (status->st_size > (off_t)limit * MEBIBYTE)
-        return cfs_error_set(error, EFBIG, CFS_FAILURE_CONFIG, "%s: the file is larger than %d MiB", path, limit);
+        return cfs_error_set(error, EFBIG, CFS_FAILURE_CONFIG, "%s: the file is larger than %u MiB", path, limit);
     return 0;
 }
 

@@ -21,6 +21,9 @@ enum cfs_config_file_owner {
     CFS_CONFIG_FILE_LARGE,     /* the same, of up to 16 MiB: known_hosts */
 };
 
+/* How large such a file may be, in MiB. Pure. */
+unsigned cfs_config_file_most_mib(enum cfs_config_file_owner owner);
+
 /* Reads PATH, a regular file of at most 1 MiB (but see above). -ENOENT or -EACCES as open(2) says, -EPERM if the file
  * is not safe, -EFBIG, ...; ERROR has the sentence. The caller calls cfs_config_file_fini. */
 CFS_CHECKED int cfs_config_file_read(const char *path, enum cfs_config_file_owner owner,

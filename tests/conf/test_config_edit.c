@@ -113,6 +113,23 @@ static void what_somebody_else_wrote_meanwhile_stays(void **state CFS_UNUSED)
     assert_names(1);
 }
 
+/* A file that nobody could read any more would take all profiles with it. */
+static void what_could_not_be_read_again_is_not_written(void **state CFS_UNUSED)
+{
+    enum { MOST = 1024 * 1024 };
+    struct cfs_error error = {0};
+    char *comment CFS_AUTO_FREE = malloc(MOST + 1);
+    memset(comment, '#', MOST);
+    comment[MOST] = '\0';
+    scratch_write_text(path, "\n", 0600);
+    assert_int_equal(append(path, false, comment, &error), -EFBIG);
+    assert_non_null(strstr(error.text, "would be larger than 1 MiB"));
+    assert_file("\n", 0600);
+    assert_names(1);
+    assert_int_equal(append(path, false, comment + 1, &error), 0);
+    assert_int_equal(append(path, false, "", &error), 0);
+}
+
 static void a_file_with_two_names_is_refused(void **state CFS_UNUSED)
 {
     struct cfs_error error = {0};
@@ -132,6 +149,7 @@ int main(void)
         IN_FOLDER(a_symbolic_link_stays_one),
         IN_FOLDER(files_of_others_are_refused),
         IN_FOLDER(what_somebody_else_wrote_meanwhile_stays),
+        IN_FOLDER(what_could_not_be_read_again_is_not_written),
         IN_FOLDER(a_file_with_two_names_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
