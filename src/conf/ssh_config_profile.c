@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "conf/check.h"
 #include "conf/expand.h"
 #include "conf/ssh_config_read.h"
 #include "conf/ssh_config_tokens.h"
@@ -469,7 +470,9 @@ int cfs_ssh_config_apply(const struct cfs_ssh_config_surroundings *surroundings,
 {
     const char *host = get(settings, "host")->text;
     char *file CFS_AUTO_FREE = NULL;
-    int result = host ? choose_file(surroundings, settings, &file, error) : 0;
+    if (!host || cfs_check_host(host)) /* refused with the other options; HostName would hide it */
+        return 0;
+    int result = choose_file(surroundings, settings, &file, error);
     if (result <= 0)
         return result;
     struct cfs_ssh_config_request request = {

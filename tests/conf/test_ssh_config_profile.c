@@ -311,6 +311,18 @@ static void the_way_is_taken(void **state)
     }
 }
 
+/* HostName takes the place of what was written, which could else become words of a command unseen. */
+static void a_shortcut_is_a_host_s_name(void **state)
+{
+    const struct fixture *fixture = *state;
+    scratch_write_text(fixture->file, "Host *\nHostName gate\nProxyCommand nc %n\n", 0600);
+    scratch_write_text(fixture->profiles, "[q]\nhost = gpu -X\n", 0600);
+    struct cfs_profile *profile = NULL;
+    struct cfs_error error = {0};
+    assert_int_equal(load(fixture, "q", NULL, &profile, &error), -EINVAL);
+    assert_non_null(strstr(error.text, ":2: host = gpu -X: host must be a host's name"));
+}
+
 /* As with ssh -J first,second: what ssh_config says of the way to the second does not count. */
 static void a_hop_has_its_own_lines(void **state)
 {
@@ -470,6 +482,7 @@ int main(void)
         TEST(it_can_be_another_file_or_none),
         TEST(what_would_be_another_host_or_a_danger_is_refused),
         TEST(the_way_is_taken),
+        TEST(a_shortcut_is_a_host_s_name),
         TEST(a_hop_has_its_own_lines),
         TEST(what_is_passed_over_is_told),
         TEST(commands_are_never_run),
