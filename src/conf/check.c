@@ -20,7 +20,7 @@ static bool has_blank_or_control(const char *text)
 const char *cfs_check_host(const char *text)
 {
     if (!*text || *text == '-' || strlen(text) > HOST_LENGTH || has_blank_or_control(text) ||
-        strpbrk(text, "/[]@,*?!|#\"'\\"))
+        strpbrk(text, "/[]@,*?!|#\"'\\`$;&<>(){}"))
         return "must be a host's name or address (an IPv6 address without brackets): no blanks, no '/' or '@' "
                "or other punctuation, and no '-' at the beginning";
     return NULL;
@@ -28,8 +28,11 @@ const char *cfs_check_host(const char *text)
 
 const char *cfs_check_user(const char *text)
 {
-    if (!*text || *text == '-' || strlen(text) > USER_LENGTH || has_blank_or_control(text) || strchr(text, '/'))
-        return "must be a login name: no blanks, no '/', and no '-' at the beginning";
+    size_t length = strlen(text);
+    if (length == 0 || *text == '-' || length > USER_LENGTH || has_blank_or_control(text) ||
+        strpbrk(text, "/'\"`;&<>|(){}") || text[length - 1] == '\\')
+        return "must be a login name: no blanks, no '/', no quotes or other signs of a shell, and no '-' at the "
+               "beginning";
     return NULL;
 }
 

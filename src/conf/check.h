@@ -2,9 +2,12 @@
 #ifndef CFS_CONF_CHECK_H
 #define CFS_CONF_CHECK_H
 
-/* A host's name or address, without brackets. It becomes part of known_hosts lines and may become an argument. */
+/* A host's name or address, without brackets. It becomes part of known_hosts lines, may become an argument, and %h in
+ * the text of a shell that proxy_command starts: nothing in it may be a command (ssh refuses the same, since
+ * CVE-2023-51385). */
 const char *cfs_check_host(const char *text);
-/* A login name; dots, underscores and '@' are common in them. */
+/* A login name; dots, underscores and '@' are common in them, '\\' and '$' are in those of Windows domains. It becomes
+ * %r, as above, and stands in quotes in sentences that say what to type. */
 const char *cfs_check_user(const char *text);
 /* Names of algorithms (RFC 4251, section 6), separated by commas. */
 const char *cfs_check_algorithms(const char *text);

@@ -1,6 +1,7 @@
 /* proxy_command: words, separated by blanks ("a b" in double quotes is one), in which %h, %p, %r and %% stand for the
  * host, the port, the remote user and a percent sign. What they stand for is always within one word, and no shell reads
- * it: a name cannot become an option or a command. */
+ * it, unless the program is one: names hold nothing that would be a command there (conf/check.h). A name cannot become
+ * an option either. */
 #ifndef CFS_CONF_COMMAND_H
 #define CFS_CONF_COMMAND_H
 

@@ -1,5 +1,6 @@
 /* Every option of the table: its default, a value that is taken, and the sentence for one that is not. A new option
  * without a row here is a failure. */
+#include "conf/check.h"
 #include "conf/option.h"
 #include "conf/profile.h"
 #include "lib/scratch.h"
@@ -50,7 +51,7 @@ static const struct row {
     {"ciphers", "", "aes128-gcm@openssh.com,aes128-ctr", "aes128-gcm@openssh.com,aes128-ctr", "aes128-ctr,,x",
      "must be names of algorithms, separated by commas, such as aes128-ctr,aes256-ctr"},
     {"user", NULL, "udeprod.ttooPb", "udeprod.ttooPb", "-l",
-     "must be a login name: no blanks, no '/', and no '-' at the beginning"},
+     "must be a login name: no blanks, no '/', no quotes or other signs of a shell, and no '-' at the beginning"},
     {"identity_file", "", "~/.ssh/a \"/keys of %u/%r@%h:%p\"", NULL, "id_rsa",
      "must be an absolute path or begin with ~/"},
     {"certificate_file", "", "~/.ssh/a-cert.pub /%h-cert.pub", "/home/me/.ssh/a-cert.pub /h-cert.pub", "id-cert.pub",
@@ -320,6 +321,21 @@ static void the_nearest_word_is_near(void **state CFS_UNUSED)
     assert_null(far.best);
 }
 
+/* proxy_command = sh -c "... %h" puts them into a shell's text. */
+static void no_name_is_a_command(void **state)
+{
+    static const char *const hosts[] = {"$(id)", "`id`", "a;id", "a&id", "a>b", "a<b", "a|id", "a'b", "${x}"};
+    static const char *const users[] = {"$(id)", "`id`", "a;id", "a&id", "a>b", "a<b", "a|id", "a'b", "{a,b}", "a\\"};
+    for (size_t i = 0; i < CFS_COUNT(hosts); i++)
+        assert_non_null(cfs_check_host(hosts[i]));
+    for (size_t i = 0; i < CFS_COUNT(users); i++)
+        assert_non_null(cfs_check_user(users[i]));
+    assert_null(cfs_check_user("CORP\\alice"));
+    assert_null(cfs_check_user("node7$"));
+    assert_null(cfs_check_user("alice+dev@corp.example"));
+    assert_null(cfs_check_host("fe80::1%eth0"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +347,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(secrets_are_kept_whole_and_never_shown, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lists_of_paths_are_expanded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_agent_may_be_none_or_the_environment_s, set_up, tear_down),
+        cmocka_unit_test(no_name_is_a_command),
         cmocka_unit_test(the_documents_name_every_option_within_the_width),
         cmocka_unit_test(the_nearest_word_is_near),
     };

@@ -81,9 +81,12 @@ static void bad_hosts_and_users_are_refused(void **state CFS_UNUSED)
         {"a b:", "a b:: the host " HOST_RULE},
         {"a@:", "a@:: the host " HOST_RULE},
         {"[]:", "[]:: the host " HOST_RULE},
-        {"-l@host:", "-l@host:: the user must be a login name: no blanks, no '/', and no '-' at the beginning"},
-        {"a b@host:", "a b@host:: the user must be a login name: no blanks, no '/', and no '-' at the beginning"},
-        {"@host:", "@host:: the user must be a login name: no blanks, no '/', and no '-' at the beginning"},
+        {"-l@host:", "-l@host:: the user must be a login name: no blanks, no '/', no quotes or other signs of a shell, "
+                     "and no '-' at the beginning"},
+        {"a b@host:", "a b@host:: the user must be a login name: no blanks, no '/', no quotes or other signs of a "
+                      "shell, and no '-' at the beginning"},
+        {"@host:", "@host:: the user must be a login name: no blanks, no '/', no quotes or other signs of a shell, and "
+                   "no '-' at the beginning"},
     };
     for (size_t i = 0; i < CFS_COUNT(rows); i++) {
         struct cfs_source source CFS_AUTO_SOURCE = {0};

@@ -267,7 +267,7 @@ static void what_ssh_says_of_a_host_we_say(void **state)
         "Host alpha beta*\n HostName %h.x.org\n\tUser=bob\nHost !alpha *\n Port = 9\n",
         "Host * !alpha\nPort 9\n",
         "host a?pha 10.0.*\nhostname 203.0.113.5\nPORT 4\n",
-        "Host \"alpha\" 'beta.example.org'\nUser \"al\\\"ice\"\n",
+        "Host \"alpha\" 'beta.example.org'\nUser \"al\\\\ice\"\n",
         "User alice # why not\nHost alpha#b\nPort 8\n",
         "Port\t\t77\r\nUser bob\r\n",
         "Port=\"77\"\n",
