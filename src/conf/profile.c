@@ -221,11 +221,12 @@ static int merge(const struct loading *loading, struct cfs_settings *settings)
     return result == 0 ? apply_options(loading, settings) : result;
 }
 
-/* What nobody has said so far, ssh_config may say. Where ssh itself connects, it reads it. */
+/* What nobody has said so far, ssh_config may say. Where ssh itself connects, it reads it; to hops we connect
+ * ourselves. */
 static int apply_ssh_config(const struct loading *loading, struct cfs_settings *settings, struct cfs_error *error)
 {
     const char *transport = cfs_settings_get(settings, cfs_option_find("transport", CFS_OPTION_ANYWHERE))->text;
-    if (strcmp(transport, "openssh") == 0)
+    if (loading->depth == 0 && strcmp(transport, "openssh") == 0)
         return 0;
     const char *system_file = loading->request->system_ssh_config;
     struct cfs_ssh_config_surroundings surroundings = {

@@ -244,6 +244,7 @@ static void what_would_be_another_host_or_a_danger_is_refused(void **state)
          "~/.ssh/config:2: PreferredAuthentications gssapi-with-mic,hostbased: clusterfs logs in with publickey, "},
         {"HostName -oProxyCommand=x", "~/.ssh/config:2: host = -oproxycommand=x: host must be a host's name"},
         {"HostName %p", "~/.ssh/config:2: HostName %p: there may be no % in it other"},
+        {"HostName x%", "~/.ssh/config:2: HostName x%: there may be no % in it other"},
         {"User -l", "~/.ssh/config:2: user = -l: user must be a login name"},
         {"Port 99999", "~/.ssh/config:2: port = 99999: port must be a number from 1 to 65535"},
         {"Port ssh", "~/.ssh/config:2: port = ssh: port must be a number"},
@@ -337,6 +338,19 @@ static void a_hop_has_its_own_lines(void **state)
     assert_string_equal(profile->hop->hop->host, "one.example");
     assert_string_equal(profile->hop->hop->hop->host, "zeroth");
     assert_null(profile->hop->hop->hop->hop);
+}
+
+/* With transport = openssh ssh reads the file itself; but nobody else connects to a hop than we. */
+static void a_hop_has_its_lines_whatever_its_transport(void **state)
+{
+    const struct fixture *fixture = *state;
+    scratch_write_text(fixture->file, "Host gate\nHostName gate.example\nUser porter\n", 0600);
+    scratch_write_text(fixture->profiles,
+                       "[defaults]\ntransport = openssh\n[p]\nhost = gpu\ntransport = libssh2\nproxy_jump = gate\n",
+                       0600);
+    struct cfs_profile *profile CFS_CLEANUP(cfs_profile_free) = must_load(fixture, "p", NULL);
+    assert_string_equal(profile->hop->host, "gate.example");
+    assert_string_equal(profile->hop->user, "porter");
 }
 
 static void what_is_passed_over_is_told(void **state)
@@ -484,6 +498,7 @@ int main(void)
         TEST(the_way_is_taken),
         TEST(a_shortcut_is_a_host_s_name),
         TEST(a_hop_has_its_own_lines),
+        TEST(a_hop_has_its_lines_whatever_its_transport),
         TEST(what_is_passed_over_is_told),
         TEST(commands_are_never_run),
         TEST(includes_are_below_their_folder),
