@@ -38,6 +38,7 @@ EXTRA_DIST += \
 	tests/lib/functions.sh \
 	tests/lib/link.sh tests/lib/link_probe.py \
 	tests/lib/mount.sh \
+	tests/lib/pam.sh \
 	tests/lib/programs.sh \
 	tests/lib/screen.sh \
 	tests/lib/small_files.sh \

@@ -4,37 +4,13 @@
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/functions.sh"
 . "$top_srcdir/tests/lib/device.sh"
 . "$top_srcdir/tests/lib/mount.sh"
-requires_root
-requires python3 setsid unshare cc
-[ -d /etc/pam.d ] || skip "there is no PAM"
-grep -q pam_authenticate "$sshd" || skip "sshd is built without PAM"
-unshare -m true 2>/dev/null || skip "a namespace of mounts cannot be made"
+. "$top_srcdir/tests/lib/pam.sh"
+requires python3 setsid
+may_make_pam || skip "$no_pam"
 
 password=Tr0ub4dor
 code_word=271828
-script=$sandbox/script # what PAM asks, see tests/lib/pam_questions.c
 unset CLUSTERFS_TEST_PROFILE
-
-# sshd sees /etc/pam.d as we want it, nobody else does.
-make_pam()
-{
-    mkdir "$sandbox/pam.d"
-    cc -shared -fPIC -O1 -D_GNU_SOURCE -o "$sandbox/pam_questions.so" "$top_srcdir/tests/lib/pam_questions.c" || fail "cc"
-    printf '%s\n' "auth required $sandbox/pam_questions.so $script" "account required pam_permit.so" \
-        "session required pam_permit.so" "password required pam_deny.so" >"$sandbox/pam.d/sshd"
-    cat >"$sandbox/with_pam" <<'END'
-#!/bin/sh
-exec unshare -m sh -c 'mount --make-rprivate / && mount --bind "$0" /etc/pam.d && exec "$@"' "${0%/*}/pam.d" "$@"
-END
-    chmod 700 "$sandbox/with_pam"
-    far_side=("$sandbox/with_pam")
-}
-
-# pam_asks LINE... : "VERB|TEXT|..."
-pam_asks()
-{
-    printf '%s\n' "$@" | tr '|' '\t' >"$script"
-}
 
 # lets_in METHODS [LINE...] : sshd_config.
 lets_in()
