@@ -52,6 +52,7 @@ MOUNT_TESTS += \
 	tests/mount/options.sh \
 	tests/mount/passwords.sh \
 	tests/mount/profiles.sh \
+	tests/mount/recipes.sh \
 	tests/mount/site-files.sh \
 	tests/mount/ssh-config.sh \
 	tests/mount/ways.sh
