@@ -179,6 +179,13 @@ void cfs_behind_status(struct cfs_remote *remote, struct cfs_cache_status *statu
     status->dirty_bytes += behind->waiting_bytes;
     status->changes += behind->job_count;
     pthread_mutex_unlock(&behind->lock);
+    struct cfs_journal_status journal = {.outstanding = 0};
+    if (behind->journal)
+        cfs_journal_status(behind->journal, &journal);
+    status->has_journal = behind->journal && !journal.has_failed;
+    status->misses_journal = behind->misses_journal || journal.has_failed;
+    status->journal_changes = journal.outstanding;
+    status->journal_bytes = journal.bytes;
 }
 
 void cfs_behind_free(struct cfs_remote *remote)

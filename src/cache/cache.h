@@ -79,6 +79,9 @@ struct cfs_cache_status {
     /* Files opened ahead of programs (neighbours.h); which took some, and for nothing. */
     uint64_t prefetched_files, prefetch_used_files, prefetch_wasted_files;
     uint64_t calls; /* handed to the remote below */
+    /* With durability = fsync: the journal, or that none can be kept and close waits for the server instead. */
+    bool has_journal, misses_journal;
+    uint64_t journal_changes, journal_bytes; /* that the server does not have; of the file */
 };
 void cfs_cache_status(struct cfs_remote *cache, struct cfs_cache_status *ret_status);
 

@@ -286,8 +286,10 @@ void cfs_journal_wait(struct cfs_journal *journal, struct cfs_journal_waiter *wa
 void cfs_journal_status(struct cfs_journal *journal, struct cfs_journal_status *ret_status)
 {
     pthread_mutex_lock(&journal->lock);
-    *ret_status = (struct cfs_journal_status){
-        .outstanding = journal->outstanding, .bytes = journal->size, .syncs = journal->syncs};
+    *ret_status = (struct cfs_journal_status){.outstanding = journal->outstanding,
+                                              .bytes = journal->size,
+                                              .syncs = journal->syncs,
+                                              .has_failed = journal->error < 0};
     pthread_mutex_unlock(&journal->lock);
 }
 

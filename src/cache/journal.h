@@ -54,6 +54,7 @@ struct cfs_journal_status {
     uint64_t outstanding; /* changes */
     uint64_t bytes;       /* of the file */
     uint64_t syncs;
+    bool has_failed; /* the disk: nothing is added any more */
 };
 void cfs_journal_status(struct cfs_journal *journal, struct cfs_journal_status *ret_status);
 

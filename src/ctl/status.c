@@ -178,6 +178,11 @@ void cfs_ctl_status_text(const struct cfs_ctl_source *source, struct cfs_buffer 
         line(out, "cache", "%s kept, %s to be written, %" PRIu64 " changes",
              cfs_text_format_size(facts.cache.clean_bytes, first, sizeof(first)),
              cfs_text_format_size(facts.cache.dirty_bytes, second, sizeof(second)), facts.cache.changes);
+    if (facts.cache.misses_journal)
+        line(out, "journal", "none can be kept; close waits for the server");
+    else if (facts.cache.has_journal)
+        line(out, "journal", "%" PRIu64 " changes, %s on this disk", facts.cache.journal_changes,
+             cfs_text_format_size(facts.cache.journal_bytes, first, sizeof(first)));
     line(out, "network", "%" PRIu64 " requests, %s received, %s sent", pool->requests,
          cfs_text_format_size(pool->bytes_received, first, sizeof(first)),
          cfs_text_format_size(pool->bytes_sent, second, sizeof(second)));
@@ -241,6 +246,20 @@ static void json_cache(struct cfs_json *json, const struct cfs_cache_status *cac
     cfs_json_number(json, "prefetched_files", cache->prefetched_files);
     cfs_json_number(json, "prefetch_used_files", cache->prefetch_used_files);
     cfs_json_number(json, "prefetch_wasted_files", cache->prefetch_wasted_files);
+    cfs_json_close_object(json);
+}
+
+/* null where none is wanted. */
+static void json_journal(struct cfs_json *json, const struct cfs_cache_status *cache)
+{
+    if (!cache->has_journal && !cache->misses_journal) {
+        cfs_json_text(json, "journal", NULL);
+        return;
+    }
+    cfs_json_open_object(json, "journal");
+    cfs_json_bool(json, "is_kept", cache->has_journal);
+    cfs_json_number(json, "changes", cache->journal_changes);
+    cfs_json_number(json, "bytes", cache->journal_bytes);
     cfs_json_close_object(json);
 }
 
@@ -338,6 +357,7 @@ void cfs_ctl_status_json(const struct cfs_ctl_source *source, struct cfs_buffer 
     json_counters(&json, &facts);
     if (source->cache)
         json_cache(&json, &facts.cache);
+    json_journal(&json, &facts.cache);
     cfs_json_close_object(&json);
     cfs_buffer_add_u8(out, '\n');
 }

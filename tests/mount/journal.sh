@@ -88,6 +88,7 @@ all_is_brought()
     fill
     [ ! -e "$remote/new/deep/file20" ] || fail "the server was not stopped"
     expect_journals "of a mount that lives" 1
+    expect_match "status" "journal +[1-9][0-9]* changes, 3\.[0-9]+ MiB on this disk" "$(clusterfs status "$mnt")"
     crash "$how"
     run clusterfs mount -c "$config" job "$mnt" -o "$options"
     expect_equal "mounting again" 0 "$code"
@@ -165,6 +166,21 @@ open(path, "wb").write(content)
 END
 }
 
+cannot_be_kept()
+{
+    note "no place for a journal"
+    rm -rf "$journals"
+    : >"$journals"
+    mount_device "$options"
+    expect_match "the log" "none can be kept" "$(<"$sandbox/job.log")"
+    expect_match "status" "journal +none can be kept; close waits for the server" "$(clusterfs status "$mnt")"
+    expect_match "status --json" '"journal":\{"is_kept":false' "$(clusterfs status --json "$mnt")"
+    printf 'works\n' >"$mnt/without" || fail "writing"
+    expect_equal "what close has waited for" works "$(<"$remote/without")"
+    unmount_device
+    rm -f "$journals"
+}
+
 start_device
 all_is_brought CONT
 all_is_brought KILL
@@ -172,3 +188,4 @@ others_are_kept
 set_aside damaged damage
 set_aside foreign make_foreign
 set_aside "open to others" chmod 644
+cannot_be_kept
