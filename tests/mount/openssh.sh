@@ -279,11 +279,11 @@ hostile_names()
 {
     note "hostile names"
     refused '(2|10)' "host" transport=openssh "-oProxyCommand=touch\${IFS}hacked:"
-    refused 10 "a host's name has" transport=openssh "\$(touch\${IFS}hacked):"
-    refused 10 "a host's name has" transport=openssh "a;touch\${IFS}hacked:"
+    refused 2 "must be a host.s name" transport=openssh "\$(touch\${IFS}hacked):"
+    refused 2 "must be a host.s name" transport=openssh "a;touch\${IFS}hacked:"
     refused '(2|10)' "user" "user=-oProxyCommand=x"
-    # shellcheck disable=SC2016
-    refused 10 "shells read" 'user=a`touch${IFS}hacked`'
+    refused 10 "no quotes or other signs of a shell" "user=a\`touch\${IFS}hacked\`"
+    refused 10 "shells read" "user=a\$HOME"
     write_openssh_profile hostile host=-oProxyCommand=x
     refused 10 "no '-' at the beginning" ro hostile
     sed -i '/^host = -o/d' "$config"
