@@ -28,6 +28,8 @@ src_base_libbase_a_SOURCES = \
 	src/base/runtime_folder.h \
 	src/base/secret.c \
 	src/base/secret.h \
+	src/base/spawn.c \
+	src/base/spawn.h \
 	src/base/stream.h \
 	src/base/stream_child.c \
 	src/base/stream_fd.c \

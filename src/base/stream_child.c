@@ -10,10 +10,10 @@
 
 #include "base/line_tail.h"
 #include "base/log.h"
+#include "base/spawn.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -239,61 +239,6 @@ static const struct cfs_stream_operations child_operations = {
 
 /* --- spawning --- */
 
-/* Out of the way of the child's descriptors 0 to 2, where this process may have one of those closed. */
-static int raise_descriptor(int *fd)
-{
-    if (*fd > STDERR_FILENO)
-        return 0;
-    int raised = fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    if (raised < 0)
-        return -errno;
-    close(*fd);
-    *fd = raised;
-    return 0;
-}
-
-/* 0 or an errno, like posix_spawn(3): the child has IO as its stdin and stdout and ERRORS as its stderr. */
-static int spawn_with(char *const argv[], const struct cfs_child_options *options, int io, int errors,
-                      posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, pid_t *ret_pid)
-{
-    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
-
-    const int from[] = {io, io, errors};
-    for (int fd = 0; fd <= STDERR_FILENO; fd++) {
-        int error = posix_spawn_file_actions_adddup2(actions, from[fd], fd);
-        if (error)
-            return error;
-    }
-    /* Threads of ours may block signals, and we ignore SIGPIPE: a child would inherit both. */
-    sigset_t none, defaults;
-    sigemptyset(&none);
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
-    int error = posix_spawnattr_setsigmask(attributes, &none);
-    if (!error)
-        error = posix_spawnattr_setsigdefault(attributes, &defaults);
-    if (!error)
-        error = posix_spawnattr_setflags(attributes, options->is_apart ? flags | POSIX_SPAWN_SETSID : flags);
-    char *const *environment = options->environment ? options->environment : environ;
-    return error ? error : posix_spawnp(ret_pid, argv[0], actions, attributes, argv, environment);
-}
-
-static int spawn(char *const argv[], const struct cfs_child_options *options, int io, int errors, pid_t *ret_pid)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    int error = posix_spawn_file_actions_init(&actions);
-    if (error)
-        return -error;
-    error = posix_spawnattr_init(&attributes);
-    if (!error) {
-        error = spawn_with(argv, options, io, errors, &actions, &attributes, ret_pid);
-        posix_spawnattr_destroy(&attributes);
-    }
-    posix_spawn_file_actions_destroy(&actions);
-    return -error;
-}
-
 /* A socketpair and a pipe: [0] is ours, [1] the child's. */
 struct plumbing {
     int io[2], errors[2];
@@ -315,8 +260,7 @@ static int open_plumbing(struct plumbing *plumbing)
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, plumbing->io) < 0 ||
         pipe2(plumbing->errors, O_CLOEXEC) < 0 || fcntl(plumbing->errors[0], F_SETFL, O_NONBLOCK) < 0)
         return -errno;
-    int rc = raise_descriptor(&plumbing->io[1]);
-    return rc < 0 ? rc : raise_descriptor(&plumbing->errors[1]);
+    return 0;
 }
 
 /* Watches our ends, which become the stream's. */
@@ -357,8 +301,12 @@ int cfs_stream_spawn_with(struct cfs_loop *loop, char *const argv[], const struc
     const char *slash = strrchr(argv[0], '/');
     self->name = strdup(slash ? slash + 1 : argv[0]);
     rc = self->name ? attach(self, loop, &plumbing) : -ENOMEM;
+    const struct cfs_spawn spawn = {.argv = argv,
+                                    .streams = {plumbing.io[1], plumbing.io[1], plumbing.errors[1]},
+                                    .environment = options->environment,
+                                    .is_apart = options->is_apart};
     if (rc == 0)
-        rc = spawn(argv, options, plumbing.io[1], plumbing.errors[1], &self->pid);
+        rc = cfs_spawn(&spawn, &self->pid);
     if (rc < 0) {
         child_close(&self->stream);
         return rc;

@@ -88,7 +88,7 @@ static int run_program(const char *const arguments[], const char *setting, char 
     pid_t child;
     if (pipe2(pipes, O_CLOEXEC))
         return -errno;
-    int error = cfs_spawn(arguments, setting, pipes[1], STDOUT_FILENO, &child);
+    int error = cfs_run_start(arguments, setting, pipes[1], STDOUT_FILENO, &child);
     close(pipes[1]);
     if (error) {
         close(pipes[0]);

@@ -1,10 +1,9 @@
-/* posix_spawn, a pipe for stderr, waitpid. */
+/* A pipe for stderr, waitpid. */
 #include "cli/run.h"
+#include "base/spawn.h"
 #include "base/text.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -45,33 +44,16 @@ static const char **make_environment(const char *setting)
     return made;
 }
 
-int cfs_spawn(const char *const argv[], const char *setting, int fd, int as, pid_t *ret_child)
+int cfs_run_start(const char *const argv[], const char *setting, int fd, int as, pid_t *ret_child)
 {
     const char **made CFS_AUTO_FREE = setting ? make_environment(setting) : NULL;
-    char *const *variables = made ? (char *const *)(uintptr_t)made : environ;
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t ignored;
-    sigemptyset(&ignored);
-    sigaddset(&ignored, SIGPIPE); /* by us, see main.c; other programs expect to end by it */
     if (setting && !made)
         return -ENOMEM;
-    int error = posix_spawn_file_actions_init(&actions);
-    if (error)
-        return -error;
-    error = posix_spawnattr_init(&attributes);
-    if (!error) {
-        error = posix_spawnattr_setsigdefault(&attributes, &ignored);
-        if (!error)
-            error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-        if (!error)
-            error = posix_spawn_file_actions_adddup2(&actions, fd, as);
-        if (!error)
-            error = posix_spawnp(ret_child, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv, variables);
-        posix_spawnattr_destroy(&attributes);
-    }
-    posix_spawn_file_actions_destroy(&actions);
-    return -error;
+    struct cfs_spawn spawn = {.argv = (char *const *)(uintptr_t)argv,
+                              .streams = {CFS_SPAWN_INHERIT, CFS_SPAWN_INHERIT, CFS_SPAWN_INHERIT},
+                              .environment = (char *const *)(uintptr_t)made};
+    spawn.streams[as] = fd;
+    return cfs_spawn(&spawn, ret_child);
 }
 
 int cfs_run(const char *const argv[], char *message, size_t size)
@@ -81,7 +63,7 @@ int cfs_run(const char *const argv[], char *message, size_t size)
     message[0] = '\0';
     if (pipe2(pipes, O_CLOEXEC))
         return -errno;
-    int error = cfs_spawn(argv, NULL, pipes[1], STDERR_FILENO, &child);
+    int error = cfs_run_start(argv, NULL, pipes[1], STDERR_FILENO, &child);
     close(pipes[1]);
     if (!error) {
         read_message(pipes[0], message, size);

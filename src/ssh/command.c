@@ -4,13 +4,13 @@
 #include "base/line_tail.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/spawn.h"
 #include "base/thread.h"
 #include "conf/command.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -150,47 +150,6 @@ static struct command *new_command(const char *program)
     return command;
 }
 
-/* Above the child's descriptors 0 to 2, also where this process has one of those closed. */
-static int raise_descriptor(int *fd)
-{
-    int raised = *fd > STDERR_FILENO ? *fd : fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    if (raised < 0)
-        return -errno;
-    if (raised != *fd)
-        close(*fd);
-    *fd = raised;
-    return 0;
-}
-
-/* 0 or an errno. Threads of ours may block signals, and we ignore SIGPIPE: the child would inherit both. */
-static int spawn(char *const argv[], int io, int errors, pid_t *ret_pid)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, defaults;
-    sigemptyset(&none);
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
-    if (posix_spawn_file_actions_init(&actions) != 0 || posix_spawnattr_init(&attributes) != 0)
-        return ENOMEM;
-    int rc = posix_spawn_file_actions_adddup2(&actions, io, STDIN_FILENO);
-    if (!rc)
-        rc = posix_spawn_file_actions_adddup2(&actions, io, STDOUT_FILENO);
-    if (!rc)
-        rc = posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
-    if (!rc)
-        rc = posix_spawnattr_setsigmask(&attributes, &none);
-    if (!rc)
-        rc = posix_spawnattr_setsigdefault(&attributes, &defaults);
-    if (!rc)
-        rc = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    if (!rc)
-        rc = posix_spawnp(ret_pid, argv[0], &actions, &attributes, argv, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    return rc;
-}
-
 /* The child, and the thread that attends to it. Our end of the socketpair becomes RET_FD. */
 static int start(struct command *command, char *const argv[], int *ret_fd)
 {
@@ -203,13 +162,10 @@ static int start(struct command *command, char *const argv[], int *ret_fd)
         return -errno;
     command->errors = errors[0];
     int their_errors CFS_AUTO_CLOSE = errors[1];
-    int rc = raise_descriptor(&theirs);
-    if (rc == 0)
-        rc = raise_descriptor(&their_errors);
-    if (rc == 0 && fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
-        rc = -errno;
-    if (rc == 0)
-        rc = -spawn(argv, theirs, their_errors, &command->pid);
+    if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
+        return -errno;
+    const struct cfs_spawn spawn = {.argv = argv, .streams = {theirs, theirs, their_errors}};
+    int rc = cfs_spawn(&spawn, &command->pid);
     if (rc < 0)
         return rc;
     command->owners = 2;

@@ -5,12 +5,12 @@
 #include "ssh/password_command.h"
 
 #include "base/line_tail.h"
+#include "base/spawn.h"
 #include "conf/command.h"
 #include "conf/words.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/timerfd.h>
@@ -29,51 +29,6 @@ struct command {
     char line[LONGEST_PASSWORD + 2]; /* a secret */
 };
 
-/* Above the child's descriptors 0 to 2, also where this process has one of those closed. */
-static int raise_descriptor(int *fd)
-{
-    int raised = *fd > STDERR_FILENO ? *fd : fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    if (raised < 0)
-        return -errno;
-    if (raised != *fd)
-        close(*fd);
-    *fd = raised;
-    return 0;
-}
-
-/* 0 or an errno. Our threads block signals, and we ignore SIGPIPE: the child would inherit both. */
-static int spawn(char *const argv[], int output, int errors, pid_t *ret_pid)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, defaults;
-    sigemptyset(&none);
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
-    int rc = posix_spawn_file_actions_init(&actions);
-    if (rc)
-        return rc;
-    rc = posix_spawnattr_init(&attributes);
-    if (!rc) {
-        rc = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        if (!rc)
-            rc = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-        if (!rc)
-            rc = posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
-        if (!rc)
-            rc = posix_spawnattr_setsigmask(&attributes, &none);
-        if (!rc)
-            rc = posix_spawnattr_setsigdefault(&attributes, &defaults);
-        if (!rc)
-            rc = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-        if (!rc)
-            rc = posix_spawnp(ret_pid, argv[0], &actions, &attributes, argv, environ);
-        posix_spawnattr_destroy(&attributes);
-    }
-    posix_spawn_file_actions_destroy(&actions);
-    return rc;
-}
-
 static int start(struct command *command, char *const argv[])
 {
     int pipes[2];
@@ -88,10 +43,8 @@ static int start(struct command *command, char *const argv[])
     if (command->errors < 0 || command->look < 0 || timerfd_settime(command->look, 0, &times, NULL) < 0 ||
         fcntl(command->output, F_SETFL, O_NONBLOCK) < 0)
         return -errno;
-    int rc = raise_descriptor(&theirs);
-    if (rc == 0)
-        rc = raise_descriptor(&command->errors);
-    return rc < 0 ? rc : -spawn(argv, theirs, command->errors, &command->pid);
+    const struct cfs_spawn spawn = {.argv = argv, .streams = {CFS_SPAWN_NULL, theirs, command->errors}};
+    return cfs_spawn(&spawn, &command->pid);
 }
 
 /* Takes what is there of the first line, and drops the rest. False at its end. */

@@ -7,6 +7,7 @@ UNIT_TESTS += \
 	tests/base/test_hash \
 	tests/base/test_later \
 	tests/base/test_loop \
+	tests/base/test_spawn \
 	tests/base/test_stream_child \
 	tests/base/test_stream_fd \
 	tests/base/test_text \

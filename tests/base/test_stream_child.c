@@ -3,6 +3,7 @@
 
 #include "base/line_tail.h"
 #include "base/stream.h"
+#include "lib/scratch.h"
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -138,7 +139,7 @@ static void what_it_says_before_its_end_can_be_asked_for(void **state)
 static void a_program_that_does_not_exist_is_said_at_once(void **state)
 {
     struct child *child = *state;
-    if (getenv("CLUSTERFS_VALGRIND")) /* its vfork() is a fork(): posix_spawn() cannot learn that exec failed */
+    if (!scratch_spawn_tells())
         skip();
     char *const argv[] = {(char[]){"/nonexistent/clusterfs-test"}, NULL};
     assert_int_equal(cfs_stream_spawn(child->loop, argv, &child->stream), -ENOENT);
