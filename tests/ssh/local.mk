@@ -30,13 +30,20 @@ UNIT_TESTS += tests/ssh/test_ring
 UNIT_TESTS += tests/ssh/test_session
 
 # libssh2's side of a login, replaced by a script.
-UNIT_TESTS += tests/ssh/test_auth_methods
-tests_ssh_test_auth_methods_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSSH2_CFLAGS) $(OPENSSL_CFLAGS)
-tests_ssh_test_auth_methods_LDFLAGS = $(AM_LDFLAGS) \
+scripted_login = tests/ssh/scripted_login.c tests/ssh/scripted_login.h
+scripted_login_cpp = $(AM_CPPFLAGS) $(LIBSSH2_CFLAGS) $(OPENSSL_CFLAGS)
+scripted_login_link = $(AM_LDFLAGS) \
 	-Wl,--wrap=libssh2_session_last_errno -Wl,--wrap=libssh2_session_last_error \
 	-Wl,--wrap=libssh2_userauth_authenticated -Wl,--wrap=libssh2_userauth_banner \
 	-Wl,--wrap=libssh2_userauth_keyboard_interactive_ex -Wl,--wrap=libssh2_userauth_list \
 	-Wl,--wrap=libssh2_userauth_password_ex -Wl,--wrap=libssh2_userauth_publickey
+UNIT_TESTS += tests/ssh/test_auth_methods tests/ssh/test_auth_passwords
+tests_ssh_test_auth_methods_SOURCES = tests/ssh/test_auth_methods.c $(scripted_login)
+tests_ssh_test_auth_methods_CPPFLAGS = $(scripted_login_cpp)
+tests_ssh_test_auth_methods_LDFLAGS = $(scripted_login_link)
+tests_ssh_test_auth_passwords_SOURCES = tests/ssh/test_auth_passwords.c $(scripted_login)
+tests_ssh_test_auth_passwords_CPPFLAGS = $(scripted_login_cpp)
+tests_ssh_test_auth_passwords_LDFLAGS = $(scripted_login_link)
 
 # CPU a gigabyte, by cipher: for people.
 check_PROGRAMS += tests/ssh/bench_channel
