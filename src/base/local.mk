@@ -13,6 +13,8 @@ src_base_libbase_a_SOURCES = \
 	src/base/doing.h \
 	src/base/error.c \
 	src/base/error.h \
+	src/base/fd.c \
+	src/base/fd.h \
 	src/base/hash.c \
 	src/base/hash.h \
 	src/base/later.c \

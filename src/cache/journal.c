@@ -8,6 +8,7 @@
 #include "cache/journal.h"
 #include "base/clock.h"
 #include "base/doing.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include <errno.h>
@@ -41,21 +42,6 @@ struct cfs_journal {
 
 /* --- the disk, without the lock --- */
 
-static int write_all(int fd, const uint8_t *bytes, size_t length, uint64_t offset)
-{
-    while (length > 0) {
-        ssize_t written = pwrite(fd, bytes, length, (off_t)offset);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return written < 0 ? -errno : -EIO;
-        bytes += written;
-        length -= (size_t)written;
-        offset += (uint64_t)written;
-    }
-    return 0;
-}
-
 /* --- working off, under the lock, which is let go of around the disk --- */
 
 static void fail(struct cfs_journal *journal, int error)
@@ -72,7 +58,7 @@ static void write_pending(struct cfs_journal *journal)
     cfs_buffer_init(&journal->pending);
     pthread_mutex_unlock(&journal->lock);
     cfs_doing("write");
-    int error = write_all(journal->fd, bytes.bytes, bytes.length, place);
+    int error = cfs_fd_write_all_at(journal->fd, bytes.bytes, bytes.length, place);
     pthread_mutex_lock(&journal->lock);
     if (error < 0)
         fail(journal, error);
@@ -313,7 +299,7 @@ static int write_head(struct cfs_journal *journal, const char *identity)
     if (getrandom(&journal->key, sizeof(journal->key), 0) != (ssize_t)sizeof(journal->key))
         return -EIO;
     cfs_journal_write_head(identity, journal->key, head);
-    int error = write_all(journal->fd, head, sizeof(head), 0);
+    int error = cfs_fd_write_all_at(journal->fd, head, sizeof(head), 0);
     if (error == 0 && fsync(journal->fd) < 0)
         error = -errno;
     journal->size = sizeof(head);

@@ -1,5 +1,6 @@
 /* Files that `clusterfs key` writes on this machine. They are written under another name beside their place, and put
  * there when they are on the disk: by link(2), which takes nobody's place, or by rename(2). */
+#include "base/fd.h"
 #include "base/text.h"
 #include "cli/key.h"
 #include <errno.h>
@@ -18,26 +19,12 @@ static int fail_write(const char *path, int errno_value, struct cfs_error *error
     return cfs_error_set(error, errno_value, CFS_FAILURE_SYSTEM, "Cannot write %s: %s.", path, strerror(errno_value));
 }
 
-static int write_all(int fd, const char *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t count = write(fd, bytes, length);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return -errno;
-        bytes += count;
-        length -= (size_t)count;
-    }
-    return 0;
-}
-
 static int write_beside(const char *name, const void *bytes, size_t length, mode_t mode)
 {
     int fd CFS_AUTO_CLOSE = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -errno;
-    int result = fchmod(fd, mode) < 0 ? -errno : write_all(fd, bytes, length);
+    int result = fchmod(fd, mode) < 0 ? -errno : cfs_fd_write_all(fd, bytes, length);
     if (result == 0 && fsync(fd) < 0)
         result = -errno;
     return result;

@@ -158,15 +158,7 @@ static int read_usual_file(struct cfs_config *config, const char *path, struct c
 {
     struct cfs_error cause = {0};
     int result = path ? read_file(config, path, CFS_CONFIG_FILE_OWN, &cause) : 0;
-    if (result == -ENOENT || result == -ENOTDIR)
-        return 0;
-    if (result == -EACCES) {
-        cfs_log_warning("conf", "%s", cause.text);
-        return 0;
-    }
-    if (result < 0 && error)
-        *error = cause;
-    return result;
+    return cfs_config_file_forgive(result, &cause, error);
 }
 
 int cfs_config_read(const struct cfs_config_choice *choice, struct cfs_config *ret_config, struct cfs_error *error)

@@ -2,6 +2,7 @@
  * descriptor, so that the file that was read is the one that is replaced. */
 #include "conf/config_edit.h"
 
+#include "base/fd.h"
 #include "base/text.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -190,20 +191,6 @@ static int check_unchanged(const struct cfs_config_edit *edit, struct cfs_error 
                          edit->path);
 }
 
-static int write_all(int fd, const uint8_t *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t count = write(fd, bytes, length);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return -errno;
-        bytes += count;
-        length -= (size_t)count;
-    }
-    return 0;
-}
-
 /* A new file beside the other one, which nobody else can read yet. */
 static int make_file(const struct cfs_config_edit *edit, char **ret_name)
 {
@@ -243,7 +230,7 @@ static int fill(const struct cfs_config_edit *edit, int fd)
 {
     int result = dress(edit, fd);
     if (result == 0)
-        result = write_all(fd, edit->text.bytes, edit->text.length);
+        result = cfs_fd_write_all(fd, edit->text.bytes, edit->text.length);
     if (result == 0 && fsync(fd) < 0)
         result = -errno;
     return result;

@@ -1,6 +1,7 @@
 /* Reading one configuration file: see config_file.h. What is checked is the descriptor that is read, not the name. */
 #include "conf/config_file.h"
 
+#include "base/log.h"
 #include "base/text.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -138,4 +139,17 @@ int cfs_config_file_check_secret(const struct cfs_config_file *file, const char 
     return cfs_error_set(error, EPERM, CFS_FAILURE_CONFIG,
                          "%s: the file holds a %s and others can read it (mode %04o); run: chmod 600 %s", place, key,
                          (unsigned)(file->mode & 07777), quoted ? quoted : path);
+}
+
+int cfs_config_file_forgive(int result, const struct cfs_error *cause, struct cfs_error *error)
+{
+    if (result == -ENOENT || result == -ENOTDIR)
+        return 0;
+    if (result == -EACCES) {
+        cfs_log_warning("conf", "%s", cause->text);
+        return 0;
+    }
+    if (result < 0 && error)
+        *error = *cause;
+    return result;
 }

@@ -24,6 +24,10 @@ enum cfs_config_file_owner {
 /* How large such a file may be, in MiB. Pure. */
 unsigned cfs_config_file_most_mib(enum cfs_config_file_owner owner);
 
+/* What reading one of the usual files, which need not exist, came to: 0 where it is not there, or not to be read by us,
+ * which is logged; else RESULT, with CAUSE in ERROR (which may be NULL). */
+int cfs_config_file_forgive(int result, const struct cfs_error *cause, struct cfs_error *error);
+
 /* Reads PATH, a regular file of at most 1 MiB (but see above). -ENOENT or -EACCES as open(2) says, -EPERM if the file
  * is not safe, -EFBIG, ...; ERROR has the sentence. The caller calls cfs_config_file_fini. */
 CFS_CHECKED int cfs_config_file_read(const char *path, enum cfs_config_file_owner owner,

@@ -75,38 +75,37 @@ void cfs_import_set(struct cfs_import *import, struct cfs_import_site *site, con
         import->failed = true;
 }
 
-void cfs_import_note(struct cfs_import *import, struct cfs_import_site *site, const char *format, ...)
+/* What can be shown; the caller frees. NULL: memory is short. */
+static char *make_text(struct cfs_import *import, const char *format, va_list arguments) CFS_PRINTF(2, 0);
+static char *make_text(struct cfs_import *import, const char *format, va_list arguments)
 {
     char *text = NULL;
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vasprintf(&text, format, arguments);
-    va_end(arguments);
-    if (length < 0) {
+    if (vasprintf(&text, format, arguments) < 0) {
         import->failed = true;
-        return;
+        return NULL;
     }
     cfs_text_make_printable(text, false);
-    if (site && cfs_words_add(&site->notes, text) < 0)
+    return text;
+}
+
+void cfs_import_note(struct cfs_import *import, struct cfs_import_site *site, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    char *text CFS_AUTO_FREE = make_text(import, format, arguments);
+    va_end(arguments);
+    if (text && site && cfs_words_add(&site->notes, text) < 0)
         import->failed = true;
-    free(text);
 }
 
 void cfs_import_skip(struct cfs_import *import, struct cfs_import_site *site, const char *format, ...)
 {
-    char *text = NULL;
     va_list arguments;
     va_start(arguments, format);
-    int length = vasprintf(&text, format, arguments);
+    char *text CFS_AUTO_FREE = make_text(import, format, arguments);
     va_end(arguments);
-    if (length < 0) {
-        import->failed = true;
-        return;
-    }
-    cfs_text_make_printable(text, false);
     if (site && !site->skipped)
         site->skipped = CFS_TAKE(text);
-    free(text);
 }
 
 void cfs_import_set_host(struct cfs_import *import, struct cfs_import_site *site, const char *host)

@@ -1,7 +1,6 @@
 /* Reading ssh_config files: see ssh_config_read.h. */
 #include "conf/ssh_config_read.h"
 
-#include "base/log.h"
 #include "base/text.h"
 #include "conf/config_file.h"
 #include <errno.h>
@@ -126,15 +125,7 @@ static int read_usual_file(struct cfs_ssh_config_parser *parser, const char *pat
     struct cfs_error cause = {0};
     parser->active = true;
     int result = read_file(parser, path, owner, &cause);
-    if (result == -ENOENT || result == -ENOTDIR)
-        return 0;
-    if (result == -EACCES) {
-        cfs_log_warning("conf", "%s", cause.text);
-        return 0;
-    }
-    if (result < 0 && error)
-        *error = cause;
-    return result;
+    return cfs_config_file_forgive(result, &cause, error);
 }
 
 static int read_files(struct cfs_ssh_config_parser *parser, struct cfs_error *error)
