@@ -1,9 +1,9 @@
 /* ssh at LogLevel DEBUG1 says what it does, a line a step, in English, in words that have been the same for many years.
  * They are looked for, never relied on: what is not found is not known.
  *
- * A server can put lines of its own among them (its banner, before the login). What decides something is said before
- * that, and the first one counts: the host key. The most that a forged "Authenticated" brings about is that the SFTP
- * server is waited for in vain. */
+ * A server can put lines of its own among them (its banner, before the login). What decides something, the host key, is
+ * said before that, and nothing of it counts once there are keys (NEWKEYS; RFC 4252, 5.4: a banner comes later). The
+ * most that a forged "Authenticated" brings about is that the SFTP server is waited for in vain. */
 #include "remote/openssh_words.h"
 
 #include "base/text.h"
@@ -70,16 +70,21 @@ static void take_debug(struct cfs_openssh_words *words, const char *text)
     const char *rest;
     if ((rest = behind(text, "Connecting to ")))
         take_address(facts, rest);
+    else if (behind(text, "Executing proxy command: "))
+        words->has_proxy = true;
     else if ((rest = behind(text, "Remote protocol version 2.0, remote software version ")))
         take_banner(facts, rest);
     else if ((rest = behind(text, "kex: algorithm: ")))
         keep_first(facts->kex, sizeof(facts->kex), rest, strlen(rest));
     else if ((rest = behind(text, "kex: server->client cipher: ")))
         take_cipher(facts, rest);
+    else if (behind(text, "SSH2_MSG_NEWKEYS ") || behind(text, "expecting SSH2_MSG_NEWKEYS") ||
+             behind(text, "SSH2_MSG_SERVICE_ACCEPT ") || behind(text, "Authentications that can continue"))
+        words->has_keys = true;
     else if ((rest = behind(text, "Server host key: ")) || (rest = behind(text, "Server host certificate: ")))
         take_host_key(facts, rest);
     else if ((rest = behind(text, "Host '")))
-        words->is_host_known |= strstr(rest, "' is known and matches the ") != NULL;
+        words->is_host_known |= !words->has_keys && strstr(rest, "' is known and matches the ") != NULL;
     else if ((rest = behind(text, "Server accepts key: ")))
         snprintf(words->key, sizeof(words->key), "%.*s", (int)sizeof(words->key) - 1, rest);
 }
@@ -105,7 +110,7 @@ static void take_success(struct cfs_openssh_words *words, const char *text)
 static bool is_noise(const char *line)
 {
     static const char *const beginnings[] = {
-        "debug",   "OpenSSH_",       "Authenticated to ",    "Transferred: ",     "Bytes per second: ",
+        "debug",   "OpenSSH_",       "Authenticated ",       "Transferred: ",     "Bytes per second: ",
         "@",       "IT IS POSS",     "Someone could be ",    "It is also possib", "The fingerprint",
         "SHA256:", "Please contact", "Add correct host key", "  remove with:",
     };
@@ -129,11 +134,15 @@ bool cfs_openssh_words_take(struct cfs_openssh_words *words, const char *line)
     const char *rest;
     if (words->is_authenticated)
         return !is_noise(line);
-    if ((rest = behind(line, "Authenticated to ")))
+    if ((rest = behind(line, "Authenticated to ")) && words->has_proxy && !strstr(rest, " (via proxy) "))
+        return false; /* a jump host's ssh, where ssh_config lets it say so: LogLevel VERBOSE */
+    if (rest)
         take_success(words, rest);
+    else if (behind(line, "Authenticated using \""))
+        words->is_partial = true;
     else if ((rest = behind(line, "debug1: ")))
         take_debug(words, rest);
-    words->has_host_changed |= strstr(line, "REMOTE HOST IDENTIFICATION HAS CHANGED") != NULL;
+    words->has_host_changed |= !words->has_keys && strstr(line, "REMOTE HOST IDENTIFICATION HAS CHANGED") != NULL;
     words->has_bad_key_file |= strstr(line, "UNPROTECTED PRIVATE KEY FILE") || behind(line, "Load key \"");
     take_offending(words, line);
     return !is_noise(line);
@@ -233,10 +242,11 @@ int cfs_openssh_explain(const struct cfs_openssh_words *words, const char *host,
         return explain_changed(words, host, error);
     const struct cause *cause = find_cause(reason);
     if (cause && cause->failure == CFS_FAILURE_LOGIN && words->has_bad_key_file)
-        return cfs_error_set(error, EACCES, CFS_FAILURE_KEY_FILE,
-                             "ssh was refused the login at %s, and could not use a key: %s. A private key must be "
-                             "readable by you alone (chmod 600), and whole.",
-                             host, said);
+        return cfs_error_set(
+            error, EACCES, CFS_FAILURE_KEY_FILE,
+            "ssh was refused the login at %s, and could not use a key: %s. A private key must be "
+            "readable by you alone (chmod 600), whole, and in OpenSSH's form (`clusterfs key convert`).",
+            host, said);
     if (cause)
         return cfs_error_set(error, cause->error, cause->failure, "ssh %s %s: %s. %s", cause->what, host, said,
                              cause->advice);

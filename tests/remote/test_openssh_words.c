@@ -44,6 +44,19 @@ static void other_methods_are_told(void **state)
     assert_string_equal(words.facts.login_key, "");
 }
 
+/* With LogLevel VERBOSE in ssh_config the ssh that ProxyJump starts says when it is logged in. */
+static void the_login_at_a_jump_host_is_not_the_login(void **state)
+{
+    struct cfs_openssh_words words = {0};
+    SAY(&words, "debug1: Executing proxy command: exec ssh -W '[gpu]:22' gate",
+        "Authenticated to gate ([192.0.2.1]:22) using \"publickey\".");
+    assert_false(words.is_authenticated);
+    SAY(&words, "debug1: Server host key: ssh-ed25519 SHA256:own",
+        "Authenticated to gpu (via proxy) using \"password\".");
+    assert_true(words.is_authenticated);
+    assert_string_equal(words.facts.login_method, "password");
+}
+
 /* Its banner comes behind the host key. */
 static void a_server_cannot_forge_its_host_key(void **state)
 {
@@ -54,6 +67,19 @@ static void a_server_cannot_forge_its_host_key(void **state)
     assert_string_equal(words.facts.host_key_fingerprint, "SHA256:first");
     assert_string_equal(words.facts.host_key_type, "ssh-ed25519");
     assert_false(words.is_host_known);
+}
+
+/* ssh shows it before the login, line by line, as it shows its own. */
+static void a_banner_does_not_make_the_host_known(void **state)
+{
+    struct cfs_openssh_words words = {0};
+    SAY(&words, "debug1: Server host key: ssh-ed25519 SHA256:another", "debug1: SSH2_MSG_NEWKEYS sent",
+        "debug1: Host 'gpu' is known and matches the ED25519 host key.",
+        "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
+        "Authenticated to gpu ([192.0.2.7]:22) using \"password\".");
+    assert_true(words.is_authenticated);
+    assert_false(words.is_host_known);
+    assert_false(words.has_host_changed);
 }
 
 static void only_what_is_for_people_is_kept(void **state)
@@ -136,7 +162,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(facts_are_found),
         cmocka_unit_test(other_methods_are_told),
+        cmocka_unit_test(the_login_at_a_jump_host_is_not_the_login),
         cmocka_unit_test(a_server_cannot_forge_its_host_key),
+        cmocka_unit_test(a_banner_does_not_make_the_host_known),
         cmocka_unit_test(only_what_is_for_people_is_kept),
         cmocka_unit_test(failures_have_their_kinds),
         cmocka_unit_test(a_changed_host_key_is_told_with_its_place),
