@@ -207,7 +207,9 @@ static void end_child(struct child_stream *self)
         int64_t limit_ms;
     } steps[] = {{0, 250}, {SIGTERM, 500}, {SIGKILL, 250}};
     for (size_t i = 0; i < CFS_COUNT(steps) && self->pid > 0; i++) {
-        if (steps[i].signal)
+        if (steps[i].signal == SIGKILL)
+            cfs_stream_child_kill(&self->stream);
+        else if (steps[i].signal)
             kill(self->pid, steps[i].signal);
         if (wait_for_child(self, steps[i].limit_ms))
             return;

@@ -1,5 +1,8 @@
 /* Hands a question of ssh's to the clusterfs that has started it, and the answer back. ssh says by SSH_ASKPASS_PROMPT
- * what kind of question it is: "confirm" wants an exit code, "none" something to be shown until it ends us. */
+ * what kind of question it is: "confirm" wants an exit code, "none" something to be shown until it ends us.
+ *
+ * Where that clusterfs has gone (Ctrl-C), or goes before it has answered, ssh is ended: it would take our failure for
+ * an empty answer, send that to the server, and ask again, until the site locks the account. */
 #include "cli/askpass.h"
 
 #include "remote/askpass.h"
@@ -41,19 +44,42 @@ static bool print(const char *answer, size_t length)
     return true;
 }
 
+/* Whether process PID has been given NAME as we have: our parent is another one when ssh has gone. */
+static bool was_started_for(pid_t pid, const char *name)
+{
+    char path[64], *variable CFS_AUTO_FREE = NULL;
+    size_t size = 0, length = strlen(CFS_ASKPASS_VARIABLE);
+    bool is_found = false;
+    snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+    FILE *file CFS_AUTO_FCLOSE = fopen(path, "re");
+    while (file && !is_found && getdelim(&variable, &size, '\0', file) > 0)
+        is_found = strncmp(variable, CFS_ASKPASS_VARIABLE "=", length + 1) == 0 && !strcmp(variable + length + 1, name);
+    return is_found;
+}
+
+static int end_ssh(pid_t ssh, const char *name)
+{
+    if (was_started_for(ssh, name))
+        kill(ssh, SIGTERM);
+    return 1;
+}
+
 int cfs_askpass(const char *name, const char *question)
 {
     char message[CFS_ASKPASS_MESSAGE];
+    pid_t ssh = getppid();
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* who has asked has gone */
     int fd CFS_AUTO_CLOSE = call(name);
     size_t room = sizeof(message) - 2, length = strlen(question);
     if (fd < 0)
-        return 1;
+        return end_ssh(ssh, name);
     message[0] = kind_of_question();
     memcpy(message + 1, question, length < room ? length : room);
     if (send(fd, message, 1 + (length < room ? length : room), MSG_NOSIGNAL) < 0)
-        return 1;
+        return end_ssh(ssh, name);
     ssize_t count = recv(fd, message, sizeof(message) - 1, 0);
+    if (count <= 0)
+        return end_ssh(ssh, name);
     bool is_yes = count > 0 && message[0] == CFS_ASKPASS_YES;
     if (is_yes) {
         message[count] = '\n';

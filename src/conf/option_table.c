@@ -117,7 +117,7 @@ const struct cfs_option cfs_options[] = {
              "quotes are one; %h, %p, %r and %% stand for the host, the port, the user and a percent sign. No shell reads "
              "it; where one is needed write sh -c \"...\". The first line that it prints is the password. It runs once for "
              "each login that wants one, also when a lost connection is made again; a password that the server refuses is "
-             "not sent twice. Not used with transport = openssh. none is no program."},
+             "not sent twice. none is no program."},
     {"passphrase", CFS_OPTIONS_LOGIN, CFS_OPTION_TEXT, CFS_OPTION_IN_FILE | CFS_OPTION_SECRET, FIELD(passphrase),
      .default_note = "asked for with a terminal", .placeholder = "TEXT",
      .help = "The passphrase of the private key. Only in a file that nobody but its owner can read; "

@@ -18,6 +18,8 @@ src_remote_libremote_a_SOURCES = \
 	src/remote/heartbeat_priv.h \
 	src/remote/hold.c \
 	src/remote/lane.c \
+	src/remote/known_answers.c \
+	src/remote/known_answers.h \
 	src/remote/link.c \
 	src/remote/link.h \
 	src/remote/loan.c \
@@ -63,6 +65,8 @@ src_remote_libremote_a_SOURCES = \
 	src/remote/server_clock.h \
 	src/remote/sessions.c \
 	src/remote/spread.c \
+	src/remote/ssh_process.c \
+	src/remote/ssh_process.h \
 	src/remote/status.c \
 	src/remote/stripes.c \
 	src/remote/transport.h \

@@ -299,6 +299,8 @@ static void add_sharing(struct writing *writing, const struct cfs_openssh_call *
 
 int cfs_openssh_arguments(const struct cfs_profile *profile, const struct cfs_openssh_call *call,
                           cfs_words *ret_arguments)
+    else if (!call->has_person)
+        set(writing, "NumberOfPasswordPrompts", "1");
 {
     struct writing writing = {.profile = profile};
     add_command(&writing);

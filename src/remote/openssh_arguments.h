@@ -15,6 +15,7 @@ struct cfs_openssh_call {
     enum cfs_openssh_role role;
     const char *control_path; /* the socket, absolute; not with ALONE */
     bool can_ask;             /* somebody, or something, answers ssh's questions */
+    bool has_person;          /* it is somebody, who may mistype */
     bool is_again;            /* the server has been met before: no new host key, and less patience */
 };
 

@@ -21,12 +21,19 @@
 #include "remote/child_socket.h"
 #include "remote/openssh_arguments.h"
 #include "remote/openssh_words.h"
+#include "ssh/patience.h"
 #include "ssh/tcp.h"
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/un.h>
 
-enum { LOOK_EVERY_MS = 5, MS = 1000, SUFFIX = 18 /* ssh makes its socket as NAME.RANDOM at first */ };
+enum {
+    LOOK_EVERY_MS = 5,
+    LOOK_LIMIT_MS = 30 * 1000,
+    MS = 1000,
+    SUFFIX = 18 /* ssh makes its socket as NAME.RANDOM at first */
+};
 
 struct cfs_openssh_session {
     struct cfs_openssh_context *context;
@@ -40,7 +47,7 @@ struct cfs_openssh_session {
     int tcp;                 /* -1: unknown */
     int64_t begun_ms;
     struct cfs_timer deadline;
-    struct cfs_task authenticated, answered, freed;
+    struct cfs_task authenticated, stuck, answered, freed;
     struct cfs_askpass *askpass;
     enum { LOGGING_IN, SETTLING, SETTLED, DROPPED } state;
     int result;
@@ -53,7 +60,8 @@ struct lane {
     struct cfs_openssh_session *session;
     struct cfs_stream *child; /* NULL: not yet, or never */
     struct cfs_timer look;    /* for the control socket */
-    int failure;              /* -errno: there will be none */
+    int64_t look_until_ms;
+    int failure; /* -errno: there will be none */
 };
 
 static int64_t now_ms(void)
@@ -80,7 +88,8 @@ static bool take_line(const char *line, void *context)
 
 static bool is_ours(const char *variable)
 {
-    static const char *const names[] = {"SSH_ASKPASS=", "SSH_ASKPASS_REQUIRE=", CFS_ASKPASS_VARIABLE "="};
+    static const char *const names[] = {
+        "SSH_ASKPASS=", "SSH_ASKPASS_REQUIRE=", "SSH_ASKPASS_PROMPT=", CFS_ASKPASS_VARIABLE "="};
     for (size_t i = 0; i < CFS_COUNT(names); i++) {
         if (strncmp(variable, names[i], strlen(names[i])) == 0)
             return true;
@@ -114,6 +123,14 @@ static int make_environment(const struct cfs_openssh_session *session, cfs_words
     return result;
 }
 
+/* ssh may ask: somebody, or something, answers. What it starts itself (an ssh to a jump host) is not bound by that. */
+static bool can_ask(const struct cfs_openssh_session *session)
+{
+    const struct cfs_profile *profile = session->context->profile;
+    return session->context->askpass_program &&
+           (session->wish.prompter || profile->password || profile->password_command || profile->passphrase);
+}
+
 /* For lane 0 of the session, which logs in, or for another. */
 static int spawn(struct lane *lane, enum cfs_openssh_role role)
 {
@@ -122,7 +139,8 @@ static int spawn(struct lane *lane, enum cfs_openssh_role role)
     const struct cfs_openssh_call call = {
         .role = role,
         .control_path = session->control_path,
-        .can_ask = session->askpass,
+        .can_ask = can_ask(session),
+        .has_person = session->wish.prompter,
         .is_again = session->fingerprint,
     };
     cfs_words arguments CFS_CLEANUP(cfs_words_free) = NULL, environment CFS_CLEANUP(cfs_words_free) = NULL;
@@ -162,7 +180,7 @@ static const char *lane_reason(const struct cfs_stream *stream)
     const struct lane *lane = lane_of(stream);
     if (lane->child)
         return cfs_stream_reason(lane->child);
-    return lane->failure ? "ssh cannot be started for another channel" : NULL;
+    return lane->failure ? "ssh has no further channel: it does not share its connection" : NULL;
 }
 
 static void close_tcp(struct cfs_openssh_session *session)
@@ -222,11 +240,12 @@ static void look_for_socket(struct cfs_timer *timer)
 {
     struct lane *lane = cfs_container_of(timer, struct lane, look);
     struct cfs_openssh_session *session = lane->session;
-    if (session->control_path && access(session->control_path, F_OK) < 0) {
+    bool is_there = session->control_path && access(session->control_path, F_OK) == 0;
+    if (session->control_path && !is_there && now_ms() < lane->look_until_ms) {
         cfs_loop_start_timer(lane->stream.loop, timer, LOOK_EVERY_MS);
         return;
     }
-    lane->failure = session->control_path ? spawn(lane, CFS_OPENSSH_LANE) : -EMFILE;
+    lane->failure = is_there ? spawn(lane, CFS_OPENSSH_LANE) : -EMFILE;
     if (lane->child) {
         lane->child->ready = child_ready;
         lane->child->context = lane;
@@ -246,6 +265,7 @@ struct cfs_stream *cfs_openssh_session_open(struct cfs_openssh_session *session)
     if (!lane)
         return NULL;
     lane->look.expired = look_for_socket;
+    lane->look_until_ms = now_ms() + LOOK_LIMIT_MS;
     cfs_loop_start_timer(lane->stream.loop, &lane->look, 0);
     return &lane->stream;
 }
@@ -270,6 +290,25 @@ static void close_first(struct cfs_openssh_session *session)
     cfs_stream_close(&lane->stream);
 }
 
+/* What became of ssh's questions says more than ssh itself. */
+static void explain_answers(struct cfs_openssh_session *session, const struct cfs_askpass_outcome *outcome)
+{
+    const struct cfs_profile *profile = session->context->profile;
+    struct cfs_error *error = &session->error;
+    if (outcome->given_up)
+        session->result =
+            cfs_error_set(error, ECANCELED, CFS_FAILURE_CANCELLED, "The login at %s was given up.", profile->host);
+    if (outcome->given_up || !outcome->why[0] || (outcome->is_guess && session->words.is_partial))
+        return;
+    if (error->failure == CFS_FAILURE_LOGIN)
+        session->result = cfs_error_set(error, EACCES, CFS_FAILURE_LOGIN, "ssh was refused the login at %s: %s.",
+                                        profile->host, outcome->why);
+    else if (error->failure == CFS_FAILURE_TIMEOUT && !outcome->is_guess)
+        session->result =
+            cfs_error_set(error, ETIMEDOUT, CFS_FAILURE_TIMEOUT, "ssh has not logged in at %s within %u s: %s.",
+                          profile->host, profile->login_timeout_ms / MS, outcome->why);
+}
+
 /* Nobody is asked anything any more. */
 static void settle(struct cfs_openssh_session *session)
 {
@@ -277,14 +316,14 @@ static void settle(struct cfs_openssh_session *session)
     struct cfs_ssh_facts *facts = &session->words.facts;
     if (session->askpass)
         cfs_askpass_free(CFS_TAKE(session->askpass), &outcome);
-    facts->by_person = outcome.by_person || strstr(session->words.key, "-SK "); /* those want to be touched */
+    facts->by_person = outcome.by_person || strstr(session->words.key, "-SK ") || /* those want to be touched */
+                       (outcome.answered_ms && now_ms() - outcome.answered_ms >= CFS_SSH_PERSONAL_MS);
     facts->connected_ms = now_ms() - session->begun_ms;
     facts->round_trip_ms = session->tcp >= 0 ? cfs_ssh_round_trip_ms(session->tcp) : -1;
-    if (session->result < 0 && outcome.given_up)
-        session->result = cfs_error_set(&session->error, ECANCELED, CFS_FAILURE_CANCELLED,
-                                        "The login at %s was given up.", session->context->profile->host);
-    if (session->result < 0)
+    if (session->result < 0) {
+        explain_answers(session, &outcome);
         close_first(session);
+    }
     session->state = SETTLED;
     session->wish.done(session, session->result, &session->error, session->wish.context);
 }
@@ -318,6 +357,23 @@ static void finish(struct cfs_openssh_session *session, int result)
         cfs_askpass_stop(session->askpass);
     else
         settle(session);
+}
+
+/* Ended before it gives the server an empty answer; settle() knows more. */
+static void on_stuck(struct cfs_task *task)
+{
+    struct cfs_openssh_session *session = cfs_container_of(task, struct cfs_openssh_session, stuck);
+    if (session->state == LOGGING_IN)
+        finish(session, cfs_error_set(&session->error, EACCES, CFS_FAILURE_LOGIN,
+                                      "ssh was refused the login at %s: it asks what nobody answers.",
+                                      session->context->profile->host));
+}
+
+/* On askpass's thread. */
+static void is_stuck(void *context)
+{
+    struct cfs_openssh_session *session = context;
+    (void)!cfs_loop_post(session->context->loop, &session->stuck);
 }
 
 static bool is_the_same_host(const struct cfs_openssh_session *session)
@@ -364,10 +420,26 @@ static void on_login_ready(struct cfs_stream *child, void *context)
                                             &session->error));
 }
 
+/* The time that a person needs to answer does not count; then the server has all of its own again: he may have to
+ * approve the login elsewhere. */
+static int64_t left_by_person(const struct cfs_openssh_session *session)
+{
+    int64_t limit_ms = session->context->profile->login_timeout_ms;
+    int64_t asked_ms = session->askpass ? cfs_askpass_asked_ms(session->askpass) : 0;
+    if (asked_ms == 0 || asked_ms == INT64_MAX)
+        return asked_ms ? limit_ms : 0;
+    return asked_ms + limit_ms - now_ms();
+}
+
 static void on_deadline(struct cfs_timer *timer)
 {
     struct cfs_openssh_session *session = cfs_container_of(timer, struct cfs_openssh_session, deadline);
     const struct cfs_profile *profile = session->context->profile;
+    int64_t left_ms = left_by_person(session);
+    if (left_ms > 0) {
+        cfs_loop_start_timer(session->context->loop, timer, left_ms);
+        return;
+    }
     const char *words = cfs_stream_child_words(session->first->child);
     finish(session, cfs_error_set(&session->error, ETIMEDOUT, CFS_FAILURE_TIMEOUT,
                                   "ssh has not logged in at %s within %u s%s%s.", profile->host,
@@ -381,26 +453,20 @@ void cfs_openssh_session_interrupt(struct cfs_openssh_session *session)
                                       "Connecting to %s was given up.", session->context->profile->host));
 }
 
-static bool can_ask(const struct cfs_openssh_session *session)
-{
-    const struct cfs_profile *profile = session->context->profile;
-    struct cfs_prompter *prompter = session->wish.prompter;
-    return session->context->askpass_program && (prompter || profile->password || profile->passphrase);
-}
-
-/* What is left of another process with our number is in the way. */
+/* At random: processes in containers that share the folder may have one number. */
 static int choose_control_path(struct cfs_openssh_session *session)
 {
     const struct cfs_openssh_context *context = session->context;
+    uint64_t random;
     if (!session->wish.is_shared || !context->folder)
         return 0;
-    session->control_path = cfs_text_format("%s/ssh-%d-%u", context->folder, (int)getpid(), session->context->count++);
+    if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+        return -EIO;
+    session->control_path = cfs_text_format("%s/ssh-%016llx", context->folder, (unsigned long long)random);
     if (!session->control_path)
         return -ENOMEM;
     if (strlen(session->control_path) + SUFFIX >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
         free(CFS_TAKE(session->control_path));
-    else
-        unlink(session->control_path);
     return 0;
 }
 
@@ -408,8 +474,13 @@ static int start(struct cfs_openssh_session *session, struct cfs_error *error)
 {
     const struct cfs_profile *profile = session->context->profile;
     int result = choose_control_path(session);
-    if (result == 0 && can_ask(session))
-        result = cfs_askpass_start(profile, session->wish.prompter, has_answered, session, &session->askpass);
+    const struct cfs_askpass_wish asked = {.profile = profile,
+                                           .prompter = session->wish.prompter,
+                                           .stuck = is_stuck,
+                                           .ended = has_answered,
+                                           .context = session};
+    if (result == 0 && session->context->askpass_program)
+        result = cfs_askpass_start(&asked, &session->askpass);
     session->first = result == 0 ? new_lane(session) : NULL;
     if (!session->first)
         return result
@@ -449,6 +520,7 @@ int cfs_openssh_session_begin(struct cfs_openssh_context *context, const struct 
     session->tcp = -1;
     session->begun_ms = now_ms();
     session->authenticated.run = on_authenticated;
+    session->stuck.run = on_stuck;
     session->answered.run = on_answered;
     session->freed.run = free_session;
     cfs_list_init(&session->lanes);
@@ -497,6 +569,8 @@ void cfs_openssh_session_drop(struct cfs_openssh_session *session)
         return;
     session->state = DROPPED;
     cfs_loop_stop_timer(session->context->loop, &session->deadline);
+    if (session->first && session->first->child) /* before it takes the end of askpass for an empty answer */
+        cfs_stream_child_kill(session->first->child);
     if (session->askpass)
         cfs_askpass_free(CFS_TAKE(session->askpass), &outcome);
     close_first(session);

@@ -15,14 +15,14 @@ struct cfs_openssh_context {
     struct cfs_loop *loop;
     const char *askpass_program; /* that asks for ssh; NULL: it asks nobody */
     const char *folder;          /* for the sockets by which connections are shared; NULL: they are not */
-    unsigned count;              /* of sessions that were begun; its own */
 };
 
 struct cfs_openssh_wish {
     bool is_shared;                /* several streams are wanted */
     struct cfs_prompter *prompter; /* may be NULL; must live until `done` */
     const char *fingerprint; /* the server has been met before: it must show this host key, or a known one. NULL */
-    /* Logged in, or -errno and the sentence. The session is to be dropped in any case. On the loop's thread, later. */
+    /* Logged in, or -errno and the sentence. The session is to be dropped in any case. On the loop's thread, later, or
+     * within its interrupt. */
     void (*done)(struct cfs_openssh_session *session, int result, const struct cfs_error *error, void *context);
     void *context;
 };

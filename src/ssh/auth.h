@@ -7,24 +7,10 @@
 #include "base/error.h"
 #include "conf/profile.h"
 #include "ssh/kept_keys.h"
+#include "ssh/patience.h"
 #include "ssh/prompter.h"
 #include <libssh2.h>
-#include <poll.h>
 #include <stdbool.h>
-
-/* How cfs_ssh_auth waits: libssh2 is non-blocking throughout. */
-struct cfs_ssh_waiter {
-    /* Waits until libssh2 may go on (data arrived, or the output ring has room). -ETIMEDOUT (login_timeout), -ECANCELED
-     * (the cancel descriptor), -ECONNRESET. */
-    int (*wait)(struct cfs_ssh_waiter *waiter);
-    /* Waits, as long and with the same errors, for one of COUNT descriptors (poll(2)) instead of the server. There is
-     * room for one more behind them, which it uses itself. */
-    int (*wait_for)(struct cfs_ssh_waiter *waiter, struct pollfd *polls, unsigned count);
-    /* The time that a person needs, at a prompt here or to approve the login elsewhere, does not count against the
-     * server: between the two (which may be nested) the clock stands still, and `wait` has no time limit. */
-    void (*pause)(struct cfs_ssh_waiter *waiter);
-    void (*resume)(struct cfs_ssh_waiter *waiter);
-};
 
 /* How a login was made. */
 struct cfs_ssh_login {

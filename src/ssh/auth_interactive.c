@@ -3,6 +3,7 @@
 #include "ssh/auth_priv.h"
 
 #include "base/text.h"
+#include "ssh/auth_question.h"
 #include <errno.h>
 #include <string.h>
 

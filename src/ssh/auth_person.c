@@ -6,9 +6,6 @@
 #include "ssh/password_command.h"
 #include <errno.h>
 
-/* A password that is checked by LDAP far away takes a second or two; nobody reaches for his phone in less. */
-enum { PERSONAL_MS = 5000 };
-
 bool cfs_auth_can_ask(const struct cfs_auth *auth)
 {
     return auth->prompter && auth->prompter->can_ask(auth->prompter);
@@ -87,6 +84,6 @@ void cfs_auth_patience_end(struct cfs_auth_patience *patience)
 {
     if (patience->is_paused)
         patience->auth->waiter->resume(patience->auth->waiter);
-    if (cfs_clock_ms(&cfs_system_clock) - patience->begun_ms >= PERSONAL_MS)
+    if (cfs_clock_ms(&cfs_system_clock) - patience->begun_ms >= CFS_SSH_PERSONAL_MS)
         patience->auth->login.by_person = true;
 }

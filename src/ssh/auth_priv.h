@@ -159,9 +159,6 @@ struct cfs_auth_patience cfs_auth_patience_begin(struct cfs_auth *auth);
 void cfs_auth_patience_end(struct cfs_auth_patience *patience);
 /* The prompter's `ask`, with the server's clock standing still. */
 CFS_CHECKED int cfs_auth_ask(struct cfs_auth *auth, const char *text, bool echo, char **ret_answer);
-/* auth_question.c: whether the server asks for the password, and not for a code, a token or a name. ALONE: it is the
- * only question of its request. */
-bool cfs_auth_question_is_password(const char *text, size_t length, bool echo, bool alone);
 void cfs_auth_tell(struct cfs_auth *auth, const char *text);
 int cfs_auth_fail_cancelled(struct cfs_auth *auth);
 int cfs_auth_fail_memory(struct cfs_auth *auth);

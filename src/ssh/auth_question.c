@@ -1,9 +1,9 @@
 /* What a server's question (RFC 4256) asks for. There is no field that says it, only words for people: a password that
  * is known answers a question that names one, or a hidden one that stands alone and names nothing else. A code that is
  * taken for the password would be a failed login each time, and the password would be shown to what checks codes. */
-#include "ssh/auth_priv.h"
+#include "ssh/auth_question.h"
 
-#include "base/list.h"
+#include "base/cleanup.h"
 #include <string.h>
 
 enum { LONGEST = 300 };

@@ -16,6 +16,7 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/auth_priv.h \
 	src/ssh/auth_publickey.c \
 	src/ssh/auth_question.c \
+	src/ssh/auth_question.h \
 	src/ssh/authorized_keys.c \
 	src/ssh/authorized_keys.h \
 	src/ssh/bcrypt_pbkdf.c \
@@ -59,6 +60,7 @@ src_ssh_libssh_a_SOURCES = \
 	src/ssh/known_hosts_line.h \
 	src/ssh/password_command.c \
 	src/ssh/password_command.h \
+	src/ssh/patience.h \
 	src/ssh/prompter.h \
 	src/ssh/public_key.c \
 	src/ssh/public_key.h \

@@ -49,6 +49,7 @@ MOUNT_TESTS += \
 	tests/mount/login.sh \
 	tests/mount/logins.sh \
 	tests/mount/openssh.sh \
+	tests/mount/openssh-passwords.sh \
 	tests/mount/options.sh \
 	tests/mount/passwords.sh \
 	tests/mount/profiles.sh \

@@ -1,17 +1,21 @@
 /* Questions of ssh's: who answers them, who may ask, and what is learned from it. */
 #include "remote/askpass.h"
 
+#include "base/cleanup.h"
 #include "lib/test.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <semaphore.h>
+#include <spawn.h>
 #include <string.h>
+#include <sys/wait.h>
 
 enum { PATIENCE_S = 60 };
 
 struct fixture {
     struct cfs_prompter prompter;
     struct cfs_profile profile;
-    sem_t ended;
+    sem_t ended, stuck;
     struct cfs_askpass *askpass;
     const char *answer; /* of the person; NULL: gives up */
     int confirms;       /* what is said to a yes or no */
@@ -59,32 +63,51 @@ static void ended(void *context)
     sem_post(&((struct fixture *)context)->ended);
 }
 
+static void stuck(void *context)
+{
+    sem_post(&((struct fixture *)context)->stuck);
+}
+
+static void await(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) < 0)
+        assert_int_equal(errno, EINTR);
+}
+
 static void begin(struct fixture *fixture, bool has_person)
 {
+    static char host[] = "gpu", user[] = "a";
+    fixture->profile.host = host;
+    fixture->profile.user = user;
+    fixture->profile.login_timeout_ms = TEST_LIMIT_MS;
     fixture->prompter = (struct cfs_prompter){.ask = ask, .confirm = confirm, .can_ask = can_ask, .tell = tell};
     sem_init(&fixture->ended, 0, 0);
-    assert_int_equal(
-        cfs_askpass_start(&fixture->profile, has_person ? &fixture->prompter : NULL, ended, fixture, &fixture->askpass),
-        0);
+    sem_init(&fixture->stuck, 0, 0);
+    const struct cfs_askpass_wish wish = {.profile = &fixture->profile,
+                                          .prompter = has_person ? &fixture->prompter : NULL,
+                                          .stuck = stuck,
+                                          .ended = ended,
+                                          .context = fixture};
+    assert_int_equal(cfs_askpass_start(&wish, &fixture->askpass), 0);
 }
 
 static struct cfs_askpass_outcome end(struct fixture *fixture)
 {
     struct cfs_askpass_outcome outcome;
     cfs_askpass_stop(fixture->askpass);
-    while (sem_wait(&fixture->ended) < 0)
-        assert_int_equal(errno, EINTR);
+    await(&fixture->ended);
     cfs_askpass_free(fixture->askpass, &outcome);
     sem_destroy(&fixture->ended);
+    sem_destroy(&fixture->stuck);
     return outcome;
 }
 
-static int call(const struct fixture *fixture, char kind, const char *question)
+static int call(const char *name, char kind, const char *question)
 {
     const struct timeval patience = {.tv_sec = PATIENCE_S};
     struct sockaddr_un address;
     char message[CFS_ASKPASS_MESSAGE];
-    int length = cfs_askpass_address(cfs_askpass_name(fixture->askpass), &address);
+    int length = cfs_askpass_address(name, &address);
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (const struct sockaddr *)&address, (socklen_t)length), 0);
     assert_true(cfs_askpass_is_ours(fd));
@@ -100,12 +123,92 @@ static int call(const struct fixture *fixture, char kind, const char *question)
 static void expect(const struct fixture *fixture, char kind, const char *question, const char *expected)
 {
     char message[CFS_ASKPASS_MESSAGE + 1];
-    int fd CFS_AUTO_CLOSE = call(fixture, kind, question);
+    int fd CFS_AUTO_CLOSE = call(cfs_askpass_name(fixture->askpass), kind, question);
     ssize_t length = recv(fd, message, sizeof(message) - 1, 0);
     assert_true(length > 0);
     message[length] = '\0';
     assert_string_equal(message, expected);
 }
+
+/* A question that is left open: ssh, if nobody ended it, would wait. */
+static void expect_stuck(struct fixture *fixture, const char *question)
+{
+    char byte;
+    int fd CFS_AUTO_CLOSE = call(cfs_askpass_name(fixture->askpass), CFS_ASKPASS_ASK, question);
+    await(&fixture->stuck);
+    assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(errno, EAGAIN);
+}
+
+/* --- as ssh asks: this program again, started by a shell that was called as ssh is --- */
+
+static int ask_as_program(const char *name, const char *question)
+{
+    char message[CFS_ASKPASS_MESSAGE];
+    int fd CFS_AUTO_CLOSE = call(name, CFS_ASKPASS_ASK, question);
+    ssize_t length = recv(fd, message, sizeof(message), 0);
+    return length > 0 && write(STDOUT_FILENO, message, (size_t)length) == length ? 0 : 1;
+}
+
+/* Its answer can be read from *RET_ANSWER. */
+static pid_t start_shell(const struct fixture *fixture, const char *const words[4], const char *question,
+                         int *ret_answer)
+{
+    const char *const arguments[] = {
+        "sh",     "-c", "\"$0\" \"$1\"; exit \"$?\"", program_invocation_name, question, words[0], words[1], words[2],
+        words[3], NULL};
+    posix_spawn_file_actions_t actions;
+    int pipes[2];
+    pid_t pid;
+    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, pipes[1], STDOUT_FILENO);
+    setenv(CFS_ASKPASS_VARIABLE, cfs_askpass_name(fixture->askpass), 1);
+    int error = posix_spawn(&pid, "/bin/sh", &actions, NULL, (char *const *)(uintptr_t)arguments, environ);
+    unsetenv(CFS_ASKPASS_VARIABLE);
+    posix_spawn_file_actions_destroy(&actions);
+    close(pipes[1]);
+    assert_int_equal(error, 0);
+    *ret_answer = pipes[0];
+    return pid;
+}
+
+static void expect_end(pid_t pid, int fd, const char *expected)
+{
+    char answer[256] = "";
+    size_t length = 0;
+    int status;
+    ssize_t count;
+    while ((count = read(fd, answer + length, sizeof(answer) - 1 - length)) > 0)
+        length += (size_t)count;
+    close(fd);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_string_equal(answer, expected);
+}
+
+static void expect_of(const struct fixture *fixture, const char *const words[4], const char *question,
+                      const char *expected)
+{
+    int fd;
+    pid_t pid = start_shell(fixture, words, question, &fd);
+    expect_end(pid, fd, expected);
+}
+
+/* The question is left open until the end. */
+static struct cfs_askpass_outcome expect_stuck_of(struct fixture *fixture, const char *const words[4],
+                                                  const char *question)
+{
+    int fd;
+    pid_t pid = start_shell(fixture, words, question, &fd);
+    await(&fixture->stuck);
+    struct cfs_askpass_outcome outcome = end(fixture);
+    expect_end(pid, fd, "");
+    return outcome;
+}
+
+static const char *const login[] = {"-s", "--", "gpu", "sftp"}, *const hop[] = {"-W", "[gpu]:22", "--", "gate"};
+
+/* --- tests --- */
 
 static void a_person_is_asked(void **state)
 {
@@ -122,10 +225,13 @@ static void without_a_person_nothing_is_answered(void **state)
 {
     struct fixture fixture = {.answer = "secret", .confirms = 1};
     begin(&fixture, false);
-    expect(&fixture, CFS_ASKPASS_ASK, "a's password: ", "-");
     expect(&fixture, CFS_ASKPASS_CONFIRM, "Allow?", "-");
     expect(&fixture, CFS_ASKPASS_ASK, "continue (yes/no)? ", "-");
-    assert_false(end(&fixture).by_person);
+    expect(&fixture, CFS_ASKPASS_ASK, "Enter passphrase for key '/k': ", "-"); /* there may be another key */
+    expect_stuck(&fixture, "a@gpu's password: ");
+    struct cfs_askpass_outcome outcome = end(&fixture);
+    assert_false(outcome.by_person);
+    assert_string_equal(outcome.why, "it asks \"a@gpu's password: \", and nobody can be asked");
     assert_int_equal(fixture.count, 0);
 }
 
@@ -135,16 +241,72 @@ static void what_the_profile_knows_is_said_once(void **state)
     fixture.profile.password = (char[]){"word"};
     fixture.profile.passphrase = (char[]){"phrase"};
     begin(&fixture, false);
-    expect(&fixture, CFS_ASKPASS_ASK, "a@gpu's password: ", "+word");
+    expect_of(&fixture, login, "(a@gpu) Verification code: ", "-"); /* there is another method */
+    expect_of(&fixture, login, "a@gpu's password: ", "+word");
     expect(&fixture, CFS_ASKPASS_ASK, "Enter passphrase for key '/k': ", "+phrase");
-    expect(&fixture, CFS_ASKPASS_ASK, "Verification code: ", "-");
-    expect(&fixture, CFS_ASKPASS_ASK, "a@gpu's password: ", "-");
     expect(&fixture, CFS_ASKPASS_ASK, "Enter passphrase for key '/k': ", "-");
-    assert_false(end(&fixture).by_person);
+    struct cfs_askpass_outcome outcome = end(&fixture);
+    assert_false(outcome.by_person);
+    assert_true(outcome.is_guess);
+    assert_true(outcome.answered_ms > 0);
     begin(&fixture, true);
-    expect(&fixture, CFS_ASKPASS_ASK, "a@gpu's password: ", "+word");
-    expect(&fixture, CFS_ASKPASS_ASK, "a@gpu's password: ", "+typed");
+    expect_of(&fixture, login, "(a@gpu) Password: ", "+word");
+    expect_of(&fixture, login, "(a@gpu) Password: ", "+typed");
     assert_true(end(&fixture).by_person);
+}
+
+/* By keyboard-interactive a server asks in words of its own. */
+static void a_code_is_not_the_password(void **state)
+{
+    static const char *const questions[] = {
+        "(a@gpu) One-time Password: ", "(a@gpu) Password or PIN: ", "(a@gpu) Verification code: "};
+    struct fixture fixture = {.answer = "typed"};
+    fixture.profile.password = (char[]){"word"};
+    begin(&fixture, true);
+    for (size_t i = 0; i < CFS_COUNT(questions); i++)
+        expect_of(&fixture, login, questions[i], "+typed");
+    expect_of(&fixture, login, "(code@pin) Password: ", "+word");
+    (void)end(&fixture);
+}
+
+/* ssh_config has ProxyJump: the ssh that it starts asks by the same program. */
+static void a_jump_host_is_not_told_the_password(void **state)
+{
+    struct fixture fixture = {.answer = "typed"};
+    fixture.profile.password = (char[]){"word"};
+    begin(&fixture, true);
+    expect_of(&fixture, hop, "a@gate's password: ", "+typed");
+    expect_of(&fixture, hop, "a@gpu's password: ", "+typed");
+    expect_of(&fixture, login, "a@gpu's password: ", "+word");
+    (void)end(&fixture);
+}
+
+/* A wrong password is not said again, nor an empty one in its place. */
+static void a_second_question_is_left_open(void **state)
+{
+    struct fixture fixture = {.answer = NULL};
+    fixture.profile.password = (char[]){"word"};
+    begin(&fixture, false);
+    expect_of(&fixture, login, "(a@gpu) Password: ", "+word");
+    struct cfs_askpass_outcome outcome = expect_stuck_of(&fixture, login, "a@gpu's password: ");
+    assert_string_equal(outcome.why, "the password of the profile is wrong");
+    assert_false(outcome.is_guess || outcome.given_up);
+}
+
+static void a_command_knows_the_password(void **state)
+{
+    struct fixture fixture = {.answer = "typed"};
+    fixture.profile.password_command = (char[]){"echo word of %r at %h"};
+    begin(&fixture, true);
+    expect_of(&fixture, hop, "a@gate's password: ", "+typed");
+    expect_of(&fixture, login, "a@gpu's password: ", "+word of a at gpu");
+    assert_true(cfs_askpass_asked_ms(fixture.askpass) > 0);
+    (void)end(&fixture);
+    fixture.profile.password_command = (char[]){"false"};
+    begin(&fixture, true);
+    struct cfs_askpass_outcome outcome = expect_stuck_of(&fixture, login, "a@gpu's password: ");
+    assert_string_equal(outcome.why, "password_command: false ended with exit status 1");
+    assert_false(outcome.by_person);
 }
 
 /* That somebody has accepted a key does not mean that he is needed for the next login. */
@@ -165,7 +327,7 @@ static void who_gives_up_is_told_apart(void **state)
 {
     struct fixture fixture = {.answer = NULL};
     begin(&fixture, true);
-    expect(&fixture, CFS_ASKPASS_ASK, "Code: ", "-");
+    expect_stuck(&fixture, "Code: ");
     assert_true(end(&fixture).given_up);
 }
 
@@ -174,7 +336,7 @@ static void what_is_only_told_stays_until_the_end(void **state)
     struct fixture fixture = {.answer = "x"};
     char byte;
     begin(&fixture, true);
-    int fd CFS_AUTO_CLOSE = call(&fixture, CFS_ASKPASS_TELL, "Touch your key");
+    int fd CFS_AUTO_CLOSE = call(cfs_askpass_name(fixture.askpass), CFS_ASKPASS_TELL, "Touch your key");
     expect(&fixture, CFS_ASKPASS_ASK, "PIN: ", "+x"); /* meanwhile */
     assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
     assert_int_equal(errno, EAGAIN);
@@ -183,12 +345,19 @@ static void what_is_only_told_stays_until_the_end(void **state)
     assert_int_equal(fixture.count, 2);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    const char *name = getenv(CFS_ASKPASS_VARIABLE);
+    if (name && argc == 2)
+        return ask_as_program(name, argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_person_is_asked),
         cmocka_unit_test(without_a_person_nothing_is_answered),
         cmocka_unit_test(what_the_profile_knows_is_said_once),
+        cmocka_unit_test(a_code_is_not_the_password),
+        cmocka_unit_test(a_jump_host_is_not_told_the_password),
+        cmocka_unit_test(a_second_question_is_left_open),
+        cmocka_unit_test(a_command_knows_the_password),
         cmocka_unit_test(a_host_key_is_confirmed_in_ssh_s_words),
         cmocka_unit_test(who_gives_up_is_told_apart),
         cmocka_unit_test(what_is_only_told_stays_until_the_end),

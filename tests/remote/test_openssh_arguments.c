@@ -59,7 +59,7 @@ static void expect(const char *lines, struct cfs_openssh_call call, const char *
     assert_string_equal(text, expected);
 }
 
-static const struct cfs_openssh_call alone = {.role = CFS_OPENSSH_ALONE, .can_ask = true};
+static const struct cfs_openssh_call alone = {.role = CFS_OPENSSH_ALONE, .can_ask = true, .has_person = true};
 
 static void what_is_not_set_is_left_to_ssh_config(void **state)
 {

@@ -1,7 +1,7 @@
 /* Which questions of servers the password answers: those that real modules ask. */
 #include "lib/test.h"
 
-#include "ssh/auth_priv.h"
+#include "ssh/auth_question.h"
 #include <string.h>
 
 static bool is_password(const char *text, bool echo, bool alone)
