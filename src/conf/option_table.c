@@ -86,7 +86,8 @@ const struct cfs_option cfs_options[] = {
     {"ssh_command", CFS_OPTIONS_CONNECTION, CFS_OPTION_TEXT, CFS_OPTION_ANYWHERE, FIELD(ssh_command),
      .check = cfs_check_command, .default_text = "ssh", .placeholder = "COMMAND",
      .help = "With transport = openssh: the program and its first arguments, separated by blanks, those in double quotes "
-             "as one. No shell reads it."},
+             "as one. No shell reads it. What would keep ssh's words from clusterfs (-q, -E) or share its connection with "
+             "others (-S) is refused."},
     {"compression", CFS_OPTIONS_CONNECTION, CFS_OPTION_BOOL, CFS_OPTION_ANYWHERE, FIELD(compression),
      .default_text = "no", .help = "Compress the connection. Worth it on slow links only."},
     {"ciphers", CFS_OPTIONS_CONNECTION, CFS_OPTION_TEXT, CFS_OPTION_ANYWHERE, FIELD(ciphers),

@@ -71,6 +71,25 @@ static bool shares_connections(const char *word)
            strcasestr(word, "ControlMaster") || strcasestr(word, "ControlPersist");
 }
 
+/* -q, -y, -E FILE: its words would not come to us. -f: it would leave, and go on behind our back. Letters may stand
+ * together, and what is behind one that takes an argument is that. */
+static bool is_silent(const char *word)
+{
+    if (strcasestr(word, "LogLevel") || strcasestr(word, "ForkAfterAuthentication"))
+        return true;
+    if (word[0] != '-' || word[1] == '-')
+        return false;
+    size_t length = strcspn(word + 1, "bceilmopBDEFIJLOPQRSWw");
+    return word[1 + length] == 'E' || strcspn(word + 1, "qyf") < length;
+}
+
+/* Without the folder. A program of another name that starts ssh has letters of its own. */
+static bool is_ssh(const char *program)
+{
+    const char *slash = strrchr(program, '/');
+    return strcmp(slash ? slash + 1 : program, "ssh") == 0;
+}
+
 static int check_command(const struct cfs_profile *profile, struct cfs_error *error)
 {
     cfs_words words CFS_CLEANUP(cfs_words_free) = NULL;
@@ -83,6 +102,9 @@ static int check_command(const struct cfs_profile *profile, struct cfs_error *er
         if (shares_connections(words[i]))
             return refuse(error, "ssh_command", profile->ssh_command,
                           "its connection cannot be shared with others; a mount has one of its own.");
+        if (is_ssh(words[0]) && is_silent(words[i]))
+            return refuse(error, "ssh_command", profile->ssh_command,
+                          "what ssh says of its login must come to clusterfs: without -q, -y, -f, -E and LogLevel.");
     }
     return 0;
 }
@@ -277,6 +299,8 @@ static void add_login(struct writing *writing, const struct cfs_openssh_call *ca
     add_host_key_policy(writing, call);
     if (!call->can_ask)
         set(writing, "BatchMode", "yes");
+    else if (!call->has_person)
+        set(writing, "NumberOfPasswordPrompts", "1");
 }
 
 /* Should the master be gone, ssh would log in by itself: that must fail before it reaches anybody. */
@@ -299,8 +323,6 @@ static void add_sharing(struct writing *writing, const struct cfs_openssh_call *
 
 int cfs_openssh_arguments(const struct cfs_profile *profile, const struct cfs_openssh_call *call,
                           cfs_words *ret_arguments)
-    else if (!call->has_person)
-        set(writing, "NumberOfPasswordPrompts", "1");
 {
     struct writing writing = {.profile = profile};
     add_command(&writing);

@@ -249,6 +249,7 @@ failures()
     refused 10 "Bad configuration option|bad configuration option" "ssh_command=ssh -o Wrong=yes"
     refused 10 "host_key_fingerprint" "host_key_fingerprint=SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
     refused 14 "must be ssh" "ssh_command=echo"
+    refused 10 "must come to clusterfs" "ssh_command=ssh -q"
     make_key "$sandbox/other_key" other
     refused 17 "refused the login at 127.0.0.1: .*Permission denied" "identity_file=$sandbox/other_key"
     cp "$device/id_ed25519" "$sandbox/open_key"
@@ -347,21 +348,37 @@ make_tree()
     done
 }
 
+# another_key_is_refused PROFILE
 another_key_is_refused()
 {
-    note "another host key"
-    : >"$sandbox/plain.log"
-    mount_profile plain "$mnt" -o attr_ttl=0
+    : >"$sandbox/$1.log"
+    mount_profile "$1" "$mnt" -o attr_ttl=0
     kill_sessions
     end_process "$sshd_pid"
-    mv "$device/host_key" "$sandbox/host_key"
-    make_key "$device/host_key" other <<<y
+    rm "$device/host_key" "$device/host_key.pub"
+    make_key "$device/host_key" other
     must start_sshd_on "$port"
     run timeout -s KILL 60 ls "$mnt/here"
     expect_match "how ls ended" '^[12]$' "$code"
-    must grep -q "is not made again by itself.*key" "$sandbox/plain.log"
+    must grep -q "is not made again by itself.*key" "$sandbox/$1.log"
     expect_match "state" '"state":"refused"' "$(clusterfs status --json "$mnt")"
     unmount_device "$mnt"
+}
+
+another_key()
+{
+    note "another host key"
+    write_openssh_profile plain
+    another_key_is_refused plain
+    note "another host key, where ssh takes any, from a server that says in ssh's words that it is known"
+    printf 'StrictHostKeyChecking no\nUserKnownHostsFile /dev/null\n' >"$ssh_config"
+    printf "debug1: Host '%s' is known and matches the ED25519 host key.\n" "$device_address" >"$sandbox/banner"
+    sshd_options="Banner $sandbox/banner"
+    restart_device
+    write_openssh_profile lax known_hosts=
+    another_key_is_refused lax
+    sshd_options=""
+    : >"$ssh_config"
 }
 
 : >"$ssh_config"
@@ -385,6 +402,5 @@ programs_do_not_notice kill_our_ssh
 programs_do_not_notice kill_sessions
 programs_do_not_notice sshd_away
 failures
-write_openssh_profile plain
-another_key_is_refused
+another_key
 exit 0

@@ -169,6 +169,47 @@ static void a_connection_that_others_share_is_refused(void **state)
     }
 }
 
+static void an_ssh_that_does_not_say_how_far_it_is_is_refused(void **state)
+{
+    static const char *const commands[] = {"ssh -q",
+                                           "/usr/bin/ssh -4q",
+                                           "ssh -y",
+                                           "ssh -E /log",
+                                           "ssh -TE/log",
+                                           "ssh -f",
+                                           "ssh -o LogLevel=ERROR",
+                                           "ssh -ologlevel=quiet"};
+    static const char *const others[] = {"ssh -i q -4 -oUser=fay", "ssh -F/etc/qyf", "ssh -Jqueen", "wrapper -q",
+                                         "wrapper --quiet"};
+    char lines[128];
+    for (size_t i = 0; i < CFS_COUNT(commands); i++) {
+        snprintf(lines, sizeof(lines), "host = gpu\nssh_command = %s\n", commands[i]);
+        refused(lines, "p", "must come to clusterfs");
+    }
+    for (size_t i = 0; i < CFS_COUNT(others); i++) {
+        snprintf(lines, sizeof(lines), "host = gpu\nssh_command = %s\n", others[i]);
+        struct cfs_profile *profile CFS_CLEANUP(cfs_profile_free) = load(lines, "p");
+        struct cfs_error error = {0};
+        if (cfs_openssh_check(profile, &error) < 0)
+            fail_msg("%s", error.text);
+    }
+}
+
+/* A wrong password of the profile is sent once; who types may mistype. */
+static void without_a_person_there_is_one_attempt(void **state)
+{
+    const struct cfs_openssh_call by_itself = {.role = CFS_OPENSSH_ALONE, .can_ask = true};
+    const struct cfs_openssh_call nobody = {.role = CFS_OPENSSH_ALONE};
+    expect("host = gpu\n", alone,
+           BEFORE "-o ControlMaster=no -o ControlPath=none -o LogLevel=DEBUG1 -o ConnectTimeout=15 -s -- gpu sftp");
+    expect("host = gpu\n", by_itself,
+           BEFORE "-o ControlMaster=no -o ControlPath=none -o LogLevel=DEBUG1 -o ConnectTimeout=15 "
+                  "-o NumberOfPasswordPrompts=1 -s -- gpu sftp");
+    expect("host = gpu\n", nobody,
+           BEFORE "-o ControlMaster=no -o ControlPath=none -o LogLevel=DEBUG1 -o ConnectTimeout=15 "
+                  "-o BatchMode=yes -s -- gpu sftp");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +221,8 @@ int main(void)
         cmocka_unit_test(what_a_shell_or_ssh_could_misread_is_refused),
         cmocka_unit_test(a_way_of_ours_is_refused),
         cmocka_unit_test(a_connection_that_others_share_is_refused),
+        cmocka_unit_test(an_ssh_that_does_not_say_how_far_it_is_is_refused),
+        cmocka_unit_test(without_a_person_there_is_one_attempt),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
