@@ -368,6 +368,7 @@ another_key_is_refused()
 another_key()
 {
     note "another host key"
+    rm "$config"
     write_openssh_profile plain
     another_key_is_refused plain
     note "another host key, where ssh takes any, from a server that says in ssh's words that it is known"
