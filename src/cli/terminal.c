@@ -1,14 +1,17 @@
 /* Questions on the terminal, with the echo off for secrets, or by another program (asker.h). A signal at the prompt
- * gives the terminal its echo back before it has its effect. */
+ * gives the terminal its echo back before it has its effect. It may come to another thread than the one who asks: with
+ * transport = openssh that is one which takes no signals (base/thread.h). */
 #include "cli/terminal.h"
 #include "cli/asker.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/eventfd.h>
 #include <termios.h>
 
 enum { ANSWER_SIZE = 1024, CONFIRM_TRIES = 5 };
@@ -16,7 +19,8 @@ enum { ANSWER_SIZE = 1024, CONFIRM_TRIES = 5 };
 /* --- signals --- */
 
 static const int watched_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
-static volatile sig_atomic_t caught_signal;
+static atomic_int caught_signal;
+static int wake_fd = -1; /* an eventfd; made once, and kept: a handler may still run when the question is over */
 
 struct signals {
     struct sigaction actions[CFS_COUNT(watched_signals)];
@@ -25,7 +29,11 @@ struct signals {
 
 static void catch_signal(int number)
 {
-    caught_signal = number;
+    static const uint64_t one = 1;
+    int saved = errno;
+    atomic_store(&caught_signal, number);
+    (void)!write(wake_fd, &one, sizeof(one));
+    errno = saved;
 }
 
 /* From now on the watched signals are taken by wait_for_input alone: one that comes between two system calls is not
@@ -34,7 +42,11 @@ static void catch_signals(struct signals *before)
 {
     struct sigaction action = {.sa_handler = catch_signal};
     sigset_t watched;
-    caught_signal = 0;
+    uint64_t count;
+    if (wake_fd < 0)
+        wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    (void)!read(wake_fd, &count, sizeof(count));
+    atomic_store(&caught_signal, 0);
     sigemptyset(&watched);
     for (size_t i = 0; i < CFS_COUNT(watched_signals); i++)
         sigaddset(&watched, watched_signals[i]);
@@ -45,25 +57,30 @@ static void catch_signals(struct signals *before)
 
 static void release_signals(const struct signals *before)
 {
+    int number = atomic_load(&caught_signal);
     for (size_t i = 0; i < CFS_COUNT(watched_signals); i++)
         sigaction(watched_signals[i], &before->actions[i], NULL);
     pthread_sigmask(SIG_SETMASK, &before->mask, NULL);
-    if (caught_signal)
-        raise(caught_signal);
+    if (number && sigismember(&before->mask, number))
+        kill(getpid(), number); /* a thread that takes none */
+    else if (number)
+        raise(number);
 }
 
 /* --- the terminal --- */
 
 static int wait_for_input(int fd, const sigset_t *mask)
 {
-    struct pollfd polled = {.fd = fd, .events = POLLIN};
-    while (ppoll(&polled, 1, NULL, mask) < 0) {
-        if (errno != EINTR)
-            return -errno;
-        if (caught_signal)
+    struct pollfd polled[] = {{.fd = fd, .events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};
+    for (;;) {
+        int count = ppoll(polled, CFS_COUNT(polled), NULL, mask);
+        if (atomic_load(&caught_signal))
             return -ECANCELED;
+        if (count < 0 && errno != EINTR)
+            return -errno;
+        if (count > 0 && polled[0].revents)
+            return 0;
     }
-    return 0;
 }
 
 /* A line into ANSWER, without its newline; the rest of a longer one is thrown away. */
@@ -113,7 +130,7 @@ static int ask_once(int fd, const char *text, bool echo, char *answer, size_t si
         error = read_line(fd, &before.mask, answer, size);
     if (!echo)
         tcsetattr(fd, TCSAFLUSH, &shown);
-    bool stopped = caught_signal == SIGTSTP;
+    bool stopped = atomic_load(&caught_signal) == SIGTSTP;
     release_signals(&before);
     return error && stopped ? -EINTR : error;
 }

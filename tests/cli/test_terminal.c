@@ -2,6 +2,7 @@
  *
  * A leader, the terminal's shell so to speak, stands between the test and the one who asks: it lives on when he ends by
  * a signal, and tells whether the echo is back. */
+#include "base/thread.h"
 #include "cli/terminal.h"
 #include "lib/scratch.h"
 #include "lib/test.h"
@@ -43,6 +44,25 @@ static _Noreturn void ask_and_end(void)
     _exit(strcmp(answer, SECRET) == 0 ? RIGHT_ANSWER : WRONG_ANSWER);
 }
 
+static void *ask_on_thread(void *context)
+{
+    ask_and_end();
+    return context;
+}
+
+/* On a thread that takes no signals, as with transport = openssh; the first one waits. */
+static bool asks_on_thread;
+
+static _Noreturn void ask_somewhere(void)
+{
+    pthread_t thread;
+    if (!asks_on_thread)
+        ask_and_end();
+    if (cfs_thread_start(ask_on_thread, NULL, &thread) == 0)
+        pthread_join(thread, NULL);
+    _exit(NO_ANSWER);
+}
+
 /* Hands the terminal to the one who asks, as a shell does, and lets him go on when he was stopped. */
 static _Noreturn void lead(int terminal, int report_fd)
 {
@@ -54,7 +74,7 @@ static _Noreturn void lead(int terminal, int report_fd)
         setpgid(0, 0);
         tcsetpgrp(STDIN_FILENO, getpid());
         signal(SIGTTOU, SIG_DFL);
-        ask_and_end();
+        ask_somewhere();
     }
     setpgid(child, child);
     while (waitpid(child, &report.status, WUNTRACED) == child) {
@@ -162,6 +182,13 @@ static void ctrl_c_ends_with_the_echo_on(void **state)
     assert_true(WIFSIGNALED(report.status));
     assert_int_equal(WTERMSIG(report.status), SIGINT);
     assert_true(report.echo);
+}
+
+static void ctrl_c_ends_whichever_thread_asks(void **state)
+{
+    asks_on_thread = true;
+    ctrl_c_ends_with_the_echo_on(state);
+    asks_on_thread = false;
 }
 
 static void ctrl_z_stops_with_the_echo_on_and_the_question_is_asked_again(void **state)
@@ -272,6 +299,23 @@ static void an_askpass_program_with_one_answer_to_everything_is_not_asked_for_ev
     assert_int_equal(prompter->confirm(prompter, "Sure? "), 0);
 }
 
+static void *ask_one_that_ends_itself(void *context)
+{
+    char *answer = NULL;
+    intptr_t result = ask_by(context, "#!/bin/sh\nkill -TERM $$\necho " SECRET "\n", &answer);
+    cfs_secret_free(answer);
+    return (void *)result;
+}
+
+static void an_askpass_program_takes_signals_whichever_thread_has_started_it(void **state)
+{
+    pthread_t thread;
+    void *result = NULL;
+    assert_int_equal(cfs_thread_start(ask_one_that_ends_itself, *state, &thread), 0);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_int_equal((intptr_t)result, -ECANCELED);
+}
+
 static void *ask_on_this_stack(void *context)
 {
     char *answer = NULL;
@@ -317,11 +361,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_secret_is_read_and_not_shown),
         cmocka_unit_test(ctrl_c_ends_with_the_echo_on),
+        cmocka_unit_test(ctrl_c_ends_whichever_thread_asks),
         cmocka_unit_test(ctrl_z_stops_with_the_echo_on_and_the_question_is_asked_again),
         cmocka_unit_test(the_end_of_input_is_no_answer),
         cmocka_unit_test_setup_teardown(an_askpass_program_answers_with_its_first_line, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_askpass_program_that_fails_has_no_answer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_askpass_program_with_one_answer_to_everything_is_not_asked_for_ever, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_askpass_program_takes_signals_whichever_thread_has_started_it, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(answers_are_wiped_from_the_stack, set_up, tear_down),
     };
