@@ -13,6 +13,8 @@ struct cfs_command {
     const char *summary;
     const char *help; /* more lines for --help; may be NULL */
     int (*run)(int argc, char **argv);
+    /* The command that VERB behind this one stands for, NULL if it is none; NULL: it has no such commands. */
+    const struct cfs_command *(*find)(const char *verb);
 };
 
 extern const struct cfs_command cfs_command_mount, cfs_command_umount, cfs_command_status, cfs_command_login,

@@ -108,15 +108,17 @@ static int help(int argc, char **argv)
         return 0;
     }
     for (size_t i = 0; cfs_commands[i]; i++) {
-        if (strcmp(cfs_commands[i]->name, argv[1]) == 0)
-            return cfs_print_help(cfs_commands[i]);
+        if (strcmp(cfs_commands[i]->name, argv[1]) != 0)
+            continue;
+        const struct cfs_command *verb = argc > 2 && cfs_commands[i]->find ? cfs_commands[i]->find(argv[2]) : NULL;
+        return cfs_print_help(verb ? verb : cfs_commands[i]);
     }
     return cfs_usage_error(&cfs_command_help, "There is no command \"%s\"", argv[1]);
 }
 
 const struct cfs_command cfs_command_help = {
     .name = "help",
-    .arguments = "[COMMAND | options]",
+    .arguments = "[COMMAND [VERB] | options]",
     .summary = "Explain a command, or list the options",
     .run = help,
 };

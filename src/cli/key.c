@@ -16,16 +16,24 @@ static int help(void)
     return 0;
 }
 
+static const struct cfs_command *find(const char *verb)
+{
+    for (size_t i = 0; i < CFS_COUNT(verbs); i++) {
+        if (strcmp(verbs[i]->name + strlen("key "), verb) == 0)
+            return verbs[i];
+    }
+    return NULL;
+}
+
 static int run(int argc, char **argv)
 {
     if (argc < 2)
         return cfs_usage_error(&cfs_command_key, "Say what is to be done");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return help();
-    for (size_t i = 0; i < CFS_COUNT(verbs); i++) {
-        if (strcmp(verbs[i]->name + strlen("key "), argv[1]) == 0)
-            return verbs[i]->run(argc - 1, argv + 1);
-    }
+    const struct cfs_command *verb = find(argv[1]);
+    if (verb)
+        return verb->run(argc - 1, argv + 1);
     return cfs_usage_error(&cfs_command_key, "There is no command \"key %s\"", argv[1]);
 }
 
@@ -40,4 +48,5 @@ const struct cfs_command cfs_command_key = {
             "\n"
             "`clusterfs key --help` tells all of it.\n",
     .run = run,
+    .find = find,
 };

@@ -16,13 +16,14 @@ struct cfs_key_arguments {
     char *options;     /* of -o; owned */
     const char **keys; /* of --key, then what follows the profile; the array is owned */
     size_t key_count;
-    bool may_have_options, force;
+    bool may_have_options, force, json;
 };
 
 enum cfs_key_takes {
     CFS_KEY_TAKES_KEYS = 1,    /* at least one */
-    CFS_KEY_TAKES_OPTIONS = 2, /* --options, --key */
+    CFS_KEY_TAKES_OPTIONS = 2, /* --with-options, --key */
     CFS_KEY_TAKES_FORCE = 4,
+    CFS_KEY_TAKES_JSON = 8,
 };
 
 /* Reads it. False: *RET_CODE is the exit code, and all is said. The caller calls cfs_key_arguments_fini in any case. */

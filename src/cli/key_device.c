@@ -6,21 +6,28 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LONG_KEY = 1000, LONG_OPTIONS, LONG_FORCE };
+enum { LONG_KEY = 1000, LONG_WITH_OPTIONS, LONG_FORCE, LONG_JSON };
 
-/* --options is -o's long name elsewhere; here it is a word of its own. */
-static const struct option long_options[] = {{"config", required_argument, NULL, 'c'},
-                                             {"key", required_argument, NULL, LONG_KEY},
-                                             {"options", no_argument, NULL, LONG_OPTIONS},
-                                             {"force", no_argument, NULL, LONG_FORCE},
-                                             {"help", no_argument, NULL, 'h'},
-                                             {0}};
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},   {"options", required_argument, NULL, 'o'},
+    {"key", required_argument, NULL, LONG_KEY}, {"with-options", no_argument, NULL, LONG_WITH_OPTIONS},
+    {"force", no_argument, NULL, LONG_FORCE},   {"json", no_argument, NULL, LONG_JSON},
+    {"help", no_argument, NULL, 'h'},           {0}};
 
+/* Which verbs have it; the others refuse it. */
 static unsigned needs(int option)
 {
-    return option == LONG_KEY || option == LONG_OPTIONS ? CFS_KEY_TAKES_OPTIONS
-           : option == LONG_FORCE                       ? CFS_KEY_TAKES_FORCE
-                                                        : 0;
+    switch (option) {
+    case LONG_KEY:
+    case LONG_WITH_OPTIONS:
+        return CFS_KEY_TAKES_OPTIONS;
+    case LONG_FORCE:
+        return CFS_KEY_TAKES_FORCE;
+    case LONG_JSON:
+        return CFS_KEY_TAKES_JSON;
+    default:
+        return 0;
+    }
 }
 
 static int refuse(const struct cfs_command *command, int option, char *const argv[])
@@ -44,11 +51,14 @@ static int take(int option, struct cfs_key_arguments *arguments)
     case LONG_KEY:
         arguments->keys[arguments->key_count++] = optarg;
         return 0;
-    case LONG_OPTIONS:
+    case LONG_WITH_OPTIONS:
         arguments->may_have_options = true;
         return 0;
     case LONG_FORCE:
         arguments->force = true;
+        return 0;
+    case LONG_JSON:
+        arguments->json = true;
         return 0;
     default:
         return -EINVAL;

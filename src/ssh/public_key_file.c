@@ -144,7 +144,7 @@ static int check_options(const char *name, const struct cfs_authorized_key *key,
         return cfs_error_set(
             error, EPERM, CFS_FAILURE_KEY_FILE,
             "%s:%u has options in front of the key, which say what the server does with it: %.200s. If "
-            "they shall hold, say --options; else take them out.",
+            "they shall hold, say --with-options; else take them out.",
             name, key->line, key->options);
     if (has_control_characters(key->options))
         return cfs_error_set(error, EBADMSG, CFS_FAILURE_KEY_FILE, "%s:%u has control characters in its options.", name,

@@ -249,12 +249,16 @@ other_commands()
     local command
     expect_match "version" "^clusterfs [0-9]" "$(clusterfs version)"
     expect_equal "--version" "$(clusterfs version)" "$(clusterfs --version)"
-    for command in mount umount status config version help; do
+    for command in mount umount status login check config add set remove import key hostkey version help; do
         expect_match "help lists $command" "^  $command " "$(clusterfs help)"
         expect_match "help $command" "^usage: clusterfs $command" "$(clusterfs help "$command")"
     done
-    for command in mount umount status config; do
+    for command in mount umount status login check config add set remove import hostkey; do
         expect_equal "$command --help" "$(clusterfs help "$command")" "$(clusterfs "$command" --help)"
+    done
+    for command in convert install list remove; do
+        expect_match "help key $command" "^usage: clusterfs key $command " "$(clusterfs help key "$command")"
+        expect_equal "key $command --help" "$(clusterfs help key "$command")" "$(clusterfs key "$command" --help)"
     done
     expect_match "help options" "op_timeout" "$(clusterfs help options)"
     run clusterfs help moutn
