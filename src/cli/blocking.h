@@ -18,7 +18,7 @@ CFS_CHECKED int cfs_blocking_chmod(struct cfs_remote *remote, const char *path, 
 CFS_CHECKED int cfs_blocking_read_file(struct cfs_remote *remote, const char *path, size_t most,
                                        struct cfs_buffer *bytes);
 /* FLAGS: O_CREAT, O_EXCL, O_TRUNC. The mode is exactly MODE, and all of it is on the server's disk where the server
- * can say so. */
+ * can say so. What was made with O_EXCL and could not be finished is removed. */
 CFS_CHECKED int cfs_blocking_write_file(struct cfs_remote *remote, const char *path, int flags, mode_t mode,
                                         const void *bytes, size_t length);
 

@@ -2,9 +2,10 @@
  * made exclusively: whoever has made it has the lock, as with git's index.lock, and others wait. Then the file is read
  * once more, and only if it is still what was edited, the new one is renamed over it, which also gives the lock back.
  * So no line of another `clusterfs key install` is lost; one of a program that knows nothing of the lock only if it
- * comes between the last look and the rename. There is always a whole file.
+ * comes between the last look and the rename. There is always a whole file: where the server cannot rename over one
+ * (posix-rename), the old one would have to be removed first, and that is done only by force.
  *
- * Signals wait meanwhile, so that no lock stays. */
+ * Signals wait while we hold the lock, so that it does not stay. */
 #include "cli/device_keys.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -14,6 +15,7 @@
 #include "remote/pool.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -26,6 +28,7 @@ static const char lock_name[] = ".ssh/authorized_keys.clusterfs-new";
 enum { FILE_MOST = 1 << 20, LOCK_LIMIT_MS = 30 * 1000, LOCK_PAUSE_MS = 200, EDITS_MOST = 10 };
 
 struct cfs_device_keys {
+    bool has_library;
     struct cfs_profile *profile;
     struct cfs_remote *remote;
     char login_key[64];
@@ -66,6 +69,9 @@ int cfs_device_keys_open(const struct cfs_profile_request *request, struct cfs_d
         return result;
     cfs_log_set_level(CFS_LOG_ERROR); /* what matters is said in sentences */
     device->profile->connections = 1; /* no session is logged in ahead */
+    if (cfs_ssh_library_init() < 0)
+        return cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "There is not enough memory.");
+    device->has_library = true;
     result = connect_device(device, error);
     if (result == 0)
         *ret_device = CFS_TAKE(device);
@@ -78,6 +84,8 @@ void cfs_device_keys_free(struct cfs_device_keys *device)
         return;
     if (device->remote)
         cfs_pool_free(device->remote);
+    if (device->has_library)
+        cfs_ssh_library_fini();
     cfs_profile_free(device->profile);
     free(device->name);
     free(device);
@@ -123,6 +131,16 @@ static int fail_locked(const struct cfs_device_keys *device, struct cfs_error *e
                          device->name, lock_name);
 }
 
+/* Between the two steps nobody has a key to come in with. */
+static int fail_two_steps(const struct cfs_device_keys *device, struct cfs_error *error)
+{
+    return cfs_error_set(error, EOPNOTSUPP, CFS_FAILURE_REMOTE_PATH,
+                         "The server of %s cannot replace a file in one step: it would have to remove the old keys "
+                         "first, and should the connection be lost then, no key would let anybody in. Nothing was "
+                         "changed. Edit ~/%s on the device itself, or say --force.",
+                         device->name, file_name);
+}
+
 /* --- reading --- */
 
 /* What there is must be of TYPE. 1: it is; 0: there is nothing. */
@@ -161,21 +179,55 @@ int cfs_device_keys_read(struct cfs_device_keys *device, struct cfs_buffer *text
 
 /* --- the lock --- */
 
-/* Others hold it for a few round trips. */
-static int take_lock(struct cfs_device_keys *device, bool breaks_lock, struct cfs_error *error)
+/* An edit that is under way. */
+struct edit {
+    struct cfs_device_keys *device;
+    cfs_device_keys_editor *editor;
+    void *context;
+    bool is_forced;
+    sigset_t signals; /* that waited before ours did */
+    struct cfs_buffer before, after;
+    struct cfs_error *error;
+};
+
+/* Others hold it for a few round trips. While we wait for them a signal may end us. */
+static int take_lock(struct edit *edit)
 {
     static const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+    struct cfs_remote *remote = edit->device->remote;
     int64_t until = cfs_clock_ms(&cfs_system_clock) + LOCK_LIMIT_MS;
-    if (breaks_lock)
-        (void)!cfs_blocking_unlink(device->remote, lock_name);
+    if (edit->is_forced)
+        (void)!cfs_blocking_unlink(remote, lock_name);
     for (;;) {
-        int result = cfs_blocking_write_file(device->remote, lock_name, O_CREAT | O_EXCL, 0600, "", 0);
+        int result = cfs_blocking_write_file(remote, lock_name, O_CREAT | O_EXCL, 0600, "", 0);
         if (result != -EEXIST)
-            return result < 0 ? fail(device, "change the keys", result, error) : 0;
+            return result < 0 ? fail(edit->device, "change the keys", result, edit->error) : 0;
         if (cfs_clock_ms(&cfs_system_clock) >= until)
-            return fail_locked(device, error);
-        nanosleep(&pause, NULL);
+            return fail_locked(edit->device, edit->error);
+        (void)!ppoll(NULL, 0, &pause, &edit->signals);
     }
+}
+
+static bool can_replace(const struct cfs_device_keys *device)
+{
+    return device->remote->operations->facts(device->remote)->capabilities & CFS_REMOTE_CAN_RENAME_OVER;
+}
+
+/* What has failed must not take the only copy of the keys with it. */
+static void give_lock_back(struct edit *edit, int result)
+{
+    struct cfs_remote *remote = edit->device->remote;
+    struct cfs_remote_attributes attributes;
+    if (result < 0 && !can_replace(edit->device) && edit->before.length > 0 &&
+        cfs_blocking_lstat(remote, file_name, &attributes) < 0) {
+        cfs_error_append(edit->error,
+                         " The keys may be in ~/%s alone now: rename it to authorized_keys, or no key lets anybody in.",
+                         lock_name);
+        return;
+    }
+    int removed = cfs_blocking_unlink(remote, lock_name);
+    if (result < 0 && removed < 0 && removed != -ENOENT)
+        cfs_error_append(edit->error, " ~/%s may be left there: the next time say --force.", lock_name);
 }
 
 /* --- the edit --- */
@@ -185,55 +237,59 @@ static bool are_equal(const struct cfs_buffer *a, const struct cfs_buffer *b)
     return a->length == b->length && (a->length == 0 || memcmp(a->bytes, b->bytes, a->length) == 0);
 }
 
-static int run_edit(struct cfs_device_keys *device, cfs_device_keys_editor *edit, void *context,
-                    struct cfs_buffer *before, struct cfs_buffer *after, struct cfs_error *error)
+/* 1: something is to be changed; 0: nothing is. */
+static int run_editor(struct edit *edit)
 {
-    cfs_buffer_clear(before);
-    cfs_buffer_clear(after);
-    int result = cfs_device_keys_read(device, before, error);
-    return result < 0 ? result : edit(context, before, after, error);
+    cfs_buffer_clear(&edit->before);
+    cfs_buffer_clear(&edit->after);
+    int result = cfs_device_keys_read(edit->device, &edit->before, edit->error);
+    if (result == 0)
+        result = edit->editor(edit->context, &edit->before, &edit->after, edit->error);
+    if (result < 0 || are_equal(&edit->before, &edit->after))
+        return result;
+    bool is_safe = edit->before.length == 0 || can_replace(edit->device) || edit->is_forced;
+    return is_safe ? 1 : fail_two_steps(edit->device, edit->error);
 }
 
-static int write_new(struct cfs_device_keys *device, const struct cfs_buffer *after, struct cfs_error *error)
+static int write_new(struct edit *edit)
 {
-    int result = cfs_blocking_write_file(device->remote, lock_name, O_TRUNC, 0600,
+    const struct cfs_buffer *after = &edit->after;
+    int result = cfs_blocking_write_file(edit->device->remote, lock_name, O_TRUNC, 0600,
                                          after->length > 0 ? after->bytes : NULL, after->length);
-    return result < 0 ? fail(device, "write the keys", result, error) : 0;
+    return result < 0 ? fail(edit->device, "write the keys", result, edit->error) : 0;
 }
 
-static int replace(struct cfs_device_keys *device, struct cfs_error *error)
+static int replace(struct edit *edit)
 {
-    int result = cfs_blocking_rename(device->remote, lock_name, file_name);
-    return result < 0 ? fail(device, "replace the keys", result, error) : 0;
+    int result = cfs_blocking_rename(edit->device->remote, lock_name, file_name);
+    return result < 0 ? fail(edit->device, "replace the keys", result, edit->error) : 0;
 }
 
 /* 1: the file is still what was edited. */
-static int is_unchanged(struct cfs_device_keys *device, const struct cfs_buffer *before, struct cfs_error *error)
+static int is_unchanged(struct edit *edit)
 {
     struct cfs_buffer now CFS_AUTO_BUFFER = {0};
-    int result = cfs_device_keys_read(device, &now, error);
-    return result < 0 ? result : are_equal(before, &now);
+    int result = cfs_device_keys_read(edit->device, &now, edit->error);
+    return result < 0 ? result : are_equal(&edit->before, &now);
 }
 
-/* The lock is ours, and is gone afterwards if all went well. */
-static int edit_locked(struct cfs_device_keys *device, cfs_device_keys_editor *edit, void *context,
-                       struct cfs_error *error)
+/* The lock is ours. 0: it has become the file; 1: there was nothing to be changed any more. */
+static int edit_locked(struct edit *edit)
 {
-    struct cfs_buffer before CFS_AUTO_BUFFER = {0}, after CFS_AUTO_BUFFER = {0};
     for (int i = 0; i < EDITS_MOST; i++) {
-        int result = run_edit(device, edit, context, &before, &after, error);
-        if (result == 0 && are_equal(&before, &after))
+        int result = run_editor(edit);
+        if (result == 0)
             return 1; /* somebody else has done it */
+        if (result > 0)
+            result = write_new(edit);
         if (result == 0)
-            result = write_new(device, &after, error);
-        if (result == 0)
-            result = is_unchanged(device, &before, error);
+            result = is_unchanged(edit);
         if (result < 0)
             return result;
         if (result > 0)
-            return replace(device, error);
+            return replace(edit);
     }
-    return fail_locked(device, error);
+    return fail_locked(edit->device, edit->error);
 }
 
 /* The folder is there, and nobody else may look into it. */
@@ -251,23 +307,22 @@ static int prepare_folder(struct cfs_device_keys *device, struct cfs_error *erro
     return result < 0 ? fail(device, "make the folder for the keys", result, error) : 0;
 }
 
-static int lock_and_edit(struct cfs_device_keys *device, cfs_device_keys_editor *edit, void *context, bool breaks_lock,
-                         struct cfs_error *error)
+static int lock_and_edit(struct edit *edit)
 {
-    int result = prepare_folder(device, error);
+    int result = prepare_folder(edit->device, edit->error);
     if (result == 0)
-        result = take_lock(device, breaks_lock, error);
+        result = take_lock(edit);
     if (result < 0)
         return result;
-    result = edit_locked(device, edit, context, error);
+    result = edit_locked(edit);
     if (result != 0)
-        (void)!cfs_blocking_unlink(device->remote, lock_name);
+        give_lock_back(edit, result);
     return result < 0 ? result : 0;
 }
 
 static void hold_signals(sigset_t *before)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
     sigset_t held;
     sigemptyset(&held);
     for (size_t i = 0; i < CFS_COUNT(numbers); i++)
@@ -275,16 +330,17 @@ static void hold_signals(sigset_t *before)
     pthread_sigmask(SIG_BLOCK, &held, before);
 }
 
-int cfs_device_keys_edit(struct cfs_device_keys *device, cfs_device_keys_editor *edit, void *context, bool breaks_lock,
+int cfs_device_keys_edit(struct cfs_device_keys *device, cfs_device_keys_editor *editor, void *context, bool is_forced,
                          struct cfs_error *error)
 {
-    struct cfs_buffer before CFS_AUTO_BUFFER = {0}, after CFS_AUTO_BUFFER = {0};
-    sigset_t signals;
-    int result = run_edit(device, edit, context, &before, &after, error);
-    if (result < 0 || are_equal(&before, &after))
-        return result;
-    hold_signals(&signals);
-    result = lock_and_edit(device, edit, context, breaks_lock, error);
-    pthread_sigmask(SIG_SETMASK, &signals, NULL);
+    struct edit edit = {.device = device, .editor = editor, .context = context, .is_forced = is_forced, .error = error};
+    int result = run_editor(&edit);
+    if (result > 0) {
+        hold_signals(&edit.signals);
+        result = lock_and_edit(&edit);
+        pthread_sigmask(SIG_SETMASK, &edit.signals, NULL);
+    }
+    cfs_buffer_fini(&edit.before);
+    cfs_buffer_fini(&edit.after);
     return result;
 }

@@ -29,9 +29,10 @@ typedef int cfs_device_keys_editor(void *context, const struct cfs_buffer *befor
                                    struct cfs_error *error);
 
 /* Edits the file. It is replaced at once, by one of mode 0600 in a folder of mode 0700, which are made if there are
- * none; and not touched if the edit changes nothing. Two edits at the same time wait for each other (BREAKS_LOCK: do
- * not), and what others have changed meanwhile is edited anew. A symbolic link is declined. */
-CFS_CHECKED int cfs_device_keys_edit(struct cfs_device_keys *device, cfs_device_keys_editor *edit, void *context,
-                                     bool breaks_lock, struct cfs_error *error);
+ * none; and not touched if the edit changes nothing. Two edits at the same time wait for each other, and what others
+ * have changed meanwhile is edited anew. A symbolic link is declined, and so is a server that cannot replace a file in
+ * one step. IS_FORCED: neither waits for others nor declines the latter. */
+CFS_CHECKED int cfs_device_keys_edit(struct cfs_device_keys *device, cfs_device_keys_editor *editor, void *context,
+                                     bool is_forced, struct cfs_error *error);
 
 #endif

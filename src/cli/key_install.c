@@ -39,7 +39,8 @@ static int add(void *context, const struct cfs_buffer *before, struct cfs_buffer
         return cfs_key_fail_memory(error);
     for (size_t i = 0; i < installation->keys.count; i++) {
         const struct cfs_authorized_key *key = &installation->keys.entries[i];
-        installation->is_new[i] = !cfs_authorized_keys_find(&present, key->blob, key->blob_length);
+        installation->is_new[i] =
+            !cfs_authorized_keys_find(&present, key) && cfs_authorized_keys_find(&installation->keys, key) == key;
     }
     return 0;
 }
@@ -75,14 +76,16 @@ static int run(int argc, char **argv)
 
 const struct cfs_command cfs_key_install = {
     .name = "key install",
-    .arguments = "[-c FILE] [-o OPT,...] [--options] [--force] PROFILE --key FILE.pub...",
+    .arguments = "[-c FILE] [-o OPT,...] [--with-options] [--force] PROFILE --key FILE.pub...",
     .summary = "Let somebody in: add public keys to the device's authorized_keys",
-    .help = "  -c, --config FILE     read only this file of profiles\n"
-            "  -o OPT,...            options, as for `mount`\n"
-            "      --key FILE.pub... public keys; also as PuTTYgen saves them\n"
-            "      --options         they may have options in front (from=\"...\", command=\"...\")\n"
-            "      --force           do not wait for another one that changes the keys, or was interrupted\n"
-            "\n"
-            "Logs in as `mount` does. A key that is there already is not added again. All else stays as it is.\n",
+    .help =
+        "  -c, --config FILE     read only this file of profiles\n"
+        "  -o, --options OPT,... as `mount` would get them\n"
+        "      --key FILE.pub... public keys; also as PuTTYgen saves them\n"
+        "      --with-options    they may have options in front (from=\"...\", command=\"...\")\n"
+        "      --force           do not wait for another one that changes the keys, or was interrupted; also where\n"
+        "                        the server cannot replace the file in one step\n"
+        "\n"
+        "Logs in as `mount` does. A key that is there already is not added again. All else stays as it is.\n",
     .run = run,
 };

@@ -1,5 +1,6 @@
 /* `clusterfs key remove`: the device lets somebody in no more. The key that this login was made with stays, unless
- * forced: whoever removes it has no way back. That another one works is shown by a login with it. */
+ * forced: whoever removes it has no way back. That another one works is shown by a login with it. Where the file does
+ * not have the key of the login, that was one with a certificate perhaps: then authorities stay, too. */
 #include "cli/device_keys.h"
 #include "cli/key.h"
 #include "ssh/authorized_keys.h"
@@ -96,26 +97,64 @@ static int check_presence(const struct removal *removal, const struct cfs_author
     return 0;
 }
 
-/* LEFT: keys that let somebody in and stay. */
-static int check_way_back(const struct removal *removal, size_t left, struct cfs_error *error)
+static const struct cfs_authorized_key *find_fingerprint(const struct cfs_authorized_keys *keys, const char *wanted,
+                                                         bool is_authority)
+{
+    for (size_t i = 0; i < keys->count; i++) {
+        const struct cfs_authorized_key *key = &keys->entries[i];
+        if (cfs_authorized_key_is_authority(key) == is_authority && has_fingerprint(key, wanted))
+            return key;
+    }
+    return NULL;
+}
+
+static bool has_authority(const struct cfs_authorized_keys *keys)
+{
+    for (size_t i = 0; i < keys->count; i++) {
+        if (cfs_authorized_key_is_authority(&keys->entries[i]))
+            return true;
+    }
+    return false;
+}
+
+static int fail_login_key(const char *login_key, struct cfs_error *error)
+{
+    return cfs_error_set(error, EPERM, CFS_FAILURE_USAGE,
+                         "%s is the key that lets you in: without it you might not get in again. If another one "
+                         "does, log in with that: -o identity_file=FILE,identities_only; or say --force.",
+                         login_key);
+}
+
+static int fail_authority(const struct removal *removal, struct cfs_error *error)
+{
+    return cfs_error_set(error, EPERM, CFS_FAILURE_USAGE,
+                         "The key that let you in is not among those of %s: an authority has signed its certificate "
+                         "perhaps, and without that you might not get in again. If a key lets you in, log in with "
+                         "that: -o identity_file=FILE,identities_only; or say --force.",
+                         cfs_device_keys_name(removal->device));
+}
+
+static int fail_none_left(const struct removal *removal, struct cfs_error *error)
+{
+    return cfs_error_set(error, EPERM, CFS_FAILURE_USAGE,
+                         "No key of %s would be left, and you might not get in again. Say --force if it shall be so.",
+                         cfs_device_keys_name(removal->device));
+}
+
+/* KEPT stay, removal->found go. LEFT: of those that stay, how many let somebody in by themselves. */
+static int check_way_back(const struct removal *removal, const struct cfs_authorized_keys *kept, size_t left,
+                          struct cfs_error *error)
 {
     const char *login_key = cfs_device_keys_login_key(removal->device);
     if (removal->arguments->force)
         return 0;
-    for (size_t i = 0; i < removal->found->count; i++) {
-        if (*login_key && has_fingerprint(&removal->found->entries[i], login_key))
-            return cfs_error_set(
-                error, EPERM, CFS_FAILURE_USAGE,
-                "%s is the key that lets you in: without it you might not get in again. If another one "
-                "does, log in with that: -o identity_file=FILE,identities_only; or say --force.",
-                login_key);
-    }
-    if (!*login_key && left == 0)
-        return cfs_error_set(
-            error, EPERM, CFS_FAILURE_USAGE,
-            "No key of %s would be left, and you might not get in again. Say --force if it shall be so.",
-            cfs_device_keys_name(removal->device));
-    return 0;
+    if (*login_key && find_fingerprint(removal->found, login_key, false))
+        return fail_login_key(login_key, error);
+    if (*login_key && find_fingerprint(kept, login_key, false))
+        return 0;
+    if (*login_key && has_authority(removal->found))
+        return fail_authority(removal, error);
+    return left == 0 ? fail_none_left(removal, error) : 0;
 }
 
 /* --- the edit --- */
@@ -152,7 +191,7 @@ static int take_away(void *context, const struct cfs_buffer *before, struct cfs_
         return result;
     if (sort_out(removal, &present, &left) < 0)
         return cfs_key_fail_memory(error);
-    result = check_way_back(removal, left, error);
+    result = check_way_back(removal, &present, left, error);
     if (result < 0)
         return result;
     return cfs_authorized_keys_remove(before, removal->found, after, &count) < 0 ? cfs_key_fail_memory(error) : 0;
@@ -192,8 +231,9 @@ const struct cfs_command cfs_key_remove = {
     .arguments = "[-c FILE] [-o OPT,...] [--force] PROFILE {FINGERPRINT | FILE.pub}...",
     .summary = "Let somebody in no more: remove public keys from the device's authorized_keys",
     .help = "  -c, --config FILE     read only this file of profiles\n"
-            "  -o OPT,...            options, as for `mount`\n"
-            "      --force           also the key that lets you in, and do not wait for others\n"
+            "  -o, --options OPT,... as `mount` would get them\n"
+            "      --force           also the key that lets you in; do not wait for others; also where the server\n"
+            "                        cannot replace the file in one step\n"
             "\n"
             "`clusterfs key list PROFILE` shows the fingerprints. All else stays as it is.\n",
     .run = run,

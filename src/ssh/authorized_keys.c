@@ -203,21 +203,16 @@ static bool has_blob(const struct cfs_authorized_key *key, const uint8_t *blob, 
     return key->blob_length == length && memcmp(key->blob, blob, length) == 0;
 }
 
-static const struct cfs_authorized_key *find(const struct cfs_authorized_keys *keys, const uint8_t *blob, size_t length,
-                                             bool is_authority)
+const struct cfs_authorized_key *cfs_authorized_keys_find(const struct cfs_authorized_keys *keys,
+                                                          const struct cfs_authorized_key *wanted)
 {
+    bool is_authority = cfs_authorized_key_is_authority(wanted);
     for (size_t i = 0; i < keys->count; i++) {
         const struct cfs_authorized_key *key = &keys->entries[i];
-        if (has_blob(key, blob, length) && cfs_authorized_key_is_authority(key) == is_authority)
+        if (has_blob(key, wanted->blob, wanted->blob_length) && cfs_authorized_key_is_authority(key) == is_authority)
             return key;
     }
     return NULL;
-}
-
-const struct cfs_authorized_key *cfs_authorized_keys_find(const struct cfs_authorized_keys *keys, const uint8_t *blob,
-                                                          size_t length)
-{
-    return find(keys, blob, length, false);
 }
 
 int cfs_authorized_keys_append(struct cfs_authorized_keys *keys, struct cfs_authorized_keys *more)
@@ -266,17 +261,6 @@ static int add_line(const struct cfs_authorized_key *key, struct cfs_buffer *tex
     return 0;
 }
 
-/* The first of equal ones. */
-static bool is_first(const struct cfs_authorized_keys *keys, size_t number)
-{
-    const struct cfs_authorized_key *key = &keys->entries[number];
-    for (size_t i = 0; i < number; i++) {
-        if (has_blob(&keys->entries[i], key->blob, key->blob_length))
-            return false;
-    }
-    return true;
-}
-
 int cfs_authorized_keys_add(const struct cfs_buffer *before, const struct cfs_authorized_keys *added,
                             struct cfs_buffer *after, size_t *ret_count)
 {
@@ -288,8 +272,8 @@ int cfs_authorized_keys_add(const struct cfs_buffer *before, const struct cfs_au
     cfs_buffer_add(after, before->bytes, before->length);
     for (size_t i = 0; i < added->count && result == 0; i++) {
         const struct cfs_authorized_key *key = &added->entries[i];
-        if (find(&present, key->blob, key->blob_length, cfs_authorized_key_is_authority(key)) || !is_first(added, i))
-            continue;
+        if (cfs_authorized_keys_find(&present, key) || cfs_authorized_keys_find(added, key) != key)
+            continue; /* it is there, or stands twice among the new ones */
         if (count++ == 0 && before->length > 0 && before->bytes[before->length - 1] != '\n')
             cfs_buffer_add_u8(after, '\n');
         result = add_line(key, after);

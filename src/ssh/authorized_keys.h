@@ -34,9 +34,9 @@ CFS_CHECKED int cfs_authorized_keys_parse(const void *text, size_t length, struc
 /* Moves the entries of MORE to the end of KEYS; the rest of MORE stays. -ENOMEM: nothing is moved. */
 CFS_CHECKED int cfs_authorized_keys_append(struct cfs_authorized_keys *keys, struct cfs_authorized_keys *more);
 
-/* The first line with this key that lets its owner in: not one that names an authority for certificates. NULL. */
-const struct cfs_authorized_key *cfs_authorized_keys_find(const struct cfs_authorized_keys *keys, const uint8_t *blob,
-                                                          size_t blob_length);
+/* The first line that is for what WANTED is for: the same key, and an authority's line if WANTED is one. NULL. */
+const struct cfs_authorized_key *cfs_authorized_keys_find(const struct cfs_authorized_keys *keys,
+                                                          const struct cfs_authorized_key *wanted);
 /* The key's options make it an authority's (cert-authority): it signs certificates, and lets nobody in itself. */
 bool cfs_authorized_key_is_authority(const struct cfs_authorized_key *key);
 

@@ -2,7 +2,7 @@
 # `clusterfs key install`, `list` and `remove`: who is let in by the device changes, and nothing else of its authorized_keys does.
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/functions.sh"
 . "$top_srcdir/tests/lib/device.sh"
-requires ssh-keygen setsid
+requires ssh-keygen setsid python3
 
 home=$device/home
 file=$home/.ssh/authorized_keys
@@ -136,18 +136,64 @@ what_is_refused()
     refused 16 "cannot be read: No such file" install job --key "$others/none.pub"
     refused 16 "cannot be read: Is a directory" install job --key "$others"
     printf 'command="/bin/sh" %s\n' "$(<"$others/carol.pub")" >"$others/sly.pub"
-    refused 16 "sly.pub:1 has options.*command=.*--options" install job --key "$others/sly.pub"
+    refused 16 "sly.pub:1 has options.*command=.*--with-options" install job --key "$others/sly.pub"
     refused 2 "A key is needed" install job
     refused 2 "A PROFILE is needed" list
     refused 2 "There are too many arguments" list job more
     refused 2 "option --key is unknown" list --key x job
+    refused 2 "option --json is unknown" install --json job --key "$others/bob.pub"
     expect_equal "connections" "$before" "$(grep -c "^Connection from" "$device/sshd.log")"
 
     note "options that are meant"
     printf 'from="127.0.0.1",no-pty %s\n' "$(<"$others/carol.pub")" >"$others/carol.pub"
-    key 0 install --options job --key "$others/carol.pub"
+    key 0 install --with-options job --key "$others/carol.pub"
     expect_equal "the last line" "$(<"$others/carol.pub")" "$(tail -n 1 "$file")"
     lets_in "$others/carol"
+}
+
+as_json()
+{
+    local fingerprint
+    note "the list as JSON"
+    fingerprint=$(ssh-keygen -lf "$device/id_ed25519.pub" | cut -d' ' -f2)
+    cp "$file" "$sandbox/saved"
+    printf '# mine\nodd\nno-pty,from="127.0.0.1" %s "me" \033[2J\n' "$(cut -d' ' -f1,2 "$device/id_ed25519.pub")" >"$file"
+    printf 'cert-authority %s\n' "$(<"$others/alice.pub")" >>"$file"
+    key 0 list --json job --options identities_only
+    expect_equal "stderr" "" "$errors"
+    python3 - "$output" "$fingerprint" "$device_user on 127.0.0.1" <<'END' || fail "the JSON is not as it should be: $output"
+import json, sys
+report = json.loads(sys.argv[1])
+mine, authority = report["keys"]
+assert report["login"] == sys.argv[3] and report["odd_lines"] == [2]
+assert (mine["line"], mine["type"], mine["bits"], mine["fingerprint"]) == (3, "ssh-ed25519", 256, sys.argv[2])
+assert (mine["comment"], mine["options"]) == ('"me" \x1b[2J', 'no-pty,from="127.0.0.1"')
+assert mine["lets_you_in"] is True and mine["authority"] is False
+assert authority["authority"] is True and authority["lets_you_in"] is False and authority["options"] == "cert-authority"
+END
+    cp "$sandbox/saved" "$file"
+}
+
+authorities()
+{
+    local authority=$others/authority own
+    note "the authority that has signed the login's certificate stays, unless forced"
+    cp "$file" "$sandbox/saved"
+    new_key authority
+    new_key gina
+    ssh-keygen -q -s "$authority" -I test -n "$device_user" "$others/gina.pub" || fail "ssh-keygen -s"
+    printf 'cert-authority %s\n' "$(<"$authority.pub")" >"$others/line.pub"
+    key 0 install --with-options job --key "$others/line.pub"
+    expect_match "what is said" "^added: " "$output"
+    key 0 install --with-options job --key "$others/line.pub"
+    expect_match "what is said of one that is there" "^was there: " "$output"
+    key 0 list job
+    expect_match "the list" "authority@work .*, an authority for certificates" "$output"
+    refused 2 "authority has signed its certificate.*--force" remove job "$authority.pub" -o "identity_file=$others/gina"
+    key 0 install job --key "$device/id_ed25519.pub"
+    key 0 remove job "$authority.pub"
+    refused 17 "refused the login" list job -o "identity_file=$others/gina"
+    cp "$sandbox/saved" "$file"
 }
 
 links()
@@ -169,6 +215,18 @@ links()
 somebody_is_in()
 {
     [ -n "$(sftp_servers)" ]
+}
+
+nobody_is_in()
+{
+    [ -z "$(sftp_servers)" ]
+}
+
+# Its first thread does not hold SIGINT back.
+takes_sigint()
+{
+    local blocked
+    blocked=$(awk '/^SigBlk/ { print $2 }' "/proc/$1/status") && [ -n "$blocked" ] && [ $((16#$blocked & 2)) -eq 0 ]
 }
 
 # How often its first thread has waited.
@@ -213,11 +271,100 @@ at_the_same_time()
     wait "${pids[0]}" || fail "it ended with $?"
     grep -qxF "$(<"$others/emil.pub")" "$file" || fail "the key is not there"
 
+    note "Ctrl-C ends the wait, and leaves the other's lock"
+    wait_until nobody_is_in
+    : >"$file.clusterfs-new"
+    in_background setsid -w "$CLUSTERFS" key install -c "$config" job --key "$others/authority.pub" >/dev/null
+    pids=("$!")
+    wait_until somebody_is_in
+    waits=$(waits_of "${pids[0]}")
+    wait_until has_gone_on "${pids[0]}" $((waits + 25))
+    wait_until takes_sigint "${pids[0]}"
+    kill -INT "${pids[0]}"
+    code=0
+    wait "${pids[0]}" || code=$?
+    expect_equal "exit code after SIGINT" 130 "$code"
+    [ -f "$file.clusterfs-new" ] || fail "the lock is gone"
+
     note "a lock that was left behind is broken by force"
     printf 'left behind' >"$file.clusterfs-new"
     new_key frida
     key 0 install --force job --key "$others/frida.pub"
     grep -qxF "$(<"$others/frida.pub")" "$file" || fail "the key is not there"
+}
+
+# The server is OpenSSH's behind a filter, which has the options that are written in $sandbox/filter. The profile is old.
+start_filter()
+{
+    local filter=$top_builddir/tests/lib/old_sftp_server
+    [ -x "$filter" ] || fail "$filter is not built: make check does"
+    cp "$filter" "$sandbox/old_sftp_server"
+    cat >"$sandbox/server" <<END
+#!/bin/sh
+exec "$sandbox/old_sftp_server" \$(cat "$sandbox/filter") -s "$sftp_server" -- -d "$home"
+END
+    chmod 755 "$sandbox/server"
+    sftp_command=$sandbox/server restart_device
+    write_profile old
+    note "the same folder by way of the filter"
+    : >"$sandbox/filter"
+    cp "$others/alice.pub" "$file"
+    key 0 list old
+    expect_equal "the list" "$(ssh-keygen -lf "$others/alice.pub")" "$output"
+}
+
+# has_all FILE... : these together still let in alice and bob.
+has_all()
+{
+    local name
+    for name in alice bob; do
+        grep -qsxF "$(<"$others/$name.pub")" "$@" || return 1
+    done
+}
+
+in_two_steps()
+{
+    note "a server that cannot replace a file in one step"
+    echo "-x" >"$sandbox/filter"
+    cat "$others/alice.pub" "$others/bob.pub" >"$file"
+    refused 19 "cannot replace a file in one step.*--force" install old --key "$others/gina.pub"
+    refused 19 "cannot replace a file in one step.*--force" remove old "$others/bob.pub"
+    key 0 install old --key "$others/alice.pub"
+    expect_match "what is said of one that is there" "^was there: " "$output"
+    key 0 install --force old --key "$others/gina.pub"
+    has_all "$file" || fail "keys are lost"
+    grep -qxF "$(<"$others/gina.pub")" "$file" || fail "the key is not there"
+    rm "$file"
+    key 0 install old --key "$others/alice.pub" "$others/bob.pub"
+    has_all "$file" || fail "keys are lost"
+}
+
+# Each request in turn fails once. CODE: what the edit says then is not looked at; what is left is.
+whatever_fails()
+{
+    local number kept good
+    for kept in "-x" ""; do
+        note "whatever request fails once: $kept"
+        good=0
+        for ((number = 1; number <= 60 && good < 3; number++)); do
+            cat "$others/alice.pub" "$others/bob.pub" >"$file"
+            chmod 600 "$file"
+            echo "$kept -f $number" >"$sandbox/filter"
+            run setsid -w "$CLUSTERFS" key install --force -c "$config" old --key "$others/gina.pub"
+            good=$((code == 0 ? good + 1 : 0))
+            if [ "$kept" = "-x" ]; then
+                has_all "$file" "$file.clusterfs-new" || fail "when request $number fails keys are lost ($errors)"
+                if [ ! -f "$file" ]; then
+                    expect_match "what is said when request $number fails" "The keys may be in ~/.ssh/authorized_keys.clusterfs-new" "$errors"
+                fi
+            else
+                has_all "$file" || fail "when request $number fails keys are lost ($errors)"
+                [ ! -e "$file.clusterfs-new" ] || fail "when request $number fails a lock is left ($errors)"
+            fi
+            rm -f "$file.clusterfs-new"
+        done
+        [ "$good" -ge 3 ] || fail "the edit has more requests than were tried"
+    done
 }
 
 mkdir -p "$home" "$others"
@@ -229,5 +376,10 @@ first_key
 all_else_stays
 way_back
 what_is_refused
+as_json
+authorities
 links
 at_the_same_time
+start_filter
+in_two_steps
+whatever_fails

@@ -43,8 +43,9 @@ static void test_lines_are_read_as_sshd_reads_them(void **state)
     assert_int_equal(keys.odd[0], 6);
     assert_int_equal(keys.odd[2], 8);
     /* The authority's line is not the one that lets alice in. */
-    const struct cfs_authorized_key *alice = &keys.entries[0];
-    assert_ptr_equal(cfs_authorized_keys_find(&keys, alice->blob, alice->blob_length), alice);
+    const struct cfs_authorized_key *alice = &keys.entries[0], *authority = &keys.entries[2];
+    assert_ptr_equal(cfs_authorized_keys_find(&keys, alice), alice);
+    assert_ptr_equal(cfs_authorized_keys_find(&keys, authority), authority);
 }
 
 static void test_a_word_in_quotes_makes_no_authority(void **state)
@@ -85,6 +86,8 @@ static void test_keys_are_added_once_and_all_else_stays(void **state)
                 "cert-authority " ALICE "\n" ALICE "\n");
     assert_edit(cfs_authorized_keys_add, "cert-authority " ALICE "\n", "cert-authority " ALICE "\n", 0,
                 "cert-authority " ALICE "\n");
+    assert_edit(cfs_authorized_keys_add, "", "cert-authority " ALICE "\n" ALICE "\n" ALICE " again\n", 2,
+                "cert-authority " ALICE "\n" ALICE "\n");
 }
 
 static void test_keys_are_removed_and_all_else_stays(void **state)
