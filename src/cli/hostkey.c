@@ -2,8 +2,11 @@
  * to known_hosts, without an editor and without others' lines. What must always hold: a key is trusted only after it
  * was shown, and a revoked one never; the server is asked anew each time, and what it showed is what is trusted. */
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/terminal.h"
+#include "conf/option.h"
+#include "conf/settings.h"
 #include "ssh/host_key.h"
 #include "ssh/known_hosts_edit.h"
 #include "ssh/session.h"
@@ -89,12 +92,24 @@ static enum cfs_host_key_verdict judge(const struct request *request, const stru
     return cfs_host_key_judge(request->profile, &request->known, request->blob.bytes, request->blob.length, ret_entry);
 }
 
-/* The sentence that a mount would say. */
+/* The sentence that a mount would say; nothing is recorded. */
 static int refuse(struct request *request)
 {
     struct cfs_profile strict = *request->profile;
     strict.host_key_policy = CFS_HOST_KEY_STRICT;
     return cfs_host_key_check(&strict, request->blob.bytes, request->blob.length, NULL, request->error);
+}
+
+/* A mount would take the new key by itself (host_key.c, decide_unknown). */
+static bool is_taken_by_policy(const struct request *request, enum cfs_host_key_verdict verdict)
+{
+    const struct cfs_known_hosts *named = &request->known.named;
+    for (size_t i = 0; i < named->count; i++) {
+        if (named->entries[i].mark == CFS_KNOWN_HOST_AUTHORITY)
+            return false;
+    }
+    return verdict == CFS_HOST_KEY_UNKNOWN && request->profile->host_key_policy == CFS_HOST_KEY_ACCEPT_NEW &&
+           !request->known.unreadable;
 }
 
 static int show(struct request *request)
@@ -105,11 +120,24 @@ static int show(struct request *request)
     int result = fetch(request);
     if (result < 0)
         return result;
-    print_shown(request, judge(request, &entry));
-    return refuse(request);
+    enum cfs_host_key_verdict verdict = judge(request, &entry);
+    print_shown(request, verdict);
+    if (!is_taken_by_policy(request, verdict))
+        return refuse(request);
+    printf("  A mount takes it, and remembers it: host_key_policy = accept-new\n");
+    return 0;
 }
 
 /* --- trust --- */
+
+static int fail_asking(struct request *request)
+{
+    char *target CFS_AUTO_FREE = cfs_host_key_target(request->profile);
+    return cfs_error_set(request->error, ENOTTY, CFS_FAILURE_HOST_KEY,
+                         "Nobody can be asked whether %s is right, and nothing was changed. If it is the fingerprint "
+                         "that the provider publishes, say: clusterfs hostkey trust --fingerprint %s '%s'",
+                         request->fingerprint, request->fingerprint, target ? target : "PROFILE");
+}
 
 static int confirm(struct request *request)
 {
@@ -121,11 +149,7 @@ static int confirm(struct request *request)
     if (answer > 0)
         return 0;
     if (answer == -ENOTTY)
-        return cfs_error_set(
-            request->error, ENOTTY, CFS_FAILURE_HOST_KEY,
-            "Nobody can be asked whether %s is right, and nothing was changed. If it is the fingerprint "
-            "that the provider publishes, say: clusterfs hostkey trust --fingerprint %s PROFILE",
-            request->fingerprint, request->fingerprint);
+        return fail_asking(request);
     return cfs_error_set(request->error, ECANCELED, CFS_FAILURE_CANCELLED,
                          "The key was not accepted, and nothing was changed.");
 }
@@ -242,6 +266,28 @@ static const struct {
     int (*run)(struct request *request);
 } actions[] = {{"show", show}, {"trust", trust}, {"forget", forget}};
 
+/* The names of the host and of the file as ssh is told them, remote/openssh_arguments.c; its own configuration may have
+ * others. */
+static int leave_to_ssh(const struct cfs_profile *profile, struct request *request)
+{
+    const struct cfs_option *option = cfs_option_find("known_hosts", CFS_OPTION_ANYWHERE);
+    bool is_named =
+        option && cfs_settings_get(profile->settings, option)->place && profile->known_hosts && profile->known_hosts[0];
+    char *file CFS_AUTO_FREE = is_named ? cfs_text_format(" -f '%s'", profile->known_hosts[0]) : strdup("");
+    int result = cfs_host_key_look_up(profile, true, &request->known, request->error);
+    if (result < 0)
+        return result;
+    const char *name = request->known.name, *where = file ? file : "";
+    cfs_error_set(
+        request->error, EOPNOTSUPP, CFS_FAILURE_CONFIG,
+        "With transport = openssh the host's key is the matter of ssh and its own known_hosts. To see what it "
+        "knows say: ssh-keygen -F '%s'%s; to forget it: ssh-keygen -R '%s'%s; the next mount on a terminal "
+        "asks about the new one.",
+        name, where, name, where);
+    cfs_host_key_known_fini(&request->known);
+    return -EOPNOTSUPP;
+}
+
 static int act(int (*action)(struct request *request), const struct cfs_profile_request *wanted,
                struct request *request)
 {
@@ -251,11 +297,7 @@ static int act(int (*action)(struct request *request), const struct cfs_profile_
         return result;
     request->profile = profile;
     if (profile->transport == CFS_TRANSPORT_OPENSSH)
-        return cfs_error_set(request->error, EOPNOTSUPP, CFS_FAILURE_CONFIG,
-                             "With transport = openssh the host's key is the matter of ssh and its own known_hosts. To "
-                             "see what it knows say: ssh-keygen -F '%s'; to forget it: ssh-keygen -R '%s'; to be asked "
-                             "about the new one: ssh '%s'",
-                             profile->host, profile->host, profile->host);
+        return leave_to_ssh(profile, request);
     cfs_log_set_level((enum cfs_log_level)profile->log_level);
     if (cfs_ssh_library_init() < 0)
         return no_memory(request);

@@ -89,7 +89,11 @@ showing()
     : >"$known"
     fails 15 "is not known: .*clusterfs hostkey trust 'job'" show
     expect_match "what is known" "^  known   nothing$" "$output"
-    fails 15 "Nobody can be asked.*--fingerprint $(escaped "$(fingerprint)")" trust
+    fails 15 "Nobody can be asked.*--fingerprint $(escaped "$(fingerprint)") 'job'$" trust
+    succeeds show -o host_key_policy=accept-new
+    expect_match "what a mount would do" "  server .*  NOT KNOWN$" "$output"
+    expect_match "what a mount would do" "A mount takes it" "$output"
+    expect_equal "known_hosts after show" "" "$(<"$known")"
     cp "$sandbox/saved" "$known"
     fails 2 "Say show, trust or forget" wrong
 }
@@ -220,6 +224,7 @@ authority()
     run setsid -w "$CLUSTERFS" mount -c "$config" -o host_key_policy=accept-new job "$mnt"
     expect_equal "exit code of mount" 15 "$code"
     expect_match "what mount says" "known_hosts:1 names an authority that vouches for this host, and clusterfs cannot verify certificates of hosts.*clusterfs hostkey trust 'job'$" "$errors"
+    fails 15 "known_hosts:1 names an authority" show -o host_key_policy=accept-new
     succeeds trust --fingerprint "$(fingerprint)"
     expect_equal "known_hosts" 2 "$(wc -l <"$known")"
     mounts
@@ -228,7 +233,8 @@ authority()
 by_ssh()
 {
     note "transport = openssh"
-    fails 10 "With transport = openssh.*ssh-keygen -R '127.0.0.1'" show -o transport=openssh
+    fails 10 "With transport = openssh.*ssh-keygen -R '\\[127.0.0.1\\]:$port' -f '$known'" show -o transport=openssh
+    fails 10 "ssh-keygen -F 'cluster' -f" show -o transport=openssh,host_key_alias=cluster
 }
 
 unreachable()
