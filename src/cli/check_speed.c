@@ -82,22 +82,27 @@ static int finish(struct transfer *transfer, struct piece *piece)
     return is_same ? 0 : -EBADMSG;
 }
 
-/* Until the time is over, or all is moved. The number of pieces that were, or -errno. */
+static bool may_submit(const struct transfer *transfer, unsigned begun, unsigned ended, int64_t begun_us)
+{
+    return begun < transfer->most && begun - ended < PIECES && now_us() - begun_us < patience_us;
+}
+
+/* Until the time is over, or all is moved. One piece first, and two for each that has ended: so a slow link is not
+ * given more than it carries in time. The number of pieces that were moved, or -errno. */
 static int move(struct transfer *transfer, int64_t *ret_taken_us)
 {
     unsigned begun = 0, ended = 0;
     int error = 0;
     int64_t begun_us = now_us();
-    while (begun < PIECES && begun < transfer->most) {
-        submit(transfer, &transfer->pieces[begun], begun);
-        begun++;
-    }
+    if (transfer->most > 0)
+        submit(transfer, &transfer->pieces[0], begun++);
     while (ended < begun) {
-        struct piece *piece = &transfer->pieces[ended++ % PIECES];
-        int result = finish(transfer, piece);
+        int result = finish(transfer, &transfer->pieces[ended++ % PIECES]);
         error = error ? error : result;
-        if (!error && begun < transfer->most && now_us() - begun_us < patience_us)
-            submit(transfer, piece, begun++);
+        for (int i = 0; i < 2 && !error && may_submit(transfer, begun, ended, begun_us); i++) {
+            submit(transfer, &transfer->pieces[begun % PIECES], begun);
+            begun++;
+        }
     }
     *ret_taken_us = now_us() - begun_us;
     return error ? error : (int)ended;

@@ -64,6 +64,16 @@ the_network()
     sound filtered
 }
 
+# More than it carries in time is not asked of it.
+a_slow_link()
+{
+    note "a slow link"
+    write_profile slow op_timeout=20s
+    tell_link set rate_mbit=1
+    sound slow
+    tell_link set rate_mbit=1000
+}
+
 mkdir -p "$mnt"
 start_link 2 1000
 start_device
@@ -71,4 +81,5 @@ write_profile job
 sound job
 disks
 without_fuse
+a_slow_link
 the_network
