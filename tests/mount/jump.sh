@@ -1,11 +1,12 @@
 #!/bin/bash
 # Through one and two jump hosts, each with a key of its own, to a device that can be reached from them alone: all
 # sessions of a mount share one login at each hop; a hop, or its network, that goes away and comes back is a pause; what
-# is forbidden there, or cannot be reached from there, is told with both names.
+# is forbidden there, or cannot be reached from there, is told with both names. `check` and `hostkey` go the same way.
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/functions.sh"
 . "$top_srcdir/tests/lib/link.sh"
 . "$top_srcdir/tests/lib/device.sh"
 . "$top_srcdir/tests/lib/mount.sh"
+. "$top_srcdir/tests/lib/doctor.sh"
 requires ssh timeout setsid
 
 declare -A hop_port hop_pid
@@ -84,6 +85,45 @@ wrong_ways()
     refused 12 "Cannot connect to 127.0.0.1 port.*is the host on the way to" proxy_jump=middle
     refused 15 "is not known.*$far_address is the host on the way to" proxy_jump=stranger
     refused 17 "is the host on the way to" proxy_jump=locked
+}
+
+# The doctor goes the same way, and names the hop that is in it.
+check_goes_the_same_way()
+{
+    sound job
+    expect_match "who looks the name up" "looked up by $far_address" "$(step name text)"
+    broken connection 12 -o proxy_jump=closed job
+    expect_match "what is said of the login ($output)" "the host itself was not reached" "$(step login text)"
+    broken connection 15 -o proxy_jump=stranger job
+    broken connection 17 -o proxy_jump=locked job
+    broken_profile login 17 proxy_jump=gate identity_file="$sandbox/gate/id"
+}
+
+# hostkey CODE PATTERN ARGUMENT... : of the device behind the hop.
+hostkey()
+{
+    run setsid -w "${near_side[@]}" "$CLUSTERFS" hostkey "${@:3:1}" -c "$config" "${@:4}" job
+    expect_equal "exit code of hostkey ${*:3} ($output $errors)" "$1" "$code"
+    expect_match "what hostkey ${*:3} says" "$2" "$output"$'\n'"$errors"
+}
+
+host_keys_behind_a_hop()
+{
+    local new=$sandbox/new_known_hosts line
+    line="[127.0.0.1]:$port $(cut -d' ' -f1,2 "$device/host_key.pub")"
+    : >"$new"
+    hostkey 0 "^  server  ssh-ed25519 .*  known$" show
+    hostkey 15 "host key of \\[127.0.0.1\\]:$port is not known" show -o known_hosts="$new"
+    hostkey 0 "the key was added" trust --yes -o known_hosts="$new"
+    expect_equal "known_hosts" "$line" "$(<"$new")"
+    mount_device known_hosts="$new"
+    unmount_device
+    hostkey 15 "is not known.*$far_address is the host on the way to" show -o proxy_jump=stranger
+    hostkey 15 "is not known.*$far_address is the host on the way to" trust --yes -o proxy_jump=stranger
+    expect_failure grep -qF "$far_address" "$new"
+    hostkey 17 "is the host on the way to" show -o proxy_jump=locked
+    hostkey 0 "1 line of this host was changed or taken out" forget -o known_hosts="$new"
+    expect_equal "known_hosts after forget" "" "$(<"$new")"
 }
 
 # A large file needs further sessions, where the link is long.
@@ -172,7 +212,7 @@ start_hop stranger "$far_address" "" "known_hosts=$sandbox/gate/known_hosts"
 start_hop locked "$far_address" "" "identity_file=$sandbox/gate/id"
 write_profile job proxy_jump=gate
 head -c 16000000 /dev/urandom >"$sandbox/large"
-for scenario in wrong_ways one_login_serves_all_sessions two_hops socks_proxy hop_is_killed network_is_cut; do
+for scenario in wrong_ways check_goes_the_same_way host_keys_behind_a_hop one_login_serves_all_sessions two_hops socks_proxy hop_is_killed network_is_cut; do
     note "$scenario"
     "$scenario"
 done
