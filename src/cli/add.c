@@ -49,8 +49,8 @@ static int write_profile(const struct request *request, const struct settings *s
     if (result == 0)
         result = cfs_config_edit_write(&edit, error);
     if (result == 0)
-        printf("%s was written into %s. To mount it: clusterfs mount %s MOUNTPOINT\n", request->name, edit.path,
-               request->name);
+        printf("%s was written into %s. To mount it: clusterfs mount%s%s %s MOUNTPOINT\n", request->name, edit.path,
+               request->config_file ? " -c " : "", request->config_file ? request->config_file : "", request->name);
     return result;
 }
 
