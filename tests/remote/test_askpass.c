@@ -2,6 +2,7 @@
 #include "remote/askpass.h"
 
 #include "base/cleanup.h"
+#include "conf/words.h"
 #include "lib/test.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -149,6 +150,18 @@ static int ask_as_program(const char *name, const char *question)
     return length > 0 && write(STDOUT_FILENO, message, (size_t)length) == length ? 0 : 1;
 }
 
+/* A copy: the other thread looks at ours. */
+static cfs_words make_environment(const struct fixture *fixture)
+{
+    char variable[128];
+    cfs_words words = NULL;
+    snprintf(variable, sizeof(variable), CFS_ASKPASS_VARIABLE "=%s", cfs_askpass_name(fixture->askpass));
+    assert_int_equal(cfs_words_add(&words, variable), 0);
+    for (size_t i = 0; environ[i]; i++)
+        assert_int_equal(cfs_words_add(&words, environ[i]), 0);
+    return words;
+}
+
 /* Its answer can be read from *RET_ANSWER. */
 static pid_t start_shell(const struct fixture *fixture, const char *const words[4], const char *question,
                          int *ret_answer)
@@ -162,9 +175,8 @@ static pid_t start_shell(const struct fixture *fixture, const char *const words[
     assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, pipes[1], STDOUT_FILENO);
-    setenv(CFS_ASKPASS_VARIABLE, cfs_askpass_name(fixture->askpass), 1);
-    int error = posix_spawn(&pid, "/bin/sh", &actions, NULL, (char *const *)(uintptr_t)arguments, environ);
-    unsetenv(CFS_ASKPASS_VARIABLE);
+    cfs_words environment CFS_CLEANUP(cfs_words_free) = make_environment(fixture);
+    int error = posix_spawn(&pid, "/bin/sh", &actions, NULL, (char *const *)(uintptr_t)arguments, environment);
     posix_spawn_file_actions_destroy(&actions);
     close(pipes[1]);
     assert_int_equal(error, 0);
