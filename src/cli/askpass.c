@@ -57,9 +57,10 @@ static bool was_started_for(pid_t pid, const char *name)
     return is_found;
 }
 
+/* What is only shown has no answer. */
 static int end_ssh(pid_t ssh, const char *name)
 {
-    if (was_started_for(ssh, name))
+    if (kind_of_question() != CFS_ASKPASS_TELL && was_started_for(ssh, name))
         kill(ssh, SIGTERM);
     return 1;
 }

@@ -224,6 +224,10 @@ who_would_answer_has_gone()
         ssh -F "$ssh_config" -p "$port" -o UserKnownHostsFile="$device/known_hosts" -o PubkeyAuthentication=no -s "$device_address" sftp
     expect_equal "how ssh ended ($errors)" 143 "$code"
     expect_equal "attempts" 1 "$(wc -l <"$attempts")"
+    note "what is only told has no answer"
+    # shellcheck disable=SC2016 # the shell that is run
+    run env CLUSTERFS_ASKPASS=clusterfs-askpass-nobody SSH_ASKPASS_PROMPT=none sh -c '"$0" "Touch your key"; echo goes on' "$CLUSTERFS"
+    expect_equal "what it says ($errors)" "goes on" "$output"
 }
 
 : >"$ssh_config"
