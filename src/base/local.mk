@@ -26,6 +26,8 @@ src_base_libbase_a_SOURCES = \
 	src/base/log.h \
 	src/base/loop.c \
 	src/base/loop.h \
+	src/base/pump.c \
+	src/base/pump.h \
 	src/base/runtime_folder.c \
 	src/base/runtime_folder.h \
 	src/base/secret.c \

@@ -11,7 +11,7 @@
  * in vain, until the hop is known to be lost. */
 #include "ssh/relay.h"
 #include "base/clock.h"
-#include "base/stream.h"
+#include "base/pump.h"
 #include "ssh/wait.h"
 #include <errno.h>
 #include <semaphore.h>
@@ -30,14 +30,6 @@ enum {
     CUT_LONG_MS = 60 * 1000, /* where somebody would have to answer for another login */
 };
 
-/* One way. */
-struct half {
-    struct cfs_stream *from, *to;
-    uint8_t *bytes;
-    size_t capacity, start, length;
-    bool ended;
-};
-
 struct relay {
     struct cfs_ssh_line line;        /* first: what the other owner has */
     _Atomic unsigned owners;         /* of the memory */
@@ -45,7 +37,7 @@ struct relay {
     struct cfs_ssh_session *session; /* valid while the channel is */
     enum { OPENING, RUNNING, OVER } phase;
     struct cfs_stream *channel, *socket;
-    struct half down, up;
+    struct cfs_pump down, up;
     struct cfs_task task; /* opens; then goes on with a pump */
     bool task_posted;
     struct cfs_task abort_task;
@@ -102,34 +94,6 @@ static void finish(struct relay *relay)
         put(relay);
 }
 
-/* 1: something moved, 0: nothing to do now, -1: the other side takes no more. */
-static int move(struct half *half)
-{
-    if (half->length == 0) {
-        ssize_t count = half->ended ? -EAGAIN : cfs_stream_read(half->from, half->bytes, half->capacity);
-        if (count == -EAGAIN)
-            return 0;
-        half->ended = count <= 0;
-        half->start = 0;
-        half->length = count > 0 ? (size_t)count : 0;
-        return half->ended ? 0 : 1;
-    }
-    struct iovec piece = {.iov_base = half->bytes + half->start, .iov_len = half->length};
-    ssize_t taken = cfs_stream_write(half->to, &piece, 1);
-    if (taken == -EAGAIN)
-        return 0;
-    if (taken < 0)
-        return -1;
-    half->start += (size_t)taken;
-    half->length -= (size_t)taken;
-    return 1;
-}
-
-static bool is_through(const struct half *half)
-{
-    return half->ended && half->length == 0;
-}
-
 static void close_channel(struct relay *relay)
 {
     cfs_stream_close(CFS_TAKE(relay->channel));
@@ -162,15 +126,15 @@ static void pump(struct relay *relay)
     int up = 1, down = 1;
     drop_failed_channel(relay);
     for (int round = 0; round < ROUNDS && (up > 0 || down > 0); round++) {
-        up = relay->channel ? move(&relay->up) : 0;
-        down = move(&relay->down);
+        up = relay->channel ? cfs_pump_move(&relay->up) : 0;
+        down = cfs_pump_move(&relay->down);
         if (relay->down.ended && relay->channel)
             close_channel(relay);
         if (atomic_load(&relay->aborted)) {
             abort_now(relay);
             return;
         }
-        if (up < 0 || down < 0 || is_through(&relay->up) || is_through(&relay->down)) {
+        if (up < 0 || down < 0 || cfs_pump_is_through(&relay->up) || cfs_pump_is_through(&relay->down)) {
             finish(relay);
             return;
         }
@@ -347,8 +311,8 @@ static struct relay *new_relay(struct cfs_ssh_session *hop, const char *host, ui
     relay->port = port;
     relay->fd = -1;
     snprintf(relay->host, sizeof(relay->host), "%s", host);
-    relay->down = (struct half){.capacity = DOWN_SIZE, .bytes = malloc(DOWN_SIZE)};
-    relay->up = (struct half){.capacity = UP_SIZE, .bytes = malloc(UP_SIZE)};
+    relay->down = (struct cfs_pump){.capacity = DOWN_SIZE, .bytes = malloc(DOWN_SIZE)};
+    relay->up = (struct cfs_pump){.capacity = UP_SIZE, .bytes = malloc(UP_SIZE)};
     relay->settled_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (!relay->down.bytes || !relay->up.bytes || relay->settled_fd < 0 ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
