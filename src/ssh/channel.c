@@ -277,7 +277,8 @@ static bool advance_starting(struct cfs_ssh_channel *channel)
 
 static bool advance_closing(struct cfs_ssh_channel *channel)
 {
-    if (!channel->channel || libssh2_channel_close(channel->channel) == LIBSSH2_ERROR_EAGAIN)
+    if (!channel->channel || !cfs_ssh_channel_send_finish(channel) ||
+        libssh2_channel_close(channel->channel) == LIBSSH2_ERROR_EAGAIN)
         return false; /* still opening, or the server has not closed yet; a lost connection shows elsewhere */
     channel->phase = CFS_SSH_CLOSED;
     return true;
@@ -315,6 +316,7 @@ static bool advance(struct cfs_ssh_channel *channel)
         return advance_closed(channel);
     case CFS_SSH_RUNNING:
         (void)cfs_ssh_channel_finish_held(channel);
+        (void)cfs_ssh_channel_send_finish(channel);
         return false;
     case CFS_SSH_QUEUED:
     case CFS_SSH_OPENING:
@@ -379,6 +381,8 @@ void cfs_ssh_channels_parse(struct cfs_ssh_session *session)
         struct cfs_ssh_channel *channel = cfs_container_of(link, struct cfs_ssh_channel, link);
         if (channel->channel && !session->failure_number)
             parse_for(channel);
+        if (channel->channel && !session->failure_number)
+            cfs_ssh_channel_note_closed(channel);
     }
 }
 
@@ -387,7 +391,7 @@ static bool has_news(struct cfs_ssh_channel *channel)
     if (!channel->has_user || !channel->stream.ready)
         return false;
     return ((channel->ended || channel->error_number) && !channel->told_end) ||
-           (channel->wants_read && cfs_ssh_channel_readable(channel)) ||
+           (channel->closed && !channel->told_closed) || (channel->wants_read && cfs_ssh_channel_readable(channel)) ||
            (channel->wants_write && cfs_ssh_channel_writable(channel));
 }
 
@@ -425,6 +429,7 @@ static void tell_pending(struct cfs_ssh_session *session)
         if (!channel->has_user || !channel->stream.ready)
             continue;
         channel->told_end = channel->ended || channel->error_number;
+        channel->told_closed = channel->closed;
         channel->wants_read = channel->wants_write = false;
         channel->stream.ready(&channel->stream, channel->stream.context);
     }

@@ -35,6 +35,41 @@ void cfs_ssh_channel_direct_refused(struct cfs_ssh_channel *channel)
                          channel->name, channel->session->host, text);
 }
 
+/* A packet that libssh2 has begun comes first. */
+bool cfs_ssh_channel_send_finish(struct cfs_ssh_channel *channel)
+{
+    if (!channel->wants_finish || channel->finished)
+        return true;
+    if (!cfs_ssh_channel_finish_held(channel))
+        return false;
+    int rc = libssh2_channel_send_eof(channel->channel);
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return false;
+    channel->finished = true;
+    if (rc < 0)
+        cfs_ssh_session_fail_libssh2(channel->session, rc);
+    return true;
+}
+
+void cfs_ssh_stream_finish(struct cfs_stream *stream)
+{
+    struct cfs_ssh_channel *channel = cfs_container_of(stream, struct cfs_ssh_channel, stream);
+    channel->wants_finish = true;
+    cfs_ssh_session_schedule(channel->session);
+}
+
+/* All that has arrived is parsed: libssh2 finds nothing more, and would wait if it had not come. */
+void cfs_ssh_channel_note_closed(struct cfs_ssh_channel *channel)
+{
+    if (channel->is_direct && channel->ended && !channel->closed && channel->phase == CFS_SSH_RUNNING)
+        channel->closed = libssh2_channel_wait_closed(channel->channel) == 0;
+}
+
+bool cfs_ssh_stream_is_closed(const struct cfs_stream *stream)
+{
+    return cfs_container_of(stream, const struct cfs_ssh_channel, stream)->closed;
+}
+
 static size_t put_number(uint8_t *message, uint32_t number)
 {
     for (int i = 0; i < 4; i++)

@@ -25,6 +25,10 @@ static size_t take_staged(struct cfs_ssh_channel *channel, void *buffer, size_t 
 static ssize_t read_channel(struct cfs_ssh_channel *channel, void *buffer)
 {
     ssize_t length = libssh2_channel_read(channel->channel, buffer, CFS_SSH_READ_SIZE);
+    /* It may have opened the window: a turn tells the server so, also when the user reads outside of one. Else both
+     * would wait for each other. */
+    if (channel->session->transport->output.length > 0)
+        cfs_ssh_session_schedule(channel->session);
     if (length >= 0) {
         channel->bytes_read += (uint64_t)length;
         return length;
@@ -92,9 +96,15 @@ static bool accepts_bytes(const struct cfs_ssh_channel *channel)
     return channel->phase == CFS_SSH_RUNNING || (channel->phase == CFS_SSH_STARTING && channel->channel);
 }
 
+/* The other end of one that leads to another host may have said all, and still listen. */
+static bool takes_no_more(const struct cfs_ssh_channel *channel)
+{
+    return channel->wants_finish || (channel->is_direct ? channel->closed : channel->ended);
+}
+
 bool cfs_ssh_channel_writable(struct cfs_ssh_channel *channel)
 {
-    return channel->error_number || channel->ended || (accepts_bytes(channel) && has_room(channel));
+    return channel->error_number || takes_no_more(channel) || (accepts_bytes(channel) && has_room(channel));
 }
 
 /* Keeps LENGTH bytes that libssh2 has begun to send. */
@@ -189,7 +199,7 @@ ssize_t cfs_ssh_channel_write(struct cfs_ssh_channel *channel, const struct iove
     struct cfs_ssh_session *session = channel->session;
     if (channel->error_number)
         return -channel->error_number;
-    if (channel->ended)
+    if (takes_no_more(channel))
         return -EPIPE;
     struct cursor cursor = {.piece = vector, .left = count};
     size_t taken = 0;

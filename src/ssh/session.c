@@ -473,6 +473,11 @@ struct cfs_loop *cfs_ssh_session_loop(struct cfs_ssh_session *session)
     return session->loop;
 }
 
+bool cfs_ssh_session_has_ended(const struct cfs_ssh_session *session)
+{
+    return session->ended;
+}
+
 bool cfs_ssh_session_is_cut(const struct cfs_ssh_session *session, int64_t ms)
 {
     return session->transport && cfs_ssh_transport_is_cut(session->transport, ms);

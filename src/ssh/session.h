@@ -111,6 +111,8 @@ void cfs_ssh_session_drop(struct cfs_ssh_session *session);
 
 /* The session's loop, for posting work to its thread. Lives as long as the session. */
 struct cfs_loop *cfs_ssh_session_loop(struct cfs_ssh_session *session);
+/* It was lost, and its streams have failed. On the session's thread. */
+bool cfs_ssh_session_has_ended(const struct cfs_ssh_session *session);
 
 /* Opens a channel with a subsystem ("sftp"); on the session's thread. Returns the stream at once: channel open and
  * subsystem request go on behind it, a stream is written to when `ready` has said so, and when the server refuses,
@@ -127,6 +129,11 @@ struct cfs_stream *cfs_ssh_open_direct(struct cfs_ssh_session *session, const ch
                                        uint32_t window);
 /* The server has granted it, and the stream carries bytes; or did. */
 bool cfs_ssh_stream_is_running(const struct cfs_stream *stream);
+/* Each way of such a stream to another host ends for itself. Ours: the other end is told so, behind what was taken, and
+ * nothing more is taken. Once, while it is running. */
+void cfs_ssh_stream_finish(struct cfs_stream *stream);
+/* The server has closed it altogether: writes fail, and what can still be read is all. `ready` tells. */
+bool cfs_ssh_stream_is_closed(const struct cfs_stream *stream);
 
 /* Why a stream of a session failed, with its kind (CFS_FAILURE_NO_SFTP, CFS_FAILURE_LOST, ...); NULL while it has not.
  * The stream's. -EMFILE is the errno of a channel that the server refused to open (MaxSessions): a learned cap, not an

@@ -59,7 +59,10 @@ struct cfs_ssh_channel {
 
     bool has_user;                /* the stream was not closed */
     bool ended;                   /* the server has sent EOF or closed; data may be left */
+    bool closed;                  /* of a direct one that has ended: it takes nothing any more, either */
     bool told_end;                /* `ready` was called for the end or the failure */
+    bool told_closed;             /* likewise */
+    bool wants_finish, finished;  /* our EOF is to be sent behind what was taken; was sent */
     bool wants_read, wants_write; /* -EAGAIN was returned */
     bool pending;                 /* to be told in this turn */
     uint64_t told_at;             /* the session's count when `ready` was last called */
@@ -150,6 +153,10 @@ void cfs_ssh_channel_begin(struct cfs_ssh_channel *channel);
 
 /* channel_direct.c: the server has refused to open it. */
 void cfs_ssh_channel_direct_refused(struct cfs_ssh_channel *channel);
+/* Sends our EOF, if it is wanted; true when nothing is left of that. */
+bool cfs_ssh_channel_send_finish(struct cfs_ssh_channel *channel);
+/* Notes whether the server has closed one that has ended. */
+void cfs_ssh_channel_note_closed(struct cfs_ssh_channel *channel);
 
 /* channel_io.c: reading and writing, on behalf of the stream's user */
 
