@@ -23,6 +23,7 @@ extern const struct cfs_command cfs_command_mount, cfs_command_umount, cfs_comma
 extern const struct cfs_command cfs_command_key;
 extern const struct cfs_command cfs_command_check;
 extern const struct cfs_command cfs_command_hostkey;
+extern const struct cfs_command cfs_command_forward;
 
 /* NULL-terminated, in the order in which help lists them. */
 extern const struct cfs_command *const cfs_commands[];

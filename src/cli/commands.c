@@ -22,6 +22,7 @@ const struct cfs_command *const cfs_commands[] = {
     &cfs_command_import,
     &cfs_command_key,
     &cfs_command_hostkey,
+    &cfs_command_forward,
     &cfs_command_version,
     &cfs_command_help,
     NULL,

@@ -31,6 +31,9 @@ src_cli_libcli_a_SOURCES = \
 	src/cli/editing.h \
 	src/cli/ending.c \
 	src/cli/ending.h \
+	src/cli/forward.c \
+	src/cli/forward_listen.c \
+	src/cli/forward_listen.h \
 	src/cli/guard.c \
 	src/cli/guard.h \
 	src/cli/hostkey.c \

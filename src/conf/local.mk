@@ -25,6 +25,8 @@ src_conf_libconf_a_SOURCES = \
 	src/conf/import_putty.c \
 	src/conf/import_ssh_config.c \
 	src/conf/import_winscp.c \
+	src/conf/forward_rule.c \
+	src/conf/forward_rule.h \
 	src/conf/hops.c \
 	src/conf/hops.h \
 	src/conf/ini.c \

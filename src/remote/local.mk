@@ -13,6 +13,8 @@ src_remote_libremote_a_SOURCES = \
 	src/remote/diagnose.h \
 	src/remote/extension_names.c \
 	src/remote/file.c \
+	src/remote/forwarder.c \
+	src/remote/forwarder.h \
 	src/remote/gate.c \
 	src/remote/heartbeat.c \
 	src/remote/heartbeat_priv.h \

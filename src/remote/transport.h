@@ -47,6 +47,11 @@ struct cfs_transport_operations {
     /* A new stream to an SFTP server, in a session; on the loop's thread; NULL when memory is short or the transport
      * has ended. Refusals show later, as the stream's error: see cfs_transport_stream_error. */
     struct cfs_stream *(*open_stream)(struct cfs_transport *transport, unsigned session);
+    /* A new stream to HOST and PORT as seen from the server, in session 0, as cfs_ssh_open_direct; NULL also when the
+     * session was lost. On the loop's thread. NULL: not this transport's matter. */
+    struct cfs_stream *(*open_direct)(struct cfs_transport *transport, const char *host, uint16_t port);
+    /* Session 0 was lost; its streams have failed. On the loop's thread. NULL: shows in the streams alone. */
+    bool (*is_lost)(struct cfs_transport *transport);
     /* Why a stream failed, as a sentence with its kind. Fills ERROR; never fails. */
     void (*stream_error)(struct cfs_transport *transport, const struct cfs_stream *stream, struct cfs_error *error);
     /* For at least MS nothing that session 0 has sent was acknowledged by the machine at the other end: the network is

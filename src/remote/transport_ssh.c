@@ -379,6 +379,16 @@ static struct cfs_stream *open_stream(struct cfs_transport *transport, unsigned 
     return session ? cfs_ssh_open_subsystem(session, "sftp", BULK_WINDOW) : NULL;
 }
 
+static struct cfs_stream *open_direct(struct cfs_transport *transport, const char *host, uint16_t port)
+{
+    return cfs_ssh_open_direct(of(transport)->current, host, port, 0);
+}
+
+static bool is_lost(struct cfs_transport *transport)
+{
+    return cfs_ssh_session_has_ended(of(transport)->current);
+}
+
 static void stream_error(struct cfs_transport *transport, const struct cfs_stream *stream, struct cfs_error *error)
 {
     const struct cfs_error *known = cfs_ssh_stream_error(stream);
@@ -453,6 +463,8 @@ static const struct cfs_transport_operations operations = {
     .abort_session = abort_session,
     .drop_session = drop_session,
     .open_stream = open_stream,
+    .open_direct = open_direct,
+    .is_lost = is_lost,
     .stream_error = stream_error,
     .facts = facts,
     .free = free_transport,

@@ -101,6 +101,8 @@ src_ssh_libssh_a_SOURCES += \
 	src/ssh/tcp.h \
 	src/ssh/transport.c \
 	src/ssh/transport.h \
+	src/ssh/tunnel.c \
+	src/ssh/tunnel.h \
 	src/ssh/wait.c \
 	src/ssh/wait.h \
 	src/ssh/waiter.c \

@@ -1,5 +1,6 @@
 # Unit tests of src/conf, one a line: UNIT_TESTS += tests/conf/test_NAME
 UNIT_TESTS += tests/conf/test_import
+UNIT_TESTS += tests/conf/test_forward_rule
 UNIT_TESTS += tests/conf/test_hops
 UNIT_TESTS += tests/conf/test_ini
 UNIT_TESTS += tests/conf/test_ini_edit

@@ -35,6 +35,7 @@ EXTRA_DIST += \
 	tests/lib/doctor.sh \
 	tests/lib/evil_sftp_server.py \
 	tests/lib/files.sh \
+	tests/lib/forward_peer.py \
 	tests/lib/functions.sh \
 	tests/lib/link.sh tests/lib/link_probe.py \
 	tests/lib/mount.sh \

@@ -40,6 +40,7 @@ MOUNT_TESTS += \
 	tests/mount/doctor.sh \
 	tests/mount/early-login.sh \
 	tests/mount/errors.sh \
+	tests/mount/forward.sh \
 	tests/mount/hostkey.sh \
 	tests/mount/key-convert.sh \
 	tests/mount/key-install.sh \
