@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 
-LIMIT_S = 100
+LIMIT_S = int(os.environ.get("CLUSTERFS_TEST_LIMIT", "100"))
 counted = {}
 
 
