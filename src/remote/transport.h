@@ -50,6 +50,8 @@ struct cfs_transport_operations {
     /* A new stream to HOST and PORT as seen from the server, in session 0, as cfs_ssh_open_direct; NULL also when the
      * session was lost. On the loop's thread. NULL: not this transport's matter. */
     struct cfs_stream *(*open_direct)(struct cfs_transport *transport, const char *host, uint16_t port);
+    /* Without a stream, session 0 answers what the server asks, from now on. On the loop's thread. NULL: it does. */
+    void (*keep_awake)(struct cfs_transport *transport);
     /* Session 0 was lost; its streams have failed. On the loop's thread. NULL: shows in the streams alone. */
     bool (*is_lost)(struct cfs_transport *transport);
     /* Why a stream failed, as a sentence with its kind. Fills ERROR; never fails. */

@@ -384,6 +384,11 @@ static struct cfs_stream *open_direct(struct cfs_transport *transport, const cha
     return cfs_ssh_open_direct(of(transport)->current, host, port, 0);
 }
 
+static void keep_awake(struct cfs_transport *transport)
+{
+    cfs_ssh_session_keep_awake(of(transport)->current);
+}
+
 static bool is_lost(struct cfs_transport *transport)
 {
     return cfs_ssh_session_has_ended(of(transport)->current);
@@ -464,6 +469,7 @@ static const struct cfs_transport_operations operations = {
     .drop_session = drop_session,
     .open_stream = open_stream,
     .open_direct = open_direct,
+    .keep_awake = keep_awake,
     .is_lost = is_lost,
     .stream_error = stream_error,
     .facts = facts,

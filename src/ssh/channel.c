@@ -145,6 +145,11 @@ bool cfs_ssh_stream_is_running(const struct cfs_stream *stream)
     return channel_of(stream)->phase == CFS_SSH_RUNNING;
 }
 
+bool cfs_ssh_stream_is_queued(const struct cfs_stream *stream)
+{
+    return channel_of(stream)->phase == CFS_SSH_QUEUED;
+}
+
 struct cfs_ssh_channel *cfs_ssh_channel_new(struct cfs_ssh_session *session, uint32_t window)
 {
     if (session->ended || session->stopping)
@@ -179,6 +184,16 @@ struct cfs_stream *cfs_ssh_open_subsystem(struct cfs_ssh_session *session, const
         cfs_loop_start_timer(session->loop, &channel->start_timer, session->start_timeout_ms);
     cfs_ssh_channel_begin(channel);
     return &channel->stream;
+}
+
+/* A channel without a user is closed as soon as it is open, and CLOSED is kept as long as it is the last. */
+void cfs_ssh_session_keep_awake(struct cfs_ssh_session *session)
+{
+    struct cfs_ssh_channel *channel = cfs_ssh_channel_new(session, 0);
+    if (!channel)
+        return;
+    channel->has_user = false;
+    cfs_ssh_channel_begin(channel);
 }
 
 /* --- opening and closing --- */

@@ -114,6 +114,10 @@ struct cfs_loop *cfs_ssh_session_loop(struct cfs_ssh_session *session);
 /* It was lost, and its streams have failed. On the session's thread. */
 bool cfs_ssh_session_has_ended(const struct cfs_ssh_session *session);
 
+/* What arrives is worked off only while the session has a channel, or had one: from now on it is, also if nobody opens
+ * a stream. On the session's thread. Nothing comes of it where the server allows no sessions at all (MaxSessions 0). */
+void cfs_ssh_session_keep_awake(struct cfs_ssh_session *session);
+
 /* Opens a channel with a subsystem ("sftp"); on the session's thread. Returns the stream at once: channel open and
  * subsystem request go on behind it, a stream is written to when `ready` has said so, and when the server refuses,
  * reads give the -errno and cfs_ssh_stream_error the sentence. A server that opens its window with the channel gets the
@@ -129,6 +133,8 @@ struct cfs_stream *cfs_ssh_open_direct(struct cfs_ssh_session *session, const ch
                                        uint32_t window);
 /* The server has granted it, and the stream carries bytes; or did. */
 bool cfs_ssh_stream_is_running(const struct cfs_stream *stream);
+/* Another one of the session is being opened, and the server has not been asked for this one yet. */
+bool cfs_ssh_stream_is_queued(const struct cfs_stream *stream);
 /* Each way of such a stream to another host ends for itself. Ours: the other end is told so, behind what was taken, and
  * nothing more is taken. Once, while it is running. */
 void cfs_ssh_stream_finish(struct cfs_stream *stream);
