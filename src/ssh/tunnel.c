@@ -2,7 +2,8 @@
  *
  * A way that is through is finished: the channel's EOF, or the socket's shutdown, tells the other end. When both are
  * through, or the server has closed the channel and what it brought is passed on, the tunnel is over. A socket that
- * fails ends all of it, since nobody is left to tell anything to; a channel that fails is a connection that was lost.
+ * takes no more has lost its reader: what still comes for him is thrown away, until what he had said is passed on; a
+ * channel that fails is a connection that was lost.
  *
  * OVER frees the streams; the memory goes with the task, if that is in the queue. */
 #include "ssh/tunnel.h"
@@ -24,6 +25,7 @@ struct cfs_ssh_tunnel {
     int fd; /* the socket's, which has it */
     struct cfs_pump down, up;
     bool down_finished, up_finished; /* its end was passed on, or cannot be */
+    bool has_no_reader;              /* nobody takes what comes down */
     bool is_over, is_busy;
     struct cfs_task task; /* goes on with a pump */
     bool task_posted;
@@ -92,10 +94,21 @@ static void pass_ends_on(struct cfs_ssh_tunnel *tunnel)
     }
 }
 
+/* As cfs_pump_move, but never -1. */
+static int move_down(struct cfs_ssh_tunnel *tunnel)
+{
+    int moved = cfs_pump_move(&tunnel->down);
+    if (moved < 0)
+        tunnel->has_no_reader = true;
+    if (tunnel->has_no_reader)
+        tunnel->down.length = 0;
+    return moved < 0 ? 1 : moved;
+}
+
 /* What there is to be done, once. False: it is over. RET_MORE: something moved. */
 static bool step(struct cfs_ssh_tunnel *tunnel, bool *ret_more)
 {
-    int down = cfs_pump_move(&tunnel->down);
+    int down = move_down(tunnel);
     int up = tunnel->up_finished ? 0 : cfs_pump_move(&tunnel->up);
     if (tunnel->down.failure && tunnel->down.length == 0) {
         lose(tunnel);
@@ -105,14 +118,14 @@ static bool step(struct cfs_ssh_tunnel *tunnel, bool *ret_more)
         tunnel->up_finished = true; /* nobody takes it; what is still to be read says why */
         up = 0;
     }
-    if (down >= 0 && !tunnel->up.failure) {
-        pass_ends_on(tunnel);
-        *ret_more = down > 0 || up > 0;
-        if (!tunnel->up_finished || !tunnel->down_finished)
-            return true;
+    pass_ends_on(tunnel);
+    bool nobody_is_left = tunnel->up.failure || (tunnel->has_no_reader && tunnel->up_finished);
+    if (nobody_is_left || (tunnel->up_finished && tunnel->down_finished)) {
+        finish(tunnel);
+        return false;
     }
-    finish(tunnel);
-    return false;
+    *ret_more = down > 0 || up > 0;
+    return true;
 }
 
 static void pump(struct cfs_ssh_tunnel *tunnel)

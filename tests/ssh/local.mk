@@ -29,6 +29,11 @@ UNIT_TESTS += tests/ssh/test_proxy
 UNIT_TESTS += tests/ssh/test_ring
 UNIT_TESTS += tests/ssh/test_session
 
+# The channel's side of a tunnel, played by the test.
+UNIT_TESTS += tests/ssh/test_tunnel
+tests_ssh_test_tunnel_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cfs_ssh_stream_error \
+	-Wl,--wrap=cfs_ssh_stream_is_closed -Wl,--wrap=cfs_ssh_stream_finish
+
 # libssh2's side of a login, replaced by a script.
 scripted_login = tests/ssh/scripted_login.c tests/ssh/scripted_login.h
 scripted_login_cpp = $(AM_CPPFLAGS) $(LIBSSH2_CFLAGS) $(OPENSSL_CFLAGS)
