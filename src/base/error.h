@@ -21,7 +21,7 @@ enum cfs_failure {
     CFS_FAILURE_NO_SFTP,     /* logged in, but no SFTP subsystem */
     CFS_FAILURE_REMOTE_PATH, /* the work folder is missing or is no folder */
     CFS_FAILURE_MOUNT,       /* FUSE or the mount point */
-    CFS_FAILURE_BUSY,        /* the mount point is in use */
+    CFS_FAILURE_BUSY,        /* the mount point, or the port, is in use */
     CFS_FAILURE_LOST,        /* the connection was lost */
     CFS_FAILURE_CANCELLED,   /* the user gave up at a prompt, or a signal */
     CFS_FAILURE_DATA,        /* data could not be written to the server */

@@ -5,15 +5,18 @@
 #include "cli/forward_listen.h"
 #include "cli/reach.h"
 #include "cli/terminal.h"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
-enum { MOST_RULES = 64 };
+enum { MOST_RULES = 64, ONE_SIGNAL_MS = 500, TARGET_SIZE = CFS_FORWARD_HOST + 16 };
 
 struct forwarding {
     struct cfs_forward_rule rules[MOST_RULES];
@@ -24,11 +27,20 @@ struct forwarding {
 
 /* Readable when it is to end: an eventfd. */
 static int ending = -1;
+/* When the first signal came; 0: none has. */
+static atomic_int_least64_t told_ms;
 
+/* The end waits for somebody who is being asked for a passphrase by a program of his: another signal does not. Programs
+ * like timeout(1) send two at once, which are one. */
 static void end_soon(int number)
 {
     int before = errno;
-    (void)number;
+    struct timespec now = {0};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int_least64_t never = 0, now_ms = (int_least64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + 1;
+    if (!atomic_compare_exchange_strong(&told_ms, &never, now_ms) && number != SIGHUP &&
+        now_ms - never >= ONE_SIGNAL_MS)
+        _exit(128 + number);
     (void)!eventfd_write(ending, 1);
     errno = before;
 }
@@ -75,13 +87,34 @@ static void close_all(struct forwarding *forwarding)
         close(forwarding->listeners[--forwarding->listening].fd);
 }
 
+static bool is_of_this_machine_alone(const char *bind)
+{
+    struct in_addr four;
+    if (inet_pton(AF_INET, bind, &four) == 1)
+        return ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
+    return strcmp(bind, "::1") == 0;
+}
+
+static void describe_target(const struct cfs_forward_rule *rule, char target[TARGET_SIZE])
+{
+    bool is_six = strchr(rule->host, ':');
+    snprintf(target, TARGET_SIZE, "%s%s%s:%u", is_six ? "[" : "", rule->host, is_six ? "]" : "",
+             (unsigned)rule->host_port);
+}
+
 static void announce(const struct forwarding *forwarding, const struct cfs_profile *profile)
 {
     for (size_t i = 0; i < forwarding->count; i++) {
         const struct cfs_forward_rule *rule = &forwarding->rules[i];
-        bool is_six = strchr(rule->host, ':');
-        printf("%s leads to %s%s%s:%u through %s.\n", forwarding->listeners[i].place, is_six ? "[" : "", rule->host,
-               is_six ? "]" : "", (unsigned)rule->host_port, profile->host);
+        const char *place = forwarding->listeners[i].place;
+        char target[TARGET_SIZE];
+        describe_target(rule, target);
+        printf("%s leads to %s through %s.\n", place, target, profile->host);
+        if (!is_of_this_machine_alone(rule->bind))
+            fprintf(stderr,
+                    "clusterfs: Whoever can reach this machine can connect to %s, and is asked for nothing on the way. "
+                    "Without an address in front of the port only programs of this machine can.\n",
+                    place);
     }
     fflush(stdout);
 }
@@ -110,8 +143,8 @@ static int forward(struct forwarding *forwarding, const struct cfs_profile *prof
     announce(forwarding, profile);
     wait_for_end();
     cfs_forwarder_free(forwarder); /* nobody else writes the error any more */
-    if (!forwarding->error.failure)
-        return 0;
+    if (!forwarding->error.failure || atomic_load(&told_ms))
+        return 0; /* Ctrl-C at a question makes a failure of it, too */
     *error = forwarding->error;
     return -ECONNABORTED;
 }
@@ -131,6 +164,17 @@ static int with_library(struct forwarding *forwarding, struct cfs_profile *profi
     return result;
 }
 
+static int refuse_openssh(const struct cfs_forward_rule *rule, const struct cfs_profile *profile,
+                          struct cfs_error *error)
+{
+    char target[TARGET_SIZE];
+    describe_target(rule, target);
+    return cfs_error_set(error, EOPNOTSUPP, CFS_FAILURE_CONFIG,
+                         "With transport = openssh the connections are the matter of ssh. Let it forward them itself: "
+                         "ssh -N -L PORT:%s '%s'",
+                         target, profile->host);
+}
+
 static int go(struct forwarding *forwarding, const struct cfs_profile_request *request, bool debug,
               struct cfs_error *error)
 {
@@ -139,10 +183,7 @@ static int go(struct forwarding *forwarding, const struct cfs_profile_request *r
     if (result < 0)
         return result;
     if (profile->transport == CFS_TRANSPORT_OPENSSH)
-        return cfs_error_set(error, EOPNOTSUPP, CFS_FAILURE_CONFIG,
-                             "With transport = openssh the connections are the matter of ssh. Let it forward them "
-                             "itself: ssh -N -L PORT:%s:%u '%s'",
-                             forwarding->rules[0].host, (unsigned)forwarding->rules[0].host_port, profile->host);
+        return refuse_openssh(&forwarding->rules[0], profile, error);
     if (debug)
         profile->log_level = CFS_LOG_DEBUG;
     result = listen_all(forwarding, error);

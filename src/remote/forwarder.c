@@ -17,6 +17,8 @@
 #include "base/log.h"
 #include "ssh/tunnel.h"
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <semaphore.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -62,8 +64,9 @@ struct cfs_forwarder {
     struct cfs_list connections;
     size_t connection_count, running;
     struct connection *opening;
-    bool connected, is_underway, waits_no_more, is_closing, is_paused;
-    int64_t since_ms; /* of `connected` */
+    bool connected, is_underway, waits_no_more, is_closing;
+    bool is_paused, told_pause; /* without descriptors */
+    int64_t since_ms;           /* of `connected` */
     uint32_t delay_ms;
     struct cfs_timer look, patience, retry, limit;
     struct cfs_task begin_task, end_task;
@@ -189,21 +192,32 @@ static void channel_ready(struct cfs_stream *stream, void *context)
     }
 }
 
+static void tell_no_answer(const struct cfs_forwarder *self, const struct connection *connection)
+{
+    const struct cfs_forward_rule *rule = connection->listener->place.rule;
+    const char *place = connection->listener->place.place;
+    unsigned seconds = self->options.profile->connect_timeout_ms / 1000;
+    if (cfs_ssh_stream_is_queued(connection->channel))
+        tell(self,
+             "A connection to %s was closed: the host %s still has not answered for one that came before it, and opens "
+             "one at a time.",
+             place, host_of(self));
+    else
+        tell(
+            self,
+            "A connection to %s was closed: cannot reach %s port %u from the host %s: there was no answer within %u s. "
+            "The machine may be down, or a firewall there may drop it. Connections to other hosts wait for it, too.",
+            place, rule->host, (unsigned)rule->host_port, host_of(self), seconds);
+}
+
 /* The opening goes on below, without a user. */
 static void on_patience(struct cfs_timer *timer)
 {
     struct cfs_forwarder *self = cfs_container_of(timer, struct cfs_forwarder, patience);
-    struct connection *connection = self->opening;
-    const struct cfs_forward_rule *rule = connection->listener->place.rule;
-    tell(
-        self,
-        "A connection to %s was closed: cannot reach %s port %u from the host %s: there was no answer within %u s. The "
-        "machine may be down, or a firewall there may drop it. Connections to other hosts wait for it, too.",
-        connection->listener->place.place, rule->host, (unsigned)rule->host_port, host_of(self),
-        (unsigned)self->options.profile->connect_timeout_ms / 1000);
-    drop(connection);
+    tell_no_answer(self, self->opening);
+    drop(self->opening);
     if (self->running == 0 && !by_person(self))
-        self->transport->abort_session(self->options.transport, 0); /* the next look sees it */
+        lose(self, "The connection to the server is left, since it opens no others before that.");
     else
         open_next(self);
 }
@@ -240,6 +254,14 @@ static void open_next(struct cfs_forwarder *self)
 
 /* --- who comes --- */
 
+/* What a program says goes on at once, and one that has gone without a word is noticed. */
+static void tune(int fd)
+{
+    const int on = 1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
 static void take(const struct listener *listener, int fd)
 {
     struct cfs_forwarder *self = listener->forwarder;
@@ -253,11 +275,23 @@ static void take(const struct listener *listener, int fd)
     connection->forwarder = self;
     connection->listener = listener;
     connection->fd = fd;
+    tune(fd);
     cfs_list_push_back(&self->connections, &connection->link);
     self->connection_count++;
 }
 
 /* Without descriptors nobody is accepted until the next look. */
+static void pause_if_full(struct cfs_forwarder *self, int problem)
+{
+    if (problem == EAGAIN)
+        self->told_pause = false; /* nobody waits there */
+    if (problem != EMFILE && problem != ENFILE && problem != ENOBUFS && problem != ENOMEM)
+        return;
+    if (!self->told_pause)
+        tell(self, "Who connects now waits until another connection has ended: %s.", strerror(problem));
+    self->is_paused = self->told_pause = true;
+}
+
 static void on_listener(struct cfs_watch *watch, uint32_t events)
 {
     struct listener *listener = cfs_container_of(watch, struct listener, watch);
@@ -265,22 +299,24 @@ static void on_listener(struct cfs_watch *watch, uint32_t events)
     (void)events;
     for (int i = 0; i < ACCEPTED_AT_ONCE && self->connection_count < MOST_CONNECTIONS; i++) {
         int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd >= 0) {
-            take(listener, fd);
-            continue;
+        if (fd < 0) {
+            pause_if_full(self, errno);
+            break;
         }
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            if (!self->is_paused)
-                tell(self, "Nobody can connect to %s for a moment: %s.", listener->place.place, strerror(errno));
-            self->is_paused = true;
-        }
-        break;
+        take(listener, fd);
     }
     watch_listeners(self);
     open_next(self);
 }
 
 /* --- the connection to the server --- */
+
+/* Also while nobody has connected yet the server may ask for a sign of life, or for new keys. */
+static void keep_awake(const struct cfs_forwarder *self)
+{
+    if (self->transport->keep_awake)
+        self->transport->keep_awake(self->options.transport);
+}
 
 static void try_later(struct cfs_forwarder *self)
 {
@@ -351,6 +387,7 @@ static void on_connected(void *context, int result, const struct cfs_error *erro
         cfs_loop_stop_timer(self->loop, &self->limit);
         tell(self, "The connection to %s is there again.", host_of(self));
         open_next(self);
+        keep_awake(self);
     } else if (would_fail_again(error)) {
         struct cfs_error final = *error;
         cfs_error_append(&final, " The login is not tried again by itself: start the forwarding again.");
@@ -400,6 +437,7 @@ static void begin(struct cfs_task *task)
     struct cfs_forwarder *self = cfs_container_of(task, struct cfs_forwarder, begin_task);
     self->since_ms = cfs_loop_now_ms(self->loop);
     cfs_loop_start_timer(self->loop, &self->look, LOOK_EVERY_MS);
+    keep_awake(self);
     watch_listeners(self);
 }
 

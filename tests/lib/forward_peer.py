@@ -6,10 +6,14 @@ serve FILE: a service; its port goes to FILE. The first line of a connection say
     hello     says "hello", ends its way at once, and then answers nothing, but counts: the count is the next "count"'s answer
     count     see above
     pour N    sends N bytes
+    later NAME  reads nothing before somebody says "go NAME"; then as digest
+    go NAME   see above
 hold FILE: a port that is taken, and refuses: it is bound and nobody listens.
+silent FILE: a port that does not answer: the queue of those who are not accepted is full, and who comes is dropped.
 The other actions are clients: ACTION PORT ... ; exit code 0 if all was as it should be.
 """
 
+import collections
 import hashlib
 import os
 import socket
@@ -19,6 +23,7 @@ import time
 
 LIMIT_S = int(os.environ.get("CLUSTERFS_TEST_LIMIT", "100"))
 counted = {}
+going = collections.defaultdict(threading.Event)
 
 
 def receive_all(connection, digest=None):
@@ -71,6 +76,13 @@ def answer(connection):
         counted[rest[0]] = receive_all(connection)[1]
     elif word == b"count":
         connection.sendall(b"%d" % counted.get(rest[0], -1))
+    elif word == b"later":
+        going[rest[0]].wait(LIMIT_S)
+        digest = hashlib.sha256()
+        receive_all(connection, digest)
+        connection.sendall(digest.hexdigest().encode())
+    elif word == b"go":
+        going[rest[0]].set()
     elif word == b"pour":
         connection.sendall(pattern(int(rest[0])))
 
@@ -104,6 +116,21 @@ def hold(path):
     holder = socket.socket()
     holder.bind(("127.0.0.1", 0))
     tell_port(holder, path)
+    while True:
+        time.sleep(3600)
+
+
+def silent(path):
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    waiting = []
+    try:
+        while True:
+            waiting.append(socket.create_connection(listener.getsockname(), 0.5))
+    except TimeoutError:
+        pass
+    tell_port(listener, path)
     while True:
         time.sleep(3600)
 
@@ -181,6 +208,39 @@ def slow_reader(port):
             half_close(port)
         large(port, 1 << 20)
         assert receive_all(slow)[0] == pattern(size)
+
+
+def slow_service(port):
+    """The same the other way round: the service reads later."""
+    name = b"%d" % os.getpid()
+    sent = pattern(24 << 20)
+    with connect(port) as connection:
+
+        def send():
+            connection.sendall(b"later %s\n" % name)
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        for _ in range(5):
+            half_close(port)
+        large(port, 1 << 20)
+        with connect(port) as other:
+            other.sendall(b"go %s\n" % name)
+            receive_all(other)
+        assert receive_all(connection)[0] == hashlib.sha256(sent).hexdigest().encode()
+        sender.join()
+
+
+def queue(port, count):
+    """All are there before the first is served; one after the other leaves when it was."""
+    connections = [connect(port) for _ in range(int(count))]
+    for connection in connections:
+        connection.sendall(b"echo\nx")
+    for connection in connections:
+        with connection:
+            assert connection.recv(1) == b"x"
 
 
 def reset(port):

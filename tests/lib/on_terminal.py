@@ -3,8 +3,8 @@
 
     on_terminal.py [ANSWER...] -- COMMAND...
 
-Each time the output ends with ": " or "? " the next answer is typed. Prints what the terminal showed; exits with the
-command's exit code (124 when a prompt is left without an answer, or nothing happens for a minute).
+Each time the output ends with ": " or "? " the next answer is typed, with the return key; a control character (Ctrl-C)
+without. Prints what the terminal showed; exits with the command's exit code (124 when a prompt is left without an answer, or nothing happens for a minute).
 """
 
 import os
@@ -46,7 +46,8 @@ def main():
         if shown.endswith((b": ", b"? ")):
             if not answers:
                 give_up(child, "no answer is left for this prompt")
-            os.write(terminal, answers.pop(0).encode() + b"\n")
+            answer = answers.pop(0)
+            os.write(terminal, answer.encode() + (b"" if len(answer) == 1 and answer < " " else b"\n"))
             shown = b""
     status = os.waitpid(child, 0)[1]
     sys.exit(os.waitstatus_to_exitcode(status) & 0xFF)

@@ -1,13 +1,14 @@
 #!/bin/bash
 # `clusterfs forward`: a service behind a real sshd, reached through a port of this machine: many connections at once, half
-# a connection that has ended, large data both ways, a slow reader; what the server refuses is told, and so is a port that
-# is taken; a server that was restarted is a pause.
+# a connection that has ended, large data both ways, who reads slowly; what the server refuses, or does not answer, is told,
+# and so is a port that is taken; a server that was restarted is a pause; behind a jump host; Ctrl-C at a question.
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/lib/functions.sh"
 . "$top_srcdir/tests/lib/device.sh"
 requires python3 setsid
 
 client=$top_srcdir/tests/lib/forward_peer.py
-forward_pid=0 forward_options=
+forward_pid=0 forward_options='' forward_profile=job forward_files=unlimited
+passphrase="let me in"
 
 peer()
 {
@@ -29,9 +30,10 @@ ends_or_listens()
     has_lines "$sandbox/places" "$1" || is_gone "$forward_pid"
 }
 
-# no_terminal ARGUMENT... : clusterfs, which nobody can answer.
+# no_terminal ARGUMENT... : clusterfs, which nobody can answer; no more than $forward_files descriptors.
 no_terminal()
 {
+    [ "$forward_files" = unlimited ] || ulimit -n "$forward_files"
     exec setsid "$CLUSTERFS" "$@" </dev/null
 }
 
@@ -39,7 +41,8 @@ no_terminal()
 start_forward()
 {
     : >"$sandbox/places"
-    in_background no_terminal forward -c "$config" ${forward_options:+-o "$forward_options"} job "$@" >"$sandbox/places" 2>"$sandbox/told"
+    in_background no_terminal forward -c "$config" ${forward_options:+-o "$forward_options"} "$forward_profile" "$@" \
+        >"$sandbox/places" 2>"$sandbox/told"
     forward_pid=$!
     wait_until ends_or_listens $#
     has_lines "$sandbox/places" $# || fail "clusterfs forward $*: $(<"$sandbox/told")"
@@ -76,7 +79,8 @@ command_line()
     refused 2 "\"box:80:host:80\" must have a numeric address" job box:80:host:80
     refused 21 "Port $service_port of 127.0.0.1 is taken by another program" job "$service_port:localhost:1"
     refused 3 "this machine does not have that address" job "203.0.113.77:0:localhost:1"
-    refused 10 "With transport = openssh .* ssh -N -L PORT:localhost:1" -o transport=openssh job 0:localhost:1
+    refused 10 "With transport = openssh .* ssh -N -L PORT:localhost:1 '127" -o transport=openssh job 0:localhost:1
+    refused 10 "ssh -N -L PORT:\[::1\]:1 '127" -o transport=openssh job "0:[::1]:1"
     refused 17 "." -o "user=$device_user,identity_file=$device/other" job 0:localhost:1
 }
 
@@ -91,10 +95,81 @@ connections()
     must peer server-ends-first "$forward_port"
     must peer large "$forward_port" $((50 << 20))
     must peer slow-reader "$forward_port"
+    must peer slow-service "$forward_port"
     must peer reset "$forward_port"
-    must peer many "$(sed -n '2s/.*\]:\([0-9]*\) .*/\1/p' "$sandbox/places")" 3 ::1
+    must peer many "$(line_port 2)" 3 ::1
     expect_equal "what was told" "" "$(<"$sandbox/told")"
     expect_equal "logins" 1 "$(grep -c "Accepted publickey" "$device/sshd.log")"
+    end_forward TERM
+}
+
+# line_port N : the port of the Nth place.
+line_port()
+{
+    sed -n "$1s/^[^ ]*:\([0-9]*\) .*/\1/p" "$sandbox/places"
+}
+
+everybody()
+{
+    note "a port for all: the person is told so"
+    start_forward "*:0:127.0.0.1:$service_port"
+    must says "Whoever can reach this machine can connect to \*:$forward_port"
+    must peer many "$forward_port" 3
+    end_forward HUP
+}
+
+few_descriptors()
+{
+    note "without descriptors who comes waits"
+    forward_files=40
+    start_forward "0:127.0.0.1:$service_port"
+    must peer queue "$forward_port" 60
+    must says "Who connects now waits until another connection has ended: Too many open files"
+    must peer half-close "$forward_port"
+    forward_files=unlimited
+    end_forward TERM
+}
+
+has_answered()
+{
+    [ "$(grep -c "Got .* for keepalive" "$device/sshd.log")" -ge "$1" ]
+}
+
+idle()
+{
+    note "a server that asks for signs of life gets them, also before anybody has connected"
+    sshd_options=$(printf '%s\n' "ClientAliveInterval 1" "ClientAliveCountMax 2" "LogLevel DEBUG1")
+    restart_there
+    start_forward "0:127.0.0.1:$service_port"
+    wait_until has_answered 4
+    must peer half-close "$forward_port"
+    wait_until has_answered 6
+    expect_equal "what was told" "" "$(<"$sandbox/told")"
+    end_forward TERM
+    sshd_options=
+    restart_there
+}
+
+silence()
+{
+    local second
+    note "a target that does not answer, and who comes after it"
+    forward_options=connect_timeout=2s
+    start_forward "0:127.0.0.1:$silent_port" "0:127.0.0.1:$service_port"
+    second=$(line_port 2)
+    in_background peer until-reset "$second" "$sandbox/runs_beside"
+    wait_until test -e "$sandbox/runs_beside"
+    must peer is-closed "$forward_port"
+    must says "cannot reach 127.0.0.1 port $silent_port from the host $device_address: there was no answer within 2 s"
+    must peer is-closed "$second"
+    must says "A connection to 127.0.0.1:$second was closed: the host $device_address still has not answered for one"
+    end_forward TERM
+    note "it is left for a new login, if nothing else runs"
+    start_forward "0:127.0.0.1:$silent_port" "0:127.0.0.1:$service_port"
+    must peer is-closed "$forward_port"
+    must peer many "$(line_port 2)" 3
+    must says "The connection to the server is left"
+    forward_options=
     end_forward TERM
 }
 
@@ -104,7 +179,7 @@ refusals()
     start_forward "0:127.0.0.1:$closed_port" "0:127.0.0.1:$service_port"
     must peer is-closed "$forward_port"
     wait_until says "A connection to 127.0.0.1:$forward_port was closed: Cannot reach 127.0.0.1 port $closed_port from the host"
-    must peer many "$(sed -n '2s/^[^ ]*:\([0-9]*\) .*/\1/p' "$sandbox/places")" 3
+    must peer many "$(line_port 2)" 3
     end_forward INT
 }
 
@@ -116,6 +191,12 @@ forbidden()
     start_forward "0:127.0.0.1:$service_port"
     must peer is-closed "$forward_port"
     wait_until says "does not allow forwarding to there \(AllowTcpForwarding"
+    end_forward TERM
+    sshd_options="PermitOpen 127.0.0.1:$closed_port"
+    restart_there
+    start_forward "0:127.0.0.1:$service_port"
+    must peer is-closed "$forward_port"
+    wait_until says "does not allow forwarding to there \(AllowTcpForwarding, PermitOpen"
     end_forward TERM
     sshd_options=
     restart_there
@@ -177,20 +258,85 @@ patience()
     end_forward TERM
 }
 
+through_a_hop()
+{
+    note "through a jump host, which goes away and comes back"
+    forward_profile=inner
+    start_forward "0:127.0.0.1:$service_port"
+    must peer many "$forward_port" 5
+    must peer large "$forward_port" $((5 << 20))
+    in_background peer until-reset "$forward_port" "$sandbox/runs_through_hop"
+    local running=$!
+    wait_until test -e "$sandbox/runs_through_hop"
+    stop_server
+    wait "$running" || fail "a connection was not reset"
+    wait_until start_sshd_on "$port"
+    must peer half-close "$forward_port"
+    forward_profile=job
+    end_forward TERM
+}
+
+# on_terminal ANSWER... -- OPTIONS : forwards on a terminal of its own; what it shows goes to $sandbox/shown.
+on_terminal()
+{
+    local answers=()
+    while [ "$1" != -- ]; do
+        answers+=("$1")
+        shift
+    done
+    exec timeout "$((LIMIT * 2))" python3 "$top_srcdir/tests/lib/on_terminal.py" "${answers[@]}" -- \
+        "$CLUSTERFS" forward -c "$config" -o "$2" job "0:127.0.0.1:$service_port" >"$sandbox/shown" 2>&1
+}
+
+shows()
+{
+    grep -q "$1" "$sandbox/shown"
+}
+
+questions()
+{
+    local code=0 locked=identity_file=$device/locked,keep_keys=no
+    note "Ctrl-C where a passphrase is asked for: at the first login, and after a loss"
+    ssh-keygen -q -t ed25519 -a 2 -N "$passphrase" -f "$device/locked" || fail "ssh-keygen"
+    cat "$device/locked.pub" >>"$device/authorized_keys"
+    in_background on_terminal $'\003' -- "$locked"
+    wait "$!" || code=$?
+    expect_equal "exit code at the first ($(<"$sandbox/shown"))" 254 "$code"
+    in_background on_terminal "$passphrase" $'\003' -- "$locked"
+    local typist=$!
+    wait_until shows "leads to"
+    stop_server
+    wait_until start_sshd_on "$port"
+    code=0
+    wait "$typist" || code=$?
+    expect_equal "exit code after a loss ($(<"$sandbox/shown"))" 0 "$code"
+    must shows "It is made again"
+}
+
 start_device
 write_profile job
+write_profile inner proxy_jump=job
 make_key "$device/other" other
 in_background python3 "$client" serve "$sandbox/service.port"
 in_background python3 "$client" hold "$sandbox/closed.port"
+in_background python3 "$client" silent "$sandbox/silent.port"
 wait_until test -s "$sandbox/service.port"
 wait_until test -s "$sandbox/closed.port"
+wait_until test -s "$sandbox/silent.port"
 service_port=$(<"$sandbox/service.port")
 closed_port=$(<"$sandbox/closed.port")
+silent_port=$(<"$sandbox/silent.port")
 
 command_line
 connections
+everybody
+few_descriptors
 refusals
+silence
+idle
 forbidden
+through_a_hop
+questions
 reconnects
 restart_there
 patience

@@ -1,6 +1,7 @@
 # Unit tests of src/remote, one a line: UNIT_TESTS += tests/remote/test_NAME
 
 UNIT_TESTS += tests/remote/test_diagnose
+UNIT_TESTS += tests/remote/test_forwarder
 UNIT_TESTS += tests/remote/test_link
 UNIT_TESTS += tests/remote/test_memory
 UNIT_TESTS += tests/remote/test_names
