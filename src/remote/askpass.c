@@ -114,7 +114,7 @@ static void blame_password(struct cfs_askpass *self)
 static enum answer leave_open(struct cfs_askpass *self, const char *question, bool is_at_host)
 {
     struct cfs_askpass_outcome *outcome = &self->outcome;
-    if (cfs_known_answers_is_passphrase(question))
+    if (cfs_known_answers_is_for_key(question))
         return ANSWER_NO;
     if (is_at_host && cfs_known_answers_has_password(&self->known))
         return ANSWER_NO;
@@ -145,7 +145,7 @@ static enum answer find_secret(struct cfs_askpass *self, const char *question, b
         result = ask_person(self, question, ret_answer);
     if (result == -ENOTTY)
         return leave_open(self, question, is_at_host);
-    if (result == 0 && !cfs_known_answers_is_passphrase(question))
+    if (result == 0 && !cfs_known_answers_is_for_key(question))
         self->outcome.answered_ms = now_ms();
     return result == 0 ? ANSWER_YES : ANSWER_NEVER;
 }

@@ -1,5 +1,5 @@
-/* ssh's words for its questions: "Enter passphrase for key ...", "USER@HOST's password: ", and "(USER@HOST) " before
- * what the server asks by keyboard-interactive. */
+/* ssh's words for its questions: "Enter passphrase for key ...", "Enter PIN for ...", "USER@HOST's password: ", and
+ * "(USER@HOST) " before what the server asks by keyboard-interactive. */
 #include "remote/known_answers.h"
 
 #include "base/clock.h"
@@ -22,9 +22,14 @@ static bool ends_with(const char *text, const char *end)
     return length >= end_length && strcmp(text + length - end_length, end) == 0;
 }
 
-bool cfs_known_answers_is_passphrase(const char *question)
+static bool is_passphrase(const char *question)
 {
     return begins_with(question, "Enter passphrase for ");
+}
+
+bool cfs_known_answers_is_for_key(const char *question)
+{
+    return is_passphrase(question) || begins_with(question, "Enter PIN for ");
 }
 
 /* The words of the server, without the names in front, which may be anything. */
@@ -38,7 +43,7 @@ static const char *words_of_server(const char *question)
 bool cfs_known_answers_is_password(const char *question)
 {
     const char *words = words_of_server(question);
-    if (cfs_known_answers_is_passphrase(question))
+    if (cfs_known_answers_is_for_key(question))
         return false;
     /* Whether it is alone in its request ssh does not tell. */
     return (words == question && ends_with(question, "'s password: ")) ||
@@ -89,11 +94,19 @@ static int copy_of(const char *secret, char **ret_answer)
     return 0;
 }
 
+/* An ssh to a jump host may ask for the same key. */
+static bool was_unlocked(const struct cfs_known_answers *known, const char *question, bool is_at_host)
+{
+    return known->unlocked_at_host == is_at_host &&
+           strncmp(known->unlocked, question, sizeof(known->unlocked) - 1) == 0;
+}
+
 int cfs_known_answers_find(struct cfs_known_answers *known, const char *question, bool is_at_host, char **ret_answer)
 {
     const struct cfs_profile *profile = known->profile;
-    if (cfs_known_answers_is_passphrase(question) && profile->passphrase && !known->passphrase_used) {
-        known->passphrase_used = true;
+    if (is_passphrase(question) && profile->passphrase && !was_unlocked(known, question, is_at_host)) {
+        snprintf(known->unlocked, sizeof(known->unlocked), "%s", question);
+        known->unlocked_at_host = is_at_host;
         return copy_of(profile->passphrase, ret_answer);
     }
     if (!is_at_host || !cfs_known_answers_has_password(known) || !cfs_known_answers_is_password(question))

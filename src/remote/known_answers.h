@@ -1,5 +1,6 @@
 /* What a profile knows of the answers to ssh's questions: the password, by itself or by password_command, and the
- * passphrase. Each is said once: what was wrong is wrong again, and sites lock accounts. */
+ * passphrase. What was wrong is wrong again, and sites lock accounts: the password is said once, the passphrase once
+ * for a key. */
 #ifndef CFS_REMOTE_KNOWN_ANSWERS_H
 #define CFS_REMOTE_KNOWN_ANSWERS_H
 
@@ -12,13 +13,15 @@ struct cfs_known_answers {
     int cancel_fd;   /* readable: password_command is to be ended */
     bool has_person; /* who may have to unlock what password_command asks: it takes as long as it takes */
     /* what has come of it: */
-    bool password_used, passphrase_used;
-    bool by_person; /* password_command took so long that somebody was needed for it */
-    char why[1400]; /* a clause: why password_command has given none; "" */
+    bool password_used;
+    bool unlocked_at_host;
+    char unlocked[512]; /* the last question that the passphrase was the answer to, and who asked */
+    bool by_person;     /* password_command took so long that somebody was needed for it */
+    char why[1400];     /* a clause: why password_command has given none; "" */
 };
 
-/* Whether ssh itself asks for the passphrase of a key, on this machine. */
-bool cfs_known_answers_is_passphrase(const char *question);
+/* Whether ssh itself asks, on this machine, for what unlocks a key: a passphrase, or the PIN of a token. */
+bool cfs_known_answers_is_for_key(const char *question);
 /* Whether a server asks for the password (ssh/auth_question.h), by either of the two methods. */
 bool cfs_known_answers_is_password(const char *question);
 /* There is a password that was not said yet. */

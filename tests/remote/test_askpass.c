@@ -239,6 +239,7 @@ static void without_a_person_nothing_is_answered(void **state)
     expect(&fixture, CFS_ASKPASS_CONFIRM, "Allow?", "-");
     expect(&fixture, CFS_ASKPASS_ASK, "continue (yes/no)? ", "-");
     expect(&fixture, CFS_ASKPASS_ASK, "Enter passphrase for key '/k': ", "-"); /* there may be another key */
+    expect(&fixture, CFS_ASKPASS_ASK, "Enter PIN for 'token': ", "-");
     expect_stuck(&fixture, "a@gpu's password: ");
     struct cfs_askpass_outcome outcome = end(&fixture);
     assert_false(outcome.by_person);
@@ -254,8 +255,11 @@ static void what_the_profile_knows_is_said_once(void **state)
     begin(&fixture, false);
     expect_of(&fixture, login, "(a@gpu) Verification code: ", "-"); /* there is another method */
     expect_of(&fixture, login, "a@gpu's password: ", "+word");
-    expect(&fixture, CFS_ASKPASS_ASK, "Enter passphrase for key '/k': ", "+phrase");
-    expect(&fixture, CFS_ASKPASS_ASK, "Enter passphrase for key '/k': ", "-");
+    expect_of(&fixture, hop, "Enter passphrase for key '/k': ", "+phrase");
+    expect_of(&fixture, hop, "Enter passphrase for key '/k': ", "-");
+    expect_of(&fixture, login, "Enter passphrase for key '/k': ", "+phrase");
+    expect_of(&fixture, login, "Enter passphrase for key '/other': ", "+phrase");
+    expect_of(&fixture, login, "Enter passphrase for key '/other': ", "-");
     struct cfs_askpass_outcome outcome = end(&fixture);
     assert_false(outcome.by_person);
     assert_true(outcome.is_guess);
