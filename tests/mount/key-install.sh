@@ -346,7 +346,7 @@ whatever_fails()
     for kept in "-x" ""; do
         note "whatever request fails once: $kept"
         good=0
-        for ((number = 1; number <= 60 && good < 3; number++)); do
+        for ((number = 1; number <= 60 && good < 8; number++)); do
             cat "$others/alice.pub" "$others/bob.pub" >"$file"
             chmod 600 "$file"
             echo "$kept -f $number" >"$sandbox/filter"
@@ -363,7 +363,7 @@ whatever_fails()
             fi
             rm -f "$file.clusterfs-new"
         done
-        [ "$good" -ge 3 ] || fail "the edit has more requests than were tried"
+        [ "$good" -ge 8 ] || fail "the edit has more requests than were tried"
     done
 }
 
