@@ -101,10 +101,19 @@ def tell_port(listener, path):
     os.rename(path + ".new", path)
 
 
+def listen_at_any():
+    try:
+        listener = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind(("::", 0))
+    except OSError:  # a machine without IPv6
+        listener = socket.socket()
+        listener.bind(("", 0))
+    return listener
+
+
 def serve(path):
-    listener = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
-    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    listener.bind(("::", 0))
+    listener = listen_at_any()
     listener.listen(128)
     tell_port(listener, path)
     while True:

@@ -84,10 +84,18 @@ command_line()
     refused 17 "." -o "user=$device_user,identity_file=$device/other" job 0:localhost:1
 }
 
+# Not every machine has it.
+has_ipv6()
+{
+    grep -q "^0\{31\}1 " /proc/net/if_inet6 2>/dev/null
+}
+
 connections()
 {
+    local by_six=()
+    ! has_ipv6 || by_six=("[::1]:0:localhost:$service_port")
     note "many connections at once, an answer behind the end of the question, 50 MB both ways, a slow reader"
-    start_forward "0:127.0.0.1:$service_port" "[::1]:0:localhost:$service_port"
+    start_forward "0:127.0.0.1:$service_port" "${by_six[@]}"
     expect_match "where it listens" "^127\.0\.0\.1:[0-9]+ leads to 127\.0\.0\.1:$service_port through $device_address\.$" \
         "$(head -n 1 "$sandbox/places")"
     must peer many "$forward_port" 40
@@ -97,7 +105,7 @@ connections()
     must peer slow-reader "$forward_port"
     must peer slow-service "$forward_port"
     must peer reset "$forward_port"
-    must peer many "$(line_port 2)" 3 ::1
+    ! has_ipv6 || must peer many "$(line_port 2)" 3 ::1
     expect_equal "what was told" "" "$(<"$sandbox/told")"
     expect_equal "logins" 1 "$(grep -c "Accepted publickey" "$device/sshd.log")"
     end_forward TERM
@@ -313,6 +321,36 @@ questions()
     must shows "It is made again"
 }
 
+# insist PID : SIGTERM again and again; whether it is gone.
+insist()
+{
+    kill "$1"
+    is_gone "$1"
+}
+
+insisting()
+{
+    local code=0
+    note "a second signal does not wait for a program that asks"
+    # shellcheck disable=SC2016 # the script's own
+    printf '#!/bin/sh\nif mkdir "%s"; then echo "%s"; else echo $$ >"%s.new"; mv "%s.new" "%s"; exec sleep 600; fi\n' \
+        "$sandbox/asked" "$passphrase" "$sandbox/asker" "$sandbox/asker" "$sandbox/asker" >"$sandbox/askpass"
+    chmod 700 "$sandbox/askpass"
+    export SSH_ASKPASS=$sandbox/askpass SSH_ASKPASS_REQUIRE=force
+    forward_options=identity_file=$device/locked,keep_keys=no
+    start_forward "0:127.0.0.1:$service_port"
+    unset SSH_ASKPASS SSH_ASKPASS_REQUIRE
+    forward_options=
+    stop_server
+    wait_until start_sshd_on "$port"
+    wait_until test -e "$sandbox/asker"
+    background_pids+=("$(<"$sandbox/asker")")
+    wait_until insist "$forward_pid"
+    wait "$forward_pid" || code=$?
+    expect_equal "exit code of who was told twice" 143 "$code"
+    end_process "$(<"$sandbox/asker")"
+}
+
 start_device
 write_profile job
 write_profile inner proxy_jump=job
@@ -337,6 +375,7 @@ idle
 forbidden
 through_a_hop
 questions
+insisting
 reconnects
 restart_there
 patience
