@@ -45,8 +45,9 @@ static void print_entries(const struct cfs_known_hosts *entries, const char *not
     for (size_t i = 0; i < entries->count; i++) {
         const struct cfs_known_host *entry = &entries->entries[i];
         char *fingerprint CFS_AUTO_FREE = cfs_host_key_fingerprint(entry->blob, entry->blob_length);
-        printf("  known   %s %s  %s:%u%s%s\n", entry->type, fingerprint ? fingerprint : "?", entry->file, entry->line,
-               mark_text(entry->mark), note);
+        char *type CFS_AUTO_FREE = cfs_host_key_type(entry->blob, entry->blob_length); /* printable */
+        printf("  known   %s %s  %s:%u%s%s\n", type ? type : "?", fingerprint ? fingerprint : "?", entry->file,
+               entry->line, mark_text(entry->mark), note);
     }
 }
 

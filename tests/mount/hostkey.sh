@@ -95,6 +95,10 @@ showing()
     expect_match "what a mount would do" "A mount takes it" "$output"
     expect_equal "known_hosts after show" "" "$(<"$known")"
     cp "$sandbox/saved" "$known"
+    printf '[127.0.0.1]:%s \033[31mred %s\n' "$port" "$(printf '\0\0\0\010\033[31mred' | base64)" >>"$known"
+    succeeds show
+    expect_match "a type that a terminal would obey" "^  known   \?\[31mred SHA256:" "$output"
+    cp "$sandbox/saved" "$known"
     fails 2 "Say show, trust or forget" wrong
 }
 
