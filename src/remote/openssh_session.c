@@ -41,11 +41,11 @@ struct cfs_openssh_session {
     char *fingerprint;  /* the wish's */
     char *control_path; /* NULL: not shared */
     struct cfs_openssh_words words;
-    struct lane *first;      /* the one that logs in, until it is opened */
-    struct cfs_stream *left; /* its child, when it was closed before the others */
-    struct cfs_list lanes;   /* all */
-    int tcp;                 /* -1: unknown */
-    int64_t begun_ms;
+    struct lane *first;         /* the one that logs in, until it is opened */
+    struct cfs_stream *left;    /* its child, when it was closed before the others */
+    struct cfs_list lanes;      /* all */
+    int tcp;                    /* -1: unknown */
+    int64_t begun_ms, ended_ms; /* of the login */
     struct cfs_timer deadline;
     struct cfs_task authenticated, stuck, answered, freed;
     struct cfs_askpass *askpass;
@@ -317,8 +317,8 @@ static void settle(struct cfs_openssh_session *session)
     if (session->askpass)
         cfs_askpass_free(CFS_TAKE(session->askpass), &outcome);
     facts->by_person = outcome.by_person || strstr(session->words.key, "-SK ") || /* those want to be touched */
-                       (outcome.answered_ms && now_ms() - outcome.answered_ms >= CFS_SSH_PERSONAL_MS);
-    facts->connected_ms = now_ms() - session->begun_ms;
+                       (outcome.answered_ms && session->ended_ms - outcome.answered_ms >= CFS_SSH_PERSONAL_MS);
+    facts->connected_ms = session->ended_ms - session->begun_ms;
     facts->round_trip_ms = session->tcp >= 0 ? cfs_ssh_round_trip_ms(session->tcp) : -1;
     if (session->result < 0) {
         explain_answers(session, &outcome);
@@ -349,6 +349,7 @@ static void finish(struct cfs_openssh_session *session, int result)
         return;
     session->state = SETTLING;
     session->result = result;
+    session->ended_ms = now_ms();
     cfs_loop_stop_timer(session->context->loop, &session->deadline);
     if (result < 0)
         cfs_stream_child_kill(session->first->child);

@@ -157,8 +157,8 @@ a_password_of_a_command()
     : >"$attempts"
     # shellcheck disable=SC2016 # the script's own
     write_program "$sandbox/store.sh" 'echo "$$" >"${0%/*}/command"; exec sleep 1000'
-    alone mount -c "$config" -o login_timeout=10s store "$mnt"
-    refused 13 "has not logged in at $device_address within 10 s: password_command had not ended" 1
+    alone mount -c "$config" -o login_timeout=30s store "$mnt"
+    refused 13 "has not logged in at $device_address within 30 s: password_command had not ended" 1
     expect_failure kill -0 "$(<"$sandbox/command")"
 }
 
@@ -171,8 +171,8 @@ a_password_and_a_code()
     alone mount -c "$config" both "$mnt"
     refused 17 "it asks \".*One-time Password: \", and nobody can be asked" 1
     note "who is asked takes longer than login_timeout"
-    write_program "$sandbox/askpass" "sleep 11; echo $code_word"
-    SSH_ASKPASS=$sandbox/askpass SSH_ASKPASS_REQUIRE=force alone mount -c "$config" -o login_timeout=10s both "$mnt"
+    write_program "$sandbox/askpass" "sleep 31; echo $code_word"
+    SSH_ASKPASS=$sandbox/askpass SSH_ASKPASS_REQUIRE=force alone mount -c "$config" -o login_timeout=30s both "$mnt"
     works
     kill_sessions
     wait_until is_in_state needs-login
@@ -182,6 +182,28 @@ a_password_and_a_code()
     write_program "$sandbox/askpass" 'exit 1'
     SSH_ASKPASS=$sandbox/askpass SSH_ASKPASS_REQUIRE=force alone mount -c "$config" both "$mnt"
     refused 23 "was given up" 1
+}
+
+approve_late()
+{
+    wait_until test -s "$sandbox/asked"
+    sleep 6 # the person
+    : >"$sandbox/approved"
+}
+
+# The server asks for nothing more here, and has the person asked elsewhere: he would be again.
+approved_on_a_phone()
+{
+    lets_in keyboard-interactive
+    server_asks "hidden|Password: |$password" "note|$sandbox/asked|phone" "wait|$sandbox/approved"
+    profile phone password="$password"
+    approve_late &
+    alone mount -c "$config" phone "$mnt"
+    wait "$!" || fail "nobody was to approve it"
+    works
+    kill_sessions
+    wait_until is_in_state needs-login
+    unmount_device
 }
 
 # ssh starts another ssh for ProxyJump, which asks by the same program.
@@ -236,8 +258,8 @@ make_pam
 start_device
 printf 'hello\n' >"$remote/hello"
 mkdir -p "$mnt"
-for scenario in a_password_of_the_file a_wrong_one_is_sent_once a_password_of_a_command a_password_and_a_code a_jump_host_asks \
-    who_would_answer_has_gone; do
+for scenario in a_password_of_the_file a_wrong_one_is_sent_once a_password_of_a_command a_password_and_a_code \
+    approved_on_a_phone a_jump_host_asks who_would_answer_has_gone; do
     note "$scenario"
     "$scenario"
 done
