@@ -142,7 +142,9 @@ static int take_sites(const struct origin *origin, struct cfs_import *import, co
     const char *s = count == 1 ? "" : "s";
     if (fflush(stdout) != 0)
         return 0; /* told when the program ends */
-    if (write)
+    if (count == 0)
+        fprintf(stderr, "clusterfs: There is nothing to be written into %s.\n", edit.path);
+    else if (write)
         fprintf(stderr, "clusterfs: %zu profile%s written into %s.\n", count, s, edit.path);
     else
         fprintf(stderr, "clusterfs: Nothing was written. With --write, %zu profile%s would go into %s.\n", count, s,

@@ -205,6 +205,7 @@ from_putty()
     mounts "my-device:$device/work" # a session of PuTTY has no folder
     succeeds import --write putty
     expect_match "what a second import says" "my device was not taken: it is there already, as my-device" "$output"
+    expect_equal "what a second import says" "clusterfs: There is nothing to be written into $user_file." "$errors"
     rm -r "$HOME/.putty"
     run clusterfs import putty
     expect_match "what import says without sessions" "The sites of PuTTY were not found in the usual places" "$errors"
