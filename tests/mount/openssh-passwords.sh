@@ -186,7 +186,7 @@ a_password_and_a_code()
 
 approve_late()
 {
-    wait_until test -s "$sandbox/asked"
+    wait_until test -s "$sandbox/phone"
     sleep 6 # the person
     : >"$sandbox/approved"
 }
@@ -195,7 +195,7 @@ approve_late()
 approved_on_a_phone()
 {
     lets_in keyboard-interactive
-    server_asks "hidden|Password: |$password" "note|$sandbox/asked|phone" "wait|$sandbox/approved"
+    server_asks "hidden|Password: |$password" "note|$sandbox/phone|rings" "wait|$sandbox/approved"
     profile phone password="$password"
     approve_late &
     alone mount -c "$config" phone "$mnt"
