@@ -32,9 +32,11 @@ CFS_CHECKED bool cfs_key_arguments_read(const struct cfs_command *command, unsig
 void cfs_key_arguments_fini(struct cfs_key_arguments *arguments);
 #define CFS_AUTO_KEY_ARGUMENTS __attribute__((cleanup(cfs_key_arguments_fini)))
 
-/* Prints "WORD DESCRIPTION" for a key. */
+/* Prints "WORD DESCRIPTION" for a key, with OPTIONS if they are not NULL. */
 struct cfs_authorized_key;
-void cfs_key_print(const char *word, const struct cfs_authorized_key *key);
+void cfs_key_print(const char *word, const struct cfs_authorized_key *key, const char *options);
+/* ", options: OPTIONS", printable. */
+void cfs_key_print_options(const char *options);
 int cfs_key_fail_memory(struct cfs_error *error);
 
 /* Writes a whole file of its own, with mode MODE, in one step: there is the old one, or none, or all of it. Without

@@ -1,4 +1,5 @@
 /* What `clusterfs key install`, `list` and `remove` have in common. */
+#include "base/text.h"
 #include "cli/key.h"
 #include "ssh/authorized_keys.h"
 #include <errno.h>
@@ -111,10 +112,21 @@ void cfs_key_arguments_fini(struct cfs_key_arguments *arguments)
     free(arguments->keys);
 }
 
-void cfs_key_print(const char *word, const struct cfs_authorized_key *key)
+void cfs_key_print_options(const char *options)
+{
+    char *printable CFS_AUTO_FREE = strdup(options);
+    if (printable)
+        cfs_text_make_printable(printable, false);
+    printf(", options: %s", printable ? printable : "?");
+}
+
+void cfs_key_print(const char *word, const struct cfs_authorized_key *key, const char *options)
 {
     char *text CFS_AUTO_FREE = cfs_authorized_key_describe(key);
-    printf("%s%s%s\n", word, *word ? " " : "", text ? text : "?");
+    printf("%s %s", word, text ? text : "?");
+    if (options)
+        cfs_key_print_options(options);
+    putchar('\n');
 }
 
 int cfs_key_fail_memory(struct cfs_error *error)

@@ -7,10 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of a key that is to be added. */
+struct found {
+    bool is_new;
+    char *options; /* of the line that was there: they may keep its owner out, or from something; NULL */
+};
+
 struct installation {
     const struct cfs_key_arguments *arguments;
     struct cfs_authorized_keys keys;
-    bool *is_new; /* as many */
+    struct found *found; /* as many */
 };
 
 static int read_keys(struct installation *installation, struct cfs_error *error)
@@ -24,8 +30,8 @@ static int read_keys(struct installation *installation, struct cfs_error *error)
         if (cfs_authorized_keys_append(&installation->keys, &keys) < 0)
             return cfs_key_fail_memory(error);
     }
-    installation->is_new = calloc(installation->keys.count, sizeof(*installation->is_new));
-    return installation->is_new ? 0 : cfs_key_fail_memory(error);
+    installation->found = calloc(installation->keys.count, sizeof(*installation->found));
+    return installation->found ? 0 : cfs_key_fail_memory(error);
 }
 
 /* An editor of device_keys.h. */
@@ -39,10 +45,19 @@ static int add(void *context, const struct cfs_buffer *before, struct cfs_buffer
         return cfs_key_fail_memory(error);
     for (size_t i = 0; i < installation->keys.count; i++) {
         const struct cfs_authorized_key *key = &installation->keys.entries[i];
-        installation->is_new[i] =
-            !cfs_authorized_keys_find(&present, key) && cfs_authorized_keys_find(&installation->keys, key) == key;
+        const struct cfs_authorized_key *line = cfs_authorized_keys_find(&present, key);
+        struct found *found = &installation->found[i];
+        free(CFS_TAKE(found->options));
+        found->is_new = !line && cfs_authorized_keys_find(&installation->keys, key) == key;
+        if (line && line->options && !(found->options = strdup(line->options)))
+            return cfs_key_fail_memory(error);
     }
     return 0;
+}
+
+static void print(const struct found *found, const struct cfs_authorized_key *key)
+{
+    cfs_key_print(found->is_new ? "added:" : "was there:", key, found->is_new ? key->options : found->options);
 }
 
 static int install(struct installation *installation, struct cfs_error *error)
@@ -55,7 +70,7 @@ static int install(struct installation *installation, struct cfs_error *error)
     if (result == 0)
         result = cfs_device_keys_edit(device, add, installation, arguments->force, error);
     for (size_t i = 0; result == 0 && i < installation->keys.count; i++)
-        cfs_key_print(installation->is_new[i] ? "added:" : "was there:", &installation->keys.entries[i]);
+        print(&installation->found[i], &installation->keys.entries[i]);
     return result;
 }
 
@@ -69,8 +84,10 @@ static int run(int argc, char **argv)
                                 argc, argv, &arguments, &code))
         return code;
     int result = install(&installation, &error);
+    for (size_t i = 0; installation.found && i < installation.keys.count; i++)
+        free(installation.found[i].options);
+    free(installation.found);
     cfs_authorized_keys_fini(&installation.keys);
-    free(installation.is_new);
     return result < 0 ? cfs_report(&error) : 0;
 }
 

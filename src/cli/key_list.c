@@ -1,5 +1,4 @@
 /* `clusterfs key list`: whose keys the device lets in, as lines or as JSON. */
-#include "base/text.h"
 #include "cli/device_keys.h"
 #include "cli/key.h"
 #include "ctl/json.h"
@@ -9,14 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-static void print_options(const char *options)
-{
-    char *printable CFS_AUTO_FREE = strdup(options);
-    if (printable)
-        cfs_text_make_printable(printable, false);
-    printf(", options: %s", printable ? printable : "?");
-}
 
 static bool lets_you_in(const struct cfs_authorized_key *key, const char *fingerprint, const char *login_key)
 {
@@ -33,7 +24,7 @@ static void print_key(const struct cfs_authorized_key *key, const char *login_ke
     if (cfs_authorized_key_is_authority(key))
         printf(", an authority for certificates");
     if (key->options)
-        print_options(key->options);
+        cfs_key_print_options(key->options);
     putchar('\n');
 }
 

@@ -206,7 +206,7 @@ static int remove_keys(struct removal *removal, struct cfs_error *error)
     if (result == 0)
         result = cfs_device_keys_edit(removal->device, take_away, removal, arguments->force, error);
     for (size_t i = 0; result == 0 && i < removal->found->count; i++)
-        cfs_key_print("removed:", &removal->found->entries[i]);
+        cfs_key_print("removed:", &removal->found->entries[i], removal->found->entries[i].options);
     return result;
 }
 

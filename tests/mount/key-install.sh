@@ -94,6 +94,7 @@ all_else_stays()
     expect_same_files "$sandbox/expected" "$file"
     expect_equal "modes" "700 600 " "$(modes)"
     expect_equal "what was added" 2 "$(grep -c '^added: ' <<<"$output")"
+    expect_match "what was there" "^was there: 256 SHA256:.* \\(ED25519\\), options: no-pty$" "$output"
     key 0 list job
     expect_match "the list" "^$(ssh-keygen -lf "$others/alice.pub" | tr '+()' '...'), options: no-pty$" "$output"
     expect_match "the list" "^$(ssh-keygen -lf "$others/bob.pub" | tr '+()' '...')$" "$output"
