@@ -32,6 +32,7 @@ MOUNT_TESTS += \
 # The command line, logins, errors and options.
 MOUNT_TESTS += \
 	tests/mount/certificates.sh \
+	tests/mount/completion.sh \
 	tests/mount/ask-password.sh \
 	tests/mount/conflict.sh \
 	tests/mount/connections.sh \
