@@ -5,10 +5,10 @@
  * behind. A server that does not allow that (no Unix) has it removed at the end. */
 #include "base/text.h"
 #include "cli/check.h"
+#include "cli/signals.h"
 #include "cli/waited.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -119,21 +119,17 @@ static int make_temporary(struct cfs_remote *remote, struct temporary *temporary
 {
     struct cfs_waited waited;
     struct timespec now;
-    sigset_t ending, before;
+    sigset_t before;
     clock_gettime(CLOCK_REALTIME, &now);
     snprintf(temporary->name, sizeof(temporary->name), ".clusterfs-check-%lx-%lx", (unsigned long)now.tv_nsec,
              (unsigned long)getpid());
-    sigemptyset(&ending);
-    sigaddset(&ending, SIGINT);
-    sigaddset(&ending, SIGTERM);
-    sigaddset(&ending, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &ending, &before);
+    cfs_signals_hold(&before);
     int error = cfs_waited_run(remote, &waited, open, temporary->name, O_RDWR | O_CREAT | O_EXCL, 0600);
     if (error == 0) {
         temporary->file = waited.call.result.file;
         temporary->has_name = cfs_waited_run(remote, &waited, unlink, temporary->name) != 0;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    cfs_signals_release(&before);
     return error;
 }
 

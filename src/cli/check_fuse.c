@@ -5,9 +5,9 @@
 #include "base/text.h"
 #include "cli/check.h"
 #include "cli/mountpoint.h"
+#include "cli/signals.h"
 #include "fuse/session.h"
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,18 +26,14 @@ void cfs_check_mount_point(struct cfs_check *check)
 /* Signals wait: no mount may stay behind without its process. */
 static int mount_for_a_moment(const struct cfs_profile *profile, const char *mountpoint, struct cfs_error *error)
 {
-    sigset_t ending, before;
+    sigset_t before;
     struct cfs_fuse_session *session = cfs_fuse_session_new(profile);
     if (!session)
         return cfs_error_set(error, ENOMEM, CFS_FAILURE_SYSTEM, "There is not enough memory.");
-    sigemptyset(&ending);
-    sigaddset(&ending, SIGINT);
-    sigaddset(&ending, SIGTERM);
-    sigaddset(&ending, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &ending, &before);
+    cfs_signals_hold(&before);
     int result = cfs_fuse_session_mount(session, NULL, mountpoint, error);
     cfs_fuse_session_free(session);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    cfs_signals_release(&before);
     return result;
 }
 

@@ -12,12 +12,11 @@
 #include "base/text.h"
 #include "cli/blocking.h"
 #include "cli/reach.h"
+#include "cli/signals.h"
 #include "remote/pool.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -320,25 +319,15 @@ static int lock_and_edit(struct edit *edit)
     return result < 0 ? result : 0;
 }
 
-static void hold_signals(sigset_t *before)
-{
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
-    sigset_t held;
-    sigemptyset(&held);
-    for (size_t i = 0; i < CFS_COUNT(numbers); i++)
-        sigaddset(&held, numbers[i]);
-    pthread_sigmask(SIG_BLOCK, &held, before);
-}
-
 int cfs_device_keys_edit(struct cfs_device_keys *device, cfs_device_keys_editor *editor, void *context, bool is_forced,
                          struct cfs_error *error)
 {
     struct edit edit = {.device = device, .editor = editor, .context = context, .is_forced = is_forced, .error = error};
     int result = run_editor(&edit);
     if (result > 0) {
-        hold_signals(&edit.signals);
+        cfs_signals_hold(&edit.signals);
         result = lock_and_edit(&edit);
-        pthread_sigmask(SIG_SETMASK, &edit.signals, NULL);
+        cfs_signals_release(&edit.signals);
     }
     cfs_buffer_fini(&edit.before);
     cfs_buffer_fini(&edit.after);

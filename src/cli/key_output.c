@@ -1,8 +1,10 @@
 /* Files that `clusterfs key` writes on this machine. They are written under another name beside their place, and put
- * there when they are on the disk: by link(2), which takes nobody's place, or by rename(2). */
+ * there when they are on the disk: by link(2), which takes nobody's place, or by rename(2). Signals wait meanwhile: the
+ * other name may hold a private key without a passphrase, and must not stay. */
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/key.h"
+#include "cli/signals.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -51,13 +53,13 @@ int cfs_key_output_check(const char *path, struct cfs_error *error)
     return lstat(path, &status) == 0 ? fail_exists(path, error) : 0;
 }
 
-int cfs_key_output_write(const char *path, const void *bytes, size_t length, unsigned mode, bool replace,
-                         struct cfs_error *error)
+static int write_whole(const char *path, const void *bytes, size_t length, mode_t mode, bool replace,
+                       struct cfs_error *error)
 {
     char *beside CFS_AUTO_FREE = cfs_text_format("%s.new-%d", path, (int)getpid());
     if (!beside)
         return fail_write(path, ENOMEM, error);
-    int result = write_beside(beside, bytes, length, (mode_t)mode);
+    int result = write_beside(beside, bytes, length, mode);
     if (result == -EEXIST) /* not ours to remove */
         return fail_write(beside, EEXIST, error);
     if (result == 0)
@@ -66,4 +68,14 @@ int cfs_key_output_write(const char *path, const void *bytes, size_t length, uns
     if (result == -EEXIST)
         return fail_exists(path, error);
     return result < 0 ? fail_write(path, -result, error) : 0;
+}
+
+int cfs_key_output_write(const char *path, const void *bytes, size_t length, unsigned mode, bool replace,
+                         struct cfs_error *error)
+{
+    sigset_t before;
+    cfs_signals_hold(&before);
+    int result = write_whole(path, bytes, length, (mode_t)mode, replace, error);
+    cfs_signals_release(&before);
+    return result;
 }

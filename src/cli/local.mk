@@ -68,6 +68,8 @@ src_cli_libcli_a_SOURCES = \
 	src/cli/serve.c \
 	src/cli/serve.h \
 	src/cli/set.c \
+	src/cli/signals.c \
+	src/cli/signals.h \
 	src/cli/status.c \
 	src/cli/terminal.c \
 	src/cli/terminal.h \

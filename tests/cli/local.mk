@@ -3,5 +3,6 @@
 UNIT_TESTS += \
 	tests/cli/test_daemon \
 	tests/cli/test_drain \
+	tests/cli/test_key_output \
 	tests/cli/test_mounted \
 	tests/cli/test_terminal
