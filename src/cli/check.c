@@ -62,27 +62,20 @@ static int run(int argc, char **argv)
         .measures = {.round_trip_us = -1, .written_per_s = -1, .read_per_s = -1, .free_bytes = -1}};
     char *options CFS_AUTO_FREE = NULL;
     bool debug = false;
-    int option;
+    int option, code;
     opterr = 0;
     while ((option = getopt_long(argc, argv, "c:djo:h", long_options, NULL)) != -1) {
         switch (option) {
-        case 'c':
-            request.config_file = optarg;
-            break;
         case 'd':
             debug = true;
             break;
         case 'j':
             check.json = true;
             break;
-        case 'o':
-            if (cfs_add_options(&options, optarg))
-                return cfs_failure_exit_code(CFS_FAILURE_SYSTEM);
-            break;
-        case 'h':
-            return cfs_print_help(&cfs_command_check);
         default:
-            return cfs_option_error(&cfs_command_check, argv);
+            code = cfs_take_option(&cfs_command_check, option, argv, &request.config_file, &options);
+            if (code >= 0)
+                return code;
         }
     }
     if (argc - optind < 1 || argc - optind > 2)

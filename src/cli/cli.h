@@ -40,6 +40,11 @@ int cfs_option_error(const struct cfs_command *command, char *const argv[]);
 /* The usage line and help of COMMAND, to stdout. Returns 0. */
 int cfs_print_help(const struct cfs_command *command);
 
+/* An option that `mount` and `check` take alike, of getopt_long(3): -c, -o, --help, and any that is not known. -1: go
+ * on; else the exit code, and all is said. *OPTIONS is as in cfs_add_options; *CONFIG_FILE borrows from ARGV. */
+CFS_CHECKED int cfs_take_option(const struct cfs_command *command, int option, char *const argv[],
+                                const char **config_file, char **options);
+
 /* Appends OPTIONS to *LIST, separated by a comma. -ENOMEM. */
 CFS_CHECKED int cfs_add_options(char **list, const char *options);
 

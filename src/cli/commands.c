@@ -87,6 +87,22 @@ int cfs_add_options(char **list, const char *options)
     return 0;
 }
 
+int cfs_take_option(const struct cfs_command *command, int option, char *const argv[], const char **config_file,
+                    char **options)
+{
+    switch (option) {
+    case 'c':
+        *config_file = optarg;
+        return -1;
+    case 'o':
+        return cfs_add_options(options, optarg) ? cfs_failure_exit_code(CFS_FAILURE_SYSTEM) : -1;
+    case 'h':
+        return cfs_print_help(command);
+    default:
+        return cfs_option_error(command, argv);
+    }
+}
+
 static int print_commands(void)
 {
     print_usage(NULL, stdout);

@@ -57,27 +57,20 @@ static int run(int argc, char **argv)
     struct cfs_mount_request request = {0};
     struct cfs_error error = {0};
     char *options CFS_AUTO_FREE = NULL;
-    int option;
+    int option, code;
     opterr = 0;
     while ((option = getopt_long(argc, argv, "c:fdo:h", long_options, NULL)) != -1) {
         switch (option) {
-        case 'c':
-            request.config_file = optarg;
-            break;
         case 'f':
             request.foreground = true;
             break;
         case 'd':
             request.foreground = request.debug = true;
             break;
-        case 'o':
-            if (cfs_add_options(&options, optarg))
-                return cfs_failure_exit_code(CFS_FAILURE_SYSTEM);
-            break;
-        case 'h':
-            return cfs_print_help(&cfs_command_mount);
         default:
-            return cfs_option_error(&cfs_command_mount, argv);
+            code = cfs_take_option(&cfs_command_mount, option, argv, &request.config_file, &options);
+            if (code >= 0)
+                return code;
         }
     }
     if (argc - optind != 2)
@@ -86,7 +79,7 @@ static int run(int argc, char **argv)
     request.source = argv[optind];
     request.mountpoint = argv[optind + 1];
     request.options = options;
-    int code = cfs_mount(&request, &error);
+    code = cfs_mount(&request, &error);
     if (error.failure)
         cfs_report(&error);
     return code;
