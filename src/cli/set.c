@@ -103,10 +103,11 @@ static int change(struct setting *setting, const struct cfs_ini_setting *wanted,
     return result;
 }
 
-static int no_profile(const char *name, struct cfs_error *error)
+static int no_profile(const char *config_file, const char *name, struct cfs_error *error)
 {
     return cfs_error_set(error, ENOENT, CFS_FAILURE_CONFIG,
-                         "There is no profile %.200s. To make one: clusterfs add %.200s USER@HOST", name, name);
+                         "There is no profile %.200s. To make one: clusterfs add%s%s %.200s USER@HOST", name,
+                         CFS_GIVEN_CONFIG(config_file), name);
 }
 
 static int change_one(struct setting *setting, const char *key, const char *value, struct cfs_error *error)
@@ -153,7 +154,7 @@ static int set_values(const char *config_file, const char *name, const char *mes
     bool defaults = strcmp(name, CFS_CONFIG_DEFAULTS) == 0;
     int known = defaults ? 1 : cfs_editing_has_profile(config_file, name, error);
     if (known <= 0)
-        return known < 0 ? known : no_profile(name, error);
+        return known < 0 ? known : no_profile(config_file, name, error);
     struct setting setting = {.config_file = config_file,
                               .name = name,
                               .message = message,
@@ -197,7 +198,7 @@ static int remove_profile(const char *config_file, const char *name, struct cfs_
     struct cfs_config_edit edit CFS_AUTO_CONFIG_EDIT = {.folder_fd = -1};
     int known = cfs_editing_has_profile(config_file, name, error);
     if (known <= 0)
-        return known < 0 ? known : no_profile(name, error);
+        return known < 0 ? known : no_profile(config_file, name, error);
     bool for_all = cfs_editing_has_profile_for_all(config_file, name);
     int result = cfs_editing_open(config_file, true, &edit, error);
     if (result == 0)
