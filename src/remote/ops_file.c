@@ -430,6 +430,8 @@ static void on_one_closed(struct cfs_operation *operation)
     struct handle_operation *self = cfs_container_of(operation, struct handle_operation, operation);
     if (--self->answers > 0)
         return;
+    if ((self->file->flags & O_ACCMODE) == O_RDONLY)
+        operation->kind = CFS_DIAGNOSE_READ; /* it takes no space: neither a full disk nor a quota is the reason */
     if (self->failed)
         cfs_operation_diagnose(operation, self->status);
     else

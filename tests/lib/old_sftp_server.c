@@ -6,6 +6,7 @@
  *   -a       names come without attributes
  *   -f N     the Nth request after INIT is not passed on and fails with SSH_FX_FAILURE (out of order)
  *   -F N     the same, counted from the first OPEN that creates
+ *   -c       each CLOSE fails with SSH_FX_FAILURE, and is not passed on
  *   -d MS    each reply comes MS later (all of them: that is distance, not slowness)
  *   -h N     the handles of files are the server's own until N have been opened, later ones never come again; not with
  *            -f and -F
@@ -36,7 +37,7 @@ enum {
 };
 
 static struct {
-    bool no_extensions, no_attributes;
+    bool no_extensions, no_attributes, failing_closes;
     uint32_t most_read;
     unsigned long failing_request, failing_since_creation;
     int64_t delay_ms;
@@ -231,6 +232,7 @@ static void pass_request(struct packet *packet)
     if (since_creation > 0 || (type == SSH_FXP_OPEN && creates(packet)))
         since_creation++;
     if ((type != SSH_FXP_INIT && ++requests == options.failing_request) ||
+        (type == SSH_FXP_CLOSE && options.failing_closes) ||
         (since_creation > 0 && since_creation == options.failing_since_creation)) {
         make_failure(packet);
         enqueue(&client, packet);
@@ -489,7 +491,7 @@ int main(int argc, char **argv)
     int option, status = 0;
 
     options.server = find_sftp_server();
-    while ((option = getopt(argc, argv, "+xr:af:F:d:h:Hw:s:")) != -1) {
+    while ((option = getopt(argc, argv, "+xr:acf:F:d:h:Hw:s:")) != -1) {
         switch (option) {
         case 'x':
             options.no_extensions = true;
@@ -499,6 +501,9 @@ int main(int argc, char **argv)
             break;
         case 'a':
             options.no_attributes = true;
+            break;
+        case 'c':
+            options.failing_closes = true;
             break;
         case 'f':
             options.failing_request = strtoul(optarg, NULL, 10);

@@ -340,6 +340,15 @@ in_two_steps()
     has_all "$file" || fail "keys are lost"
 }
 
+# What is only read takes no space.
+a_close_that_fails()
+{
+    note "a file that was read and cannot be closed"
+    cat "$others/alice.pub" "$others/bob.pub" >"$file"
+    echo "-c" >"$sandbox/filter"
+    refused 22 "Cannot read the keys of .*: Input/output error" list old
+}
+
 # Each request in turn fails once. CODE: what the edit says then is not looked at; what is left is.
 whatever_fails()
 {
@@ -383,4 +392,5 @@ links
 at_the_same_time
 start_filter
 in_two_steps
+a_close_that_fails
 whatever_fails
