@@ -19,29 +19,11 @@ enum {
     CLOCK_MAY_DIFFER_S = 5, /* see cache/content_version.c: what the cache allows for */
 };
 
-/* Of an errno that an operation has ended with: -ENOSPC is no matter of the path, and neither is a lost connection. */
-static enum cfs_failure kind_of(int error)
-{
-    switch (-error) {
-    case ENOSPC:
-    case EDQUOT:
-    case EIO:
-    case EBADMSG:
-        return CFS_FAILURE_DATA;
-    case ETIMEDOUT:
-        return CFS_FAILURE_TIMEOUT;
-    case ENOTCONN:
-        return CFS_FAILURE_LOST;
-    default:
-        return CFS_FAILURE_REMOTE_PATH;
-    }
-}
-
 /* WHAT, and why. */
 static void fail(struct cfs_check *check, enum cfs_check_step step, const char *what, int result)
 {
     struct cfs_error error = {0};
-    cfs_error_set(&error, -result, kind_of(result), "%s: %s.", what, strerror(-result));
+    cfs_error_set(&error, -result, cfs_waited_failure(result), "%s: %s.", what, strerror(-result));
     cfs_check_fail(check, step, &error);
 }
 
@@ -133,13 +115,17 @@ static int make_temporary(struct cfs_remote *remote, struct temporary *temporary
     return error;
 }
 
+/* Some file systems tell only at its end that a file could not be written. */
 static void drop_temporary(struct cfs_check *check, struct cfs_remote *remote, struct temporary *temporary)
 {
     struct cfs_waited waited;
+    bool has_failed = check->findings[CFS_CHECK_WRITING].mark == CFS_CHECK_FAILED ||
+                      check->findings[CFS_CHECK_SPEED].mark == CFS_CHECK_FAILED;
     int error = cfs_waited_run(remote, &waited, close, temporary->file);
-    if (temporary->has_name)
-        error = cfs_waited_run(remote, &waited, unlink, temporary->name);
-    if (error && temporary->has_name)
+    if (error && !has_failed)
+        fail(check, CFS_CHECK_WRITING, "A file can be written in the work folder, but not closed", error);
+    error = temporary->has_name ? cfs_waited_run(remote, &waited, unlink, temporary->name) : 0;
+    if (error)
         cfs_check_hint(check, CFS_CHECK_WRITING, "The file %s is left in the work folder: %s.", temporary->name,
                        strerror(-error));
 }

@@ -13,6 +13,7 @@
 #include "cli/blocking.h"
 #include "cli/reach.h"
 #include "cli/signals.h"
+#include "cli/waited.h"
 #include "remote/pool.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -104,14 +105,8 @@ const char *cfs_device_keys_login_key(const struct cfs_device_keys *device)
 
 static int fail(const struct cfs_device_keys *device, const char *what, int result, struct cfs_error *error)
 {
-    enum cfs_failure failure = CFS_FAILURE_REMOTE_PATH;
-    if (result == -ENOSPC || result == -EDQUOT)
-        failure = CFS_FAILURE_DATA;
-    else if (result == -ETIMEDOUT)
-        failure = CFS_FAILURE_TIMEOUT;
-    else if (result == -ENOTCONN || result == -EIO)
-        failure = CFS_FAILURE_LOST;
-    return cfs_error_set(error, -result, failure, "Cannot %s of %s: %s.", what, device->name, strerror(-result));
+    return cfs_error_set(error, -result, cfs_waited_failure(result), "Cannot %s of %s: %s.", what, device->name,
+                         strerror(-result));
 }
 
 static int fail_link(const struct cfs_device_keys *device, const char *name, struct cfs_error *error)

@@ -1,6 +1,7 @@
 /* A completion that wakes whoever waits for it. */
 #include "cli/waited.h"
 #include "base/list.h"
+#include <errno.h>
 
 static void done(struct cfs_remote_call *call)
 {
@@ -27,4 +28,22 @@ int cfs_waited_end(struct cfs_waited *waited)
     pthread_cond_destroy(&waited->changed);
     pthread_mutex_destroy(&waited->lock);
     return waited->call.error;
+}
+
+/* -EIO is what the server says of a disk that fails: a connection that is lost is -ENOTCONN. */
+enum cfs_failure cfs_waited_failure(int error)
+{
+    switch (-error) {
+    case ENOSPC:
+    case EDQUOT:
+    case EIO:
+    case EBADMSG:
+        return CFS_FAILURE_DATA;
+    case ETIMEDOUT:
+        return CFS_FAILURE_TIMEOUT;
+    case ENOTCONN:
+        return CFS_FAILURE_LOST;
+    default:
+        return CFS_FAILURE_REMOTE_PATH;
+    }
 }

@@ -2,6 +2,7 @@
 #ifndef CFS_CLI_WAITED_H
 #define CFS_CLI_WAITED_H
 
+#include "base/error.h"
 #include "remote/remote.h"
 #include <pthread.h>
 
@@ -16,6 +17,9 @@ struct cfs_waited {
 void cfs_waited_begin(struct cfs_waited *waited);
 /* Until it is done: its error. Not on a thread of the remote's; once for each begin. */
 CFS_CHECKED int cfs_waited_end(struct cfs_waited *waited);
+
+/* The kind of failure that it is for a command when an operation has ended with ERROR, a negative errno. */
+enum cfs_failure cfs_waited_failure(int error);
 
 /* An operation of REMOTE's with its arguments, from its begin to its end. */
 #define cfs_waited_run(remote, waited, operation, ...)                                                                 \

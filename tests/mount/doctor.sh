@@ -182,6 +182,22 @@ by_ssh()
     broken_profile connection 12 transport=openssh port="$(<"$sandbox/closes.port")"
 }
 
+# Some file systems tell at its end only that a file could not be written.
+a_close_that_fails()
+{
+    local filter=$top_builddir/tests/lib/old_sftp_server
+    [ -x "$filter" ] || fail "$filter is not built: make check does"
+    note "a file that cannot be closed"
+    cp "$filter" "$sandbox/old_sftp_server"
+    sftp_command="$sandbox/old_sftp_server -c -s $sftp_server" restart_device
+    write_profile closing
+    doctor closing
+    expect_equal "what fails ($output $errors)" "reading writing" "$(steps_marked failure)"
+    expect_match "what is said of writing" "^A file can be written in the work folder, but not closed: " "$(step writing text)"
+    expect_equal "exit code" 24 "$code"
+    expect_equal "what is left in the work folder" "" "$(find "$device/work" -name '.clusterfs-check-*')"
+}
+
 # Ctrl-C while the doctor waits for a server that says nothing.
 ctrl_c()
 {
@@ -212,3 +228,4 @@ logins
 after_the_login
 by_ssh
 ctrl_c
+a_close_that_fails

@@ -346,7 +346,7 @@ a_close_that_fails()
     note "a file that was read and cannot be closed"
     cat "$others/alice.pub" "$others/bob.pub" >"$file"
     echo "-c" >"$sandbox/filter"
-    refused 22 "Cannot read the keys of .*: Input/output error" list old
+    refused 24 "Cannot read the keys of .*: Input/output error" list old
 }
 
 # Each request in turn fails once. CODE: what the edit says then is not looked at; what is left is.
