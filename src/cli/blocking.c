@@ -27,10 +27,10 @@ int cfs_blocking_unlink(struct cfs_remote *remote, const char *path)
     return cfs_waited_run(remote, &waited, unlink, path);
 }
 
-int cfs_blocking_rename(struct cfs_remote *remote, const char *from, const char *to)
+int cfs_blocking_rename(struct cfs_remote *remote, const char *from, const char *to, enum cfs_remote_rename how)
 {
     struct cfs_waited waited;
-    return cfs_waited_run(remote, &waited, rename, from, to, CFS_REMOTE_RENAME_REPLACE);
+    return cfs_waited_run(remote, &waited, rename, from, to, how);
 }
 
 int cfs_blocking_chmod(struct cfs_remote *remote, const char *path, mode_t type, mode_t mode)

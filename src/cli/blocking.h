@@ -10,7 +10,8 @@ CFS_CHECKED int cfs_blocking_lstat(struct cfs_remote *remote, const char *path,
                                    struct cfs_remote_attributes *ret_attributes);
 CFS_CHECKED int cfs_blocking_mkdir(struct cfs_remote *remote, const char *path, mode_t mode);
 CFS_CHECKED int cfs_blocking_unlink(struct cfs_remote *remote, const char *path);
-CFS_CHECKED int cfs_blocking_rename(struct cfs_remote *remote, const char *from, const char *to);
+CFS_CHECKED int cfs_blocking_rename(struct cfs_remote *remote, const char *from, const char *to,
+                                    enum cfs_remote_rename how);
 /* The mode of what is known to be no link; TYPE as S_IFMT. */
 CFS_CHECKED int cfs_blocking_chmod(struct cfs_remote *remote, const char *path, mode_t type, mode_t mode);
 

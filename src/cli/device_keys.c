@@ -3,7 +3,9 @@
  * once more, and only if it is still what was edited, the new one is renamed over it, which also gives the lock back.
  * So no line of another `clusterfs key install` is lost; one of a program that knows nothing of the lock only if it
  * comes between the last look and the rename. There is always a whole file: where the server cannot rename over one
- * (posix-rename), the old one would have to be removed first, and that is done only by force.
+ * (posix-rename), the old one would have to be removed first, and that is done only by force. What is interrupted then
+ * leaves the keys under the lock's name alone: no force ever removes that while there is no authorized_keys; it is
+ * put in its place first.
  *
  * Signals wait while we hold the lock, so that it does not stay. */
 #include "cli/device_keys.h"
@@ -184,16 +186,55 @@ struct edit {
     struct cfs_error *error;
 };
 
+static int fail_recovering(const struct cfs_device_keys *device, int result, struct cfs_error *error)
+{
+    return cfs_error_set(error, -result, cfs_waited_failure(result),
+                         "There is no ~/%s of %s, and ~/%s, which may be the only copy of the keys, cannot be renamed "
+                         "to it: %s. Nothing was removed; rename it on the device itself.",
+                         file_name, device->name, lock_name, strerror(-result));
+}
+
+/* An edit by force was interrupted between its two steps: what it has left behind are the keys. */
+static int recover(struct cfs_device_keys *device, struct cfs_error *error)
+{
+    int result = cfs_blocking_rename(device->remote, lock_name, file_name, CFS_REMOTE_RENAME_NOREPLACE);
+    if (result < 0)
+        return fail_recovering(device, result, error);
+    fprintf(stderr, "clusterfs: There was no ~/%s of %s; what was left in ~/%s by an interrupted edit is there now.\n",
+            file_name, device->name, lock_name);
+    return 0;
+}
+
+/* Takes the lock away from whoever has it, or has left it behind. */
+static int break_lock(struct cfs_device_keys *device, struct cfs_error *error)
+{
+    struct cfs_remote_attributes keys, left;
+    int result = cfs_blocking_lstat(device->remote, file_name, &keys);
+    if (result == -ENOENT) {
+        int found = cfs_blocking_lstat(device->remote, lock_name, &left);
+        if (found < 0)
+            return found == -ENOENT ? 0 : fail(device, "look at the keys", found, error);
+        bool is_file = !(left.valid & CFS_REMOTE_MODE) || S_ISREG(left.mode);
+        if (is_file && (!(left.valid & CFS_REMOTE_SIZE) || left.size > 0))
+            return recover(device, error);
+    } else if (result < 0) {
+        return fail(device, "look at the keys", result, error);
+    }
+    (void)!cfs_blocking_unlink(device->remote, lock_name);
+    return 0;
+}
+
 /* Others hold it for a few round trips. While we wait for them a signal may end us. */
 static int take_lock(struct edit *edit)
 {
     static const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
     struct cfs_remote *remote = edit->device->remote;
     int64_t until = cfs_clock_ms(&cfs_system_clock) + LOCK_LIMIT_MS;
-    if (edit->is_forced)
-        (void)!cfs_blocking_unlink(remote, lock_name);
+    int result = edit->is_forced ? break_lock(edit->device, edit->error) : 0;
+    if (result < 0)
+        return result;
     for (;;) {
-        int result = cfs_blocking_write_file(remote, lock_name, O_CREAT | O_EXCL, 0600, "", 0);
+        result = cfs_blocking_write_file(remote, lock_name, O_CREAT | O_EXCL, 0600, "", 0);
         if (result != -EEXIST)
             return result < 0 ? fail(edit->device, "change the keys", result, edit->error) : 0;
         if (cfs_clock_ms(&cfs_system_clock) >= until)
@@ -255,7 +296,7 @@ static int write_new(struct edit *edit)
 
 static int replace(struct edit *edit)
 {
-    int result = cfs_blocking_rename(edit->device->remote, lock_name, file_name);
+    int result = cfs_blocking_rename(edit->device->remote, lock_name, file_name, CFS_REMOTE_RENAME_REPLACE);
     return result < 0 ? fail(edit->device, "replace the keys", result, edit->error) : 0;
 }
 

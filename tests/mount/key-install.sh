@@ -338,6 +338,37 @@ in_two_steps()
     rm "$file"
     key 0 install old --key "$others/alice.pub" "$others/bob.pub"
     has_all "$file" || fail "keys are lost"
+
+    note "what an interrupted edit has left behind becomes the file again"
+    must mv "$file" "$file.clusterfs-new"
+    key 0 install --force old --key "$others/gina.pub"
+    expect_match "what is said" "There was no ~/.ssh/authorized_keys of .* by an interrupted edit is there now" "$errors"
+    has_all "$file" || fail "keys are lost"
+    grep -qxF "$(<"$others/gina.pub")" "$file" || fail "the key is not there"
+
+    note "a lock without keys does not"
+    must rm "$file"
+    : >"$file.clusterfs-new"
+    key 0 install --force old --key "$others/gina.pub"
+    expect_equal "what is said" "" "$errors"
+    expect_same_files "$others/gina.pub" "$file"
+}
+
+# The same, while each request in turn fails once: the keys are in one of the two all the time.
+whatever_fails_then()
+{
+    local number good=0
+    note "whatever request fails once, when an interrupted edit has left the keys behind"
+    for ((number = 1; number <= 60 && good < 8; number++)); do
+        cat "$others/alice.pub" "$others/bob.pub" >"$file.clusterfs-new"
+        rm -f "$file"
+        echo "-x -f $number" >"$sandbox/filter"
+        run setsid -w "$CLUSTERFS" key install --force -c "$config" old --key "$others/gina.pub"
+        good=$((code == 0 ? good + 1 : 0))
+        has_all "$file" "$file.clusterfs-new" || fail "when request $number fails keys are lost ($errors)"
+    done
+    [ "$good" -ge 8 ] || fail "the edit has more requests than were tried"
+    rm -f "$file.clusterfs-new"
 }
 
 # What is only read takes no space.
@@ -394,3 +425,4 @@ start_filter
 in_two_steps
 a_close_that_fails
 whatever_fails
+whatever_fails_then
