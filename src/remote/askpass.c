@@ -21,7 +21,7 @@
 #include <sys/eventfd.h>
 #include <sys/random.h>
 
-enum { HELD = 8, PATIENCE_S = 5 };
+enum { HELD = 8, PATIENCE_S = 5, PAUSE_MS = 100 };
 
 struct cfs_askpass {
     struct cfs_askpass_wish wish;
@@ -212,17 +212,24 @@ static void serve(struct cfs_askpass *self, int fd)
     close(fd);
 }
 
+/* Who cannot be let in for want of descriptors or memory keeps the socket readable: then it is left alone for a moment.
+ */
 static void *run(void *context)
 {
     struct cfs_askpass *self = context;
     struct pollfd watched[] = {{.fd = self->stop, .events = POLLIN}, {.fd = self->socket, .events = POLLIN}};
+    bool is_short = false;
     for (;;) {
-        int count = poll(watched, CFS_COUNT(watched), -1);
+        int count = poll(watched, is_short ? 1 : CFS_COUNT(watched), is_short ? PAUSE_MS : -1);
         if ((count < 0 && errno != EINTR) || watched[0].revents)
             break;
-        int fd = count > 0 && watched[1].revents ? accept4(self->socket, NULL, NULL, SOCK_CLOEXEC) : -1;
+        bool is_asked = count > 0 && !is_short && watched[1].revents;
+        is_short = false;
+        int fd = is_asked ? accept4(self->socket, NULL, NULL, SOCK_CLOEXEC) : -1;
         if (fd >= 0)
             serve(self, fd);
+        else if (is_asked)
+            is_short = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS;
     }
     while (self->held_count > 0)
         close(self->held[--self->held_count]);

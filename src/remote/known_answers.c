@@ -94,6 +94,21 @@ static int copy_of(const char *secret, char **ret_answer)
     return 0;
 }
 
+/* The file that ssh names, cut at 100 bytes as there, is one of the profile's; any, where the profile names none. ssh
+ * before 8.5 puts nothing in front of a server's questions: a server can imitate this one. */
+static bool is_of_profile(const struct cfs_profile *profile, const char *question)
+{
+    char expected[160];
+    if (!profile->identity_files || !profile->identity_files[0])
+        return true;
+    for (size_t i = 0; profile->identity_files[i]; i++) {
+        snprintf(expected, sizeof(expected), "Enter passphrase for key '%.100s': ", profile->identity_files[i]);
+        if (strcmp(question, expected) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* An ssh to a jump host may ask for the same key. */
 static bool was_unlocked(const struct cfs_known_answers *known, const char *question, bool is_at_host)
 {
@@ -104,7 +119,8 @@ static bool was_unlocked(const struct cfs_known_answers *known, const char *ques
 int cfs_known_answers_find(struct cfs_known_answers *known, const char *question, bool is_at_host, char **ret_answer)
 {
     const struct cfs_profile *profile = known->profile;
-    if (is_passphrase(question) && profile->passphrase && !was_unlocked(known, question, is_at_host)) {
+    if (is_passphrase(question) && profile->passphrase && is_of_profile(profile, question) &&
+        !was_unlocked(known, question, is_at_host)) {
         snprintf(known->unlocked, sizeof(known->unlocked), "%s", question);
         known->unlocked_at_host = is_at_host;
         return copy_of(profile->passphrase, ret_answer);

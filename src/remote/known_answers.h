@@ -1,6 +1,6 @@
 /* What a profile knows of the answers to ssh's questions: the password, by itself or by password_command, and the
  * passphrase. What was wrong is wrong again, and sites lock accounts: the password is said once, the passphrase once
- * for a key. */
+ * for a key, and where the profile has identity files, for those only. */
 #ifndef CFS_REMOTE_KNOWN_ANSWERS_H
 #define CFS_REMOTE_KNOWN_ANSWERS_H
 

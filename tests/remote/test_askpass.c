@@ -2,14 +2,19 @@
 #include "remote/askpass.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/text.h"
 #include "conf/words.h"
 #include "lib/test.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <semaphore.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum { PATIENCE_S = 60 };
 
@@ -221,6 +226,37 @@ static const char *const login[] = {"-s", "--", "gpu", "sftp"}, *const hop[] = {
 
 /* --- tests --- */
 
+static atomic_bool is_short_of_descriptors;
+static atomic_uint in_vain;
+
+/* Stands before libc's. */
+int accept4(int fd, __SOCKADDR_ARG address, socklen_t *length, int flags)
+{
+    if (!is_short_of_descriptors)
+        return (int)syscall(SYS_accept4, fd, address, length, flags);
+    in_vain++;
+    errno = EMFILE;
+    return -1;
+}
+
+/* The question waits in the socket; whoever takes it must not ask for it without a pause. */
+static void a_lack_of_descriptors_is_waited_for(void **state)
+{
+    enum { TIMES = 4, AT_LEAST_MS = 150 };
+    struct fixture fixture = {.answer = "secret"};
+    char message[CFS_ASKPASS_MESSAGE];
+    begin(&fixture, true);
+    is_short_of_descriptors = true;
+    int64_t begun_ms = cfs_clock_ms(&cfs_system_clock);
+    int fd CFS_AUTO_CLOSE = call(cfs_askpass_name(fixture.askpass), CFS_ASKPASS_ASK, "Code: ");
+    test_wait_until(in_vain >= TIMES);
+    bool is_patient = cfs_clock_ms(&cfs_system_clock) - begun_ms >= AT_LEAST_MS;
+    is_short_of_descriptors = false;
+    assert_int_equal(recv(fd, message, sizeof(message), 0), 7);
+    (void)end(&fixture);
+    assert_true(is_patient);
+}
+
 static void a_person_is_asked(void **state)
 {
     struct fixture fixture = {.answer = "secret"};
@@ -268,6 +304,23 @@ static void what_the_profile_knows_is_said_once(void **state)
     expect_of(&fixture, login, "(a@gpu) Password: ", "+word");
     expect_of(&fixture, login, "(a@gpu) Password: ", "+typed");
     assert_true(end(&fixture).by_person);
+}
+
+/* Who else asks for one may be a server. */
+static void the_passphrase_is_for_the_profile_s_keys(void **state)
+{
+    char path[] =
+        "/k/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789";
+    struct fixture fixture = {.answer = "typed"};
+    fixture.profile.passphrase = (char[]){"phrase"};
+    fixture.profile.identity_files = (char *[]){(char[]){"/k/one"}, path, NULL};
+    begin(&fixture, true);
+    expect_of(&fixture, login, "Enter passphrase for key '/k/other': ", "+typed");
+    expect_of(&fixture, login, "Enter passphrase for key '/k/one' again: ", "+typed");
+    expect_of(&fixture, login, "Enter passphrase for key '/k/one': ", "+phrase");
+    char *question CFS_AUTO_FREE = cfs_text_format("Enter passphrase for key '%.100s': ", path);
+    expect_of(&fixture, login, question, "+phrase");
+    (void)end(&fixture);
 }
 
 /* By keyboard-interactive a server asks in words of its own. */
@@ -369,6 +422,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_person_is_asked),
         cmocka_unit_test(without_a_person_nothing_is_answered),
         cmocka_unit_test(what_the_profile_knows_is_said_once),
+        cmocka_unit_test(the_passphrase_is_for_the_profile_s_keys),
         cmocka_unit_test(a_code_is_not_the_password),
         cmocka_unit_test(a_jump_host_is_not_told_the_password),
         cmocka_unit_test(a_second_question_is_left_open),
@@ -376,6 +430,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_host_key_is_confirmed_in_ssh_s_words),
         cmocka_unit_test(who_gives_up_is_told_apart),
         cmocka_unit_test(what_is_only_told_stays_until_the_end),
+        cmocka_unit_test(a_lack_of_descriptors_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
