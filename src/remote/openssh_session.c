@@ -316,7 +316,7 @@ static void settle(struct cfs_openssh_session *session)
     struct cfs_ssh_facts *facts = &session->words.facts;
     if (session->askpass)
         cfs_askpass_free(CFS_TAKE(session->askpass), &outcome);
-    facts->by_person = outcome.by_person || strstr(session->words.key, "-SK ") || /* those want to be touched */
+    facts->by_person = outcome.by_person || session->words.is_touched ||
                        (outcome.answered_ms && session->ended_ms - outcome.answered_ms >= CFS_SSH_PERSONAL_MS);
     facts->connected_ms = session->ended_ms - session->begun_ms;
     facts->round_trip_ms = session->tcp >= 0 ? cfs_ssh_round_trip_ms(session->tcp) : -1;

@@ -3,13 +3,20 @@
  *
  * A server can put lines of its own among them (its banner, before the login). What decides something, the host key, is
  * said before that, and nothing of it counts once there are keys (NEWKEYS; RFC 4252, 5.4: a banner comes later). The
- * most that a forged "Authenticated" brings about is that the SFTP server is waited for in vain. */
+ * most that a forged "Authenticated" brings about is that the SFTP server is waited for in vain.
+ *
+ * The ssh that ProxyJump starts writes to the same place, and where its configuration has a LogLevel, in the same
+ * words. Ours names its host before it starts that one ("-W HOST:PORT"), and again when it has got through
+ * ("Authenticating to HOST:PORT"): what stands between is said at a jump host. Said a second time somebody has forged
+ * it, and neither of the two host keys counts. A ProxyCommand of somebody's own may lead to any name: all is taken for
+ * ours. */
 #include "remote/openssh_words.h"
 
 #include "base/text.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* --- how far it is --- */
 
@@ -64,14 +71,78 @@ static void take_banner(struct cfs_ssh_facts *facts, const char *text)
     facts->is_openssh = strncmp(facts->server_banner, "OpenSSH_", 8) == 0;
 }
 
+/* "exec ssh -W '[gpu]:22' gate": the first one is ours. One that somebody wrote may lead to any name. */
+static void take_proxy(struct cfs_openssh_words *words, const char *text)
+{
+    const char *target = words->has_jump ? strstr(text, " -W ") : NULL;
+    size_t length = 0;
+    if (words->has_proxy)
+        return;
+    words->has_proxy = true;
+    for (const char *c = target ? target + 4 : ""; *c && *c != ' '; c++) {
+        if (strchr("'\"[]", *c))
+            continue;
+        if (length == sizeof(words->target) - 1) {
+            words->target[0] = '\0';
+            return;
+        }
+        words->target[length++] = *c;
+        words->target[length] = '\0';
+    }
+}
+
+/* The words are those of an ssh to a jump host. */
+static bool is_on_the_way(const struct cfs_openssh_words *words)
+{
+    return words->target[0] && !words->is_through;
+}
+
+static void forget_host_key(struct cfs_openssh_words *words)
+{
+    words->facts.host_key_fingerprint[0] = words->facts.host_key_type[0] = '\0';
+    words->is_host_known = false;
+}
+
+/* "gpu:22 as 'alice'" */
+static void take_destination(struct cfs_openssh_words *words, const char *text)
+{
+    size_t length = strlen(words->target);
+    if (length == 0 || strncasecmp(text, words->target, length) != 0 || !behind(text + length, " as '"))
+        return;
+    words->is_forged |= words->is_through;
+    words->is_through = true;
+    if (words->is_forged)
+        forget_host_key(words);
+}
+
+/* Its version is told before it is known whose it is. */
+static void take_debug_on_the_way(struct cfs_openssh_words *words, const char *text)
+{
+    const char *rest;
+    if ((rest = behind(text, "Remote protocol version 2.0, remote software version "))) {
+        words->facts.server_banner[0] = '\0';
+        take_banner(&words->facts, rest);
+    } else if ((rest = behind(text, "Authenticating to "))) {
+        take_destination(words, rest);
+    }
+}
+
 static void take_debug(struct cfs_openssh_words *words, const char *text)
 {
     struct cfs_ssh_facts *facts = &words->facts;
     const char *rest;
+    if (is_on_the_way(words)) {
+        take_debug_on_the_way(words, text);
+        return;
+    }
     if ((rest = behind(text, "Connecting to ")))
         take_address(facts, rest);
+    else if (behind(text, "Setting implicit ProxyCommand from ProxyJump: "))
+        words->has_jump |= !words->has_proxy;
     else if (behind(text, "Executing proxy command: "))
-        words->has_proxy = true;
+        take_proxy(words, text);
+    else if ((rest = behind(text, "Authenticating to ")))
+        take_destination(words, rest);
     else if ((rest = behind(text, "Remote protocol version 2.0, remote software version ")))
         take_banner(facts, rest);
     else if ((rest = behind(text, "kex: algorithm: ")))
@@ -81,12 +152,21 @@ static void take_debug(struct cfs_openssh_words *words, const char *text)
     else if (behind(text, "SSH2_MSG_NEWKEYS ") || behind(text, "expecting SSH2_MSG_NEWKEYS") ||
              behind(text, "SSH2_MSG_SERVICE_ACCEPT ") || behind(text, "Authentications that can continue"))
         words->has_keys = true;
-    else if ((rest = behind(text, "Server host key: ")) || (rest = behind(text, "Server host certificate: ")))
+    else if (!words->is_forged &&
+             ((rest = behind(text, "Server host key: ")) || (rest = behind(text, "Server host certificate: "))))
         take_host_key(facts, rest);
-    else if ((rest = behind(text, "Host '")))
+    else if (!words->is_forged && (rest = behind(text, "Host '")))
         words->is_host_known |= !words->has_keys && strstr(rest, "' is known and matches the ") != NULL;
     else if ((rest = behind(text, "Server accepts key: ")))
         snprintf(words->key, sizeof(words->key), "%.*s", (int)sizeof(words->key) - 1, rest);
+}
+
+/* METHOD has been accepted: that of a key that was only offered says nothing. True: by a key. */
+static bool take_factor(struct cfs_openssh_words *words, const char *method)
+{
+    bool is_key = behind(method, "publickey\"") != NULL;
+    words->is_touched |= is_key && strstr(words->key, "-SK ") != NULL;
+    return is_key;
 }
 
 /* "HOST ([192.0.2.1]:22) using "publickey"." */
@@ -95,7 +175,7 @@ static void take_success(struct cfs_openssh_words *words, const char *text)
     struct cfs_ssh_facts *facts = &words->facts;
     const char *using = strstr(text, "using \"");
     int length = using ? (int)strcspn(using + 7, "\"") : 0;
-    bool is_key = length == 9 && strncmp(using + 7, "publickey", 9) == 0;
+    bool is_key = using && take_factor(words, using + 7);
     words->is_authenticated = true;
     snprintf(facts->login_method, sizeof(facts->login_method), "%.*s%s%.*s", length < 40 ? length : 40,
              using ? using + 7 : "", is_key && words->key[0] ? " " : "", is_key ? 110 : 0, words->key);
@@ -110,9 +190,21 @@ static void take_success(struct cfs_openssh_words *words, const char *text)
 static bool is_noise(const char *line)
 {
     static const char *const beginnings[] = {
-        "debug",   "OpenSSH_",       "Authenticated ",       "Transferred: ",     "Bytes per second: ",
-        "@",       "IT IS POSS",     "Someone could be ",    "It is also possib", "The fingerprint",
-        "SHA256:", "Please contact", "Add correct host key", "  remove with:",
+        "debug",
+        "OpenSSH_",
+        "Authenticated ",
+        "Transferred: ",
+        "Bytes per second: ",
+        "Killed by signal ",
+        "@",
+        "IT IS POSS",
+        "Someone could be ",
+        "It is also possib",
+        "The fingerprint",
+        "SHA256:",
+        "Please contact",
+        "Add correct host key",
+        "  remove with:",
     };
     for (size_t i = 0; i < CFS_COUNT(beginnings); i++) {
         if (behind(line, beginnings[i]))
@@ -129,18 +221,30 @@ static void take_offending(struct cfs_openssh_words *words, const char *line)
         keep_first(words->offending, sizeof(words->offending), place + 7, strlen(place + 7));
 }
 
+/* "gate ([192.0.2.1]:22) using ...", "gpu (via proxy) using ...": a jump host's ssh says so at LogLevel VERBOSE. */
+static bool is_success_of_another(const struct cfs_openssh_words *words, const char *text)
+{
+    size_t length = strcspn(text, " ");
+    if (!words->has_proxy)
+        return false;
+    if (!behind(text + length, " (via proxy) ") || is_on_the_way(words))
+        return true;
+    return words->target[0] && (strncasecmp(text, words->target, length) != 0 || words->target[length] != ':');
+}
+
 bool cfs_openssh_words_take(struct cfs_openssh_words *words, const char *line)
 {
     const char *rest;
     if (words->is_authenticated)
         return !is_noise(line);
-    if ((rest = behind(line, "Authenticated to ")) && words->has_proxy && !strstr(rest, " (via proxy) "))
-        return false; /* a jump host's ssh, where ssh_config lets it say so: LogLevel VERBOSE */
+    if ((rest = behind(line, "Authenticated to ")) && is_success_of_another(words, rest))
+        return false;
     if (rest)
         take_success(words, rest);
-    else if (behind(line, "Authenticated using \""))
+    else if ((rest = behind(line, "Authenticated using \""))) {
         words->is_partial = true;
-    else if ((rest = behind(line, "debug1: ")))
+        (void)take_factor(words, rest);
+    } else if ((rest = behind(line, "debug1: ")))
         take_debug(words, rest);
     words->has_host_changed |= !words->has_keys && strstr(line, "REMOTE HOST IDENTIFICATION HAS CHANGED") != NULL;
     words->has_bad_key_file |= strstr(line, "UNPROTECTED PRIVATE KEY FILE") || behind(line, "Load key \"");
@@ -176,7 +280,7 @@ static const struct cause {
      "Check host and port."},
     {"banner line too long", EPROTO, CFS_FAILURE_PROTOCOL, "is not answered by an SSH server at",
      "Check host and port."},
-    {"Permission denied", EACCES, CFS_FAILURE_LOGIN, "was refused the login at",
+    {"Permission denied (", EACCES, CFS_FAILURE_LOGIN, "was refused the login at",
      "Check the user, and that the public key is on the device."},
     {"Too many authentication failures", EACCES, CFS_FAILURE_LOGIN, "was refused the login at",
      "The agent offers too many keys: set identity_file and identities_only = yes."},
@@ -196,13 +300,27 @@ static const struct cause {
      "The server has no SFTP subsystem."},
 };
 
-static const struct cause *find_cause(const char *reason)
+static const struct cause *find_cause(const char *text)
 {
     for (size_t i = 0; i < CFS_COUNT(causes); i++) {
-        if (strstr(reason, causes[i].said))
+        if (strstr(text, causes[i].said))
             return &causes[i];
     }
     return NULL;
+}
+
+/* Where ssh itself speaks: the server's banner is among the lines, but why ssh ends is the last that it says. One line;
+ * of a disconnect that the server has sent, two, of which the first has the cause. */
+static const char *last_words(const char *reason)
+{
+    const char *last = strrchr(reason, '\n'), *before;
+    if (!last)
+        return reason;
+    if (!behind(last + 1, "Disconnected from "))
+        return last + 1;
+    for (before = last; before > reason && before[-1] != '\n';)
+        before--;
+    return behind(before, "Received disconnect from ") ? before : last + 1;
 }
 
 /* REASON in one line: its end, where the cause stands. That ssh ends with 255 says nothing more. */
@@ -240,7 +358,9 @@ int cfs_openssh_explain(const struct cfs_openssh_words *words, const char *host,
     flatten(reason, said, sizeof(said));
     if (words->has_host_changed && !words->is_authenticated)
         return explain_changed(words, host, error);
-    const struct cause *cause = find_cause(reason);
+    /* Of an unknown proxy's words, and whether it is there yet, nothing is sure. */
+    bool is_last = words->has_keys && (!words->has_proxy || words->is_through);
+    const struct cause *cause = find_cause(is_last ? last_words(reason) : reason);
     if (cause && cause->failure == CFS_FAILURE_LOGIN && words->has_bad_key_file)
         return cfs_error_set(
             error, EACCES, CFS_FAILURE_KEY_FILE,

@@ -11,7 +11,12 @@ struct cfs_openssh_words {
     bool is_host_known;    /* by a file of known hosts */
     bool has_keys;         /* the host key is settled, and the server may say what it likes */
     bool has_proxy;        /* it goes through a program: through another ssh, perhaps, whose words are among these */
+    bool has_jump;         /* it starts another ssh itself (ProxyJump) */
+    char target[300];      /* "HOST:PORT" behind that; "": not told */
+    bool is_through;       /* it has got to the target */
+    bool is_forged;        /* twice: what is said of the host key does not count */
     bool is_partial;       /* the server has accepted one of several factors */
+    bool is_touched;       /* by a security key, which wants a touch, alone or as one of several factors */
     bool has_host_changed; /* and ssh does not accept that, or its configuration makes it */
     bool has_bad_key_file; /* one that others can read, or that cannot be read */
     char offending[256];   /* where another key of the host stands: "FILE:LINE" */

@@ -206,15 +206,17 @@ approved_on_a_phone()
     unmount_device
 }
 
-# ssh starts another ssh for ProxyJump, which asks by the same program.
+# ssh starts another ssh for ProxyJump, which asks by the same program, and says at the same place what it does.
 a_jump_host_asks()
 {
     lets_in keyboard-interactive
     server_asks "hidden|Password: |$password"
     cat >"$ssh_config" <<END
-LogLevel VERBOSE
+LogLevel DEBUG
 Host gate
-    HostName $device_address
+    HostName localhost
+    AddressFamily inet
+    HostKeyAlias [$device_address]:$port
     Port $port
     User $device_user
     PubkeyAuthentication no
@@ -232,6 +234,8 @@ END
     SSH_ASKPASS=$sandbox/askpass SSH_ASKPASS_REQUIRE=force alone mount -c "$config" jump "$mnt"
     works 2
     expect_equal "questions for the person" asked "$(<"$sandbox/asked")"
+    run "$CLUSTERFS" status "$mnt"
+    [[ $output =~ host\ key:?\ +[a-z0-9@.-]+\ SHA256: ]] || fail "no host key: $output"
     unmount_device
     : >"$ssh_config"
 }
