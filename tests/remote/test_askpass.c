@@ -262,8 +262,8 @@ static void a_person_is_asked(void **state)
     struct fixture fixture = {.answer = "secret"};
     begin(&fixture, true);
     expect(&fixture, CFS_ASKPASS_ASK, "Code:\033 ", "+secret");
-    assert_string_equal(fixture.asked, "Code:? ");
     struct cfs_askpass_outcome outcome = end(&fixture);
+    assert_string_equal(fixture.asked, "Code:? ");
     assert_true(outcome.by_person);
     assert_false(outcome.given_up);
 }
