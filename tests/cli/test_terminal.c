@@ -186,6 +186,8 @@ static void ctrl_c_ends_with_the_echo_on(void **state)
 
 static void ctrl_c_ends_whichever_thread_asks(void **state)
 {
+    if (getenv("CLUSTERFS_VALGRIND"))
+        skip(); /* a deadly signal of another thread takes effect there when this one has gone on */
     asks_on_thread = true;
     ctrl_c_ends_with_the_echo_on(state);
     asks_on_thread = false;
