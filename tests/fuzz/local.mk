@@ -31,6 +31,11 @@ tests_fuzz_fuzz_certificate_SOURCES = tests/fuzz/fuzz_certificate.c $(fuzz_drive
 tests_fuzz_fuzz_certificate_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 EXTRA_DIST += tests/fuzz/corpus/certificate
 
+FUZZERS += tests/fuzz/fuzz_forward_rule
+tests_fuzz_fuzz_forward_rule_SOURCES = tests/fuzz/fuzz_forward_rule.c $(fuzz_driver)
+tests_fuzz_fuzz_forward_rule_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+EXTRA_DIST += tests/fuzz/corpus/forward_rule
+
 FUZZERS += tests/fuzz/fuzz_hops
 tests_fuzz_fuzz_hops_SOURCES = tests/fuzz/fuzz_hops.c $(fuzz_driver)
 tests_fuzz_fuzz_hops_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
