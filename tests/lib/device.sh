@@ -6,6 +6,8 @@
 #   start_device            $device is its folder: work/ is the work folder, id_ed25519 the user's key, known_hosts what the user knows
 #   write_profile NAME [KEY=VALUE...]   adds a profile for it to $sandbox/clusterfs.conf
 #   restart_device          after a change of $sshd_options or $sftp_command ("none": no SFTP); profiles made before keep the old port
+#   start_ssh_agent SOCKET  an agent without keys; SSH_AUTH_SOCK names it
+#   kill_sessions           kills the processes that serve its sessions
 #   stop_server, signal_server SIGNAL   its sftp-server stops where it is (SIGSTOP), gets a signal
 #
 # sshd runs as whoever runs the test, and so does the login.
@@ -22,6 +24,20 @@ device_address=127.0.0.1
 make_key()
 {
     ssh-keygen -q -t ed25519 -N "" -C "$2" -f "$1" || fail "ssh-keygen"
+}
+
+# ssh-add says 2 when it cannot reach the agent: the socket is there before the agent listens.
+agent_answers()
+{
+    ssh-add -l
+    [ $? -ne 2 ]
+}
+
+start_ssh_agent()
+{
+    export SSH_AUTH_SOCK=$1
+    in_background ssh-agent -D -a "$SSH_AUTH_SOCK" >/dev/null
+    wait_until agent_answers
 }
 
 # The lines of sshd_config; $sshd_options holds more, which come first: sshd takes the first value of a keyword.
@@ -123,6 +139,20 @@ write_profile()
         printf '\n'
     } >>"$config"
     chmod 600 "$config"
+}
+
+# kill_children PID
+kill_children()
+{
+    local pid
+    for pid in $(pgrep -P "$1"); do
+        kill -9 "$pid"
+    done
+}
+
+kill_sessions()
+{
+    kill_children "$sshd_pid"
 }
 
 # The processes below the device's sshd that serve SFTP.

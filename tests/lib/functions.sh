@@ -193,6 +193,13 @@ run()
     errors=$(<"$sandbox/stderr")
 }
 
+# write_program FILE TEXT : a script of sh, for clusterfs to run.
+write_program()
+{
+    printf '#!/bin/sh\n%s\n' "$2" >"$1"
+    chmod 700 "$1"
+}
+
 # --- the end ---
 
 mounts_in_sandbox()

@@ -4,6 +4,9 @@
 #   mount_device [OPTION,...]   mounts the profile "job" (made when missing) on $mnt; $remote is the same folder as the server sees it
 #   unmount_device              unmounts, and waits until the process has ended
 #   remount_device              both, with the options of the last mount_device
+#   is_in_state STATE           status calls $mnt so
+#   log_says PATTERN [PROFILE]  the log of the profile ("job") has it
+#   has_come_back N [PROFILE]   its connection was lost and is there again, N times by now
 # shellcheck disable=SC2154,SC2034
 mnt=$sandbox/mnt
 remote=$device/work
@@ -54,6 +57,21 @@ remount_device()
 {
     unmount_device "$mnt"
     mount_device "${mount_options[@]+"${mount_options[@]}"}"
+}
+
+is_in_state()
+{
+    [ "$(clusterfs status --json "$mnt" | sed -n 's/.*"state":"\([a-z-]*\)".*/\1/p')" = "$1" ]
+}
+
+log_says()
+{
+    grep -q -- "$1" "$sandbox/${2:-job}.log"
+}
+
+has_come_back()
+{
+    [ "$(grep -c "the connection is there again" "$sandbox/${2:-job}.log")" -ge "$1" ]
 }
 
 # expect_quiet_log PROFILE : nothing has been logged that somebody should look at.

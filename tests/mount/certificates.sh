@@ -58,18 +58,10 @@ elsewhere()
     expect_match "what is said of a missing certificate" "$keys/none does not exist. Correct certificate_file" "$errors"
 }
 
-agent_answers()
-{
-    ssh-add -l
-    [ $? -ne 2 ]
-}
-
 from_agent()
 {
     note "an agent that holds key and certificate"
-    export SSH_AUTH_SOCK=$sandbox/agent
-    in_background ssh-agent -D -a "$SSH_AUTH_SOCK" >/dev/null
-    wait_until agent_answers
+    start_ssh_agent "$sandbox/agent"
     sign "$keys/ca" -n "$device_user"
     ssh-add -q "$key" 2>/dev/null || fail "ssh-add"
     logs_in "in the agent" "identity_file=$keys/none,identity_agent=SSH_AUTH_SOCK"

@@ -46,19 +46,6 @@ for what in (os.fsync, os.close):
         print(errno.errorcode[error.errno])
 END
 
-kill_sessions()
-{
-    local pid
-    for pid in $(pgrep -P "$sshd_pid"); do
-        kill -9 "$pid"
-    done
-}
-
-state_is()
-{
-    clusterfs status --json "$mnt" | grep -q "\"state\":\"$1\""
-}
-
 replace()
 {
     printf 'another file\n' >"$remote/folder/new"
@@ -90,13 +77,13 @@ under_data()
     wait_until test -e "$sandbox/synced"
     kill_sessions
     end_process "$sshd_pid"
-    wait_until state_is reconnecting
+    wait_until is_in_state reconnecting
     "$2"
     touch "$sandbox/write"
     wait_until test -e "$sandbox/written"
     cp -a "$remote/folder" "$sandbox/theirs"
     must start_sshd_on "$port"
-    wait_until state_is connected
+    wait_until is_in_state connected
     touch "$sandbox/sync"
     wait "$writer" || fail "the writer ended with $?"
     expect_match "what fsync says" '^ESTALE$' "$(head -n 1 "$sandbox/said")"

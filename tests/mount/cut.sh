@@ -8,11 +8,6 @@
 . "$top_srcdir/tests/lib/mount.sh"
 requires timeout ss
 
-log_says()
-{
-    grep -q "$1" "$sandbox/job.log"
-}
-
 writes_go_on()
 {
     : >"$sandbox/job.log"

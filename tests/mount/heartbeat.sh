@@ -7,11 +7,6 @@
 . "$top_srcdir/tests/lib/mount.sh"
 requires timeout
 
-log_says()
-{
-    grep -q "$1" "$sandbox/job.log"
-}
-
 # has NUMBER KEY : at least, by its status.
 has()
 {

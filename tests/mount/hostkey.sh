@@ -48,14 +48,6 @@ restart_on_the_port()
     start_sshd_on "$port" || fail "sshd does not start again on port $port"
 }
 
-kill_sessions()
-{
-    local pid
-    for pid in $(pgrep -P "$sshd_pid"); do
-        kill -9 "$pid"
-    done
-}
-
 # Another machine has the address now.
 rebuild()
 {
@@ -70,11 +62,6 @@ mounts()
 {
     mount_device
     unmount_device
-}
-
-is_in_state()
-{
-    [ "$(clusterfs status --json "$mnt" | sed -n 's/.*"state":"\([a-z-]*\)".*/\1/p')" = "$1" ]
 }
 
 showing()

@@ -43,24 +43,6 @@ logins()
     grep -c "Accepted publickey" "$sandbox/$1/sshd.log"
 }
 
-kill_sessions()
-{
-    local pid
-    for pid in $(pgrep -P "${hop_pid[$1]}"); do
-        kill -9 "$pid"
-    done
-}
-
-log_says()
-{
-    grep -q "$1" "$sandbox/job.log"
-}
-
-has_come_back()
-{
-    [ "$(grep -c "the connection is there again" "$sandbox/job.log")" -ge "$1" ]
-}
-
 mount_without_terminal()
 {
     setsid -w "${near_side[@]}" "$CLUSTERFS" mount -c "$config" "$@"
@@ -160,9 +142,9 @@ hop_is_killed()
     writes=$!
     exec 8>"$mnt/open"
     printf 'one ' >&8
-    kill_sessions gate
+    kill_children "${hop_pid[gate]}"
     wait_until has_come_back 1
-    kill_sessions gate
+    kill_children "${hop_pid[gate]}"
     end_process "${hop_pid[gate]}"
     wait_until log_says "connection is lost"
     run_hop gate "$far_address"

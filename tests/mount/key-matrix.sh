@@ -92,12 +92,6 @@ make_files()
 
 # --- agents: one for each form and lock, which has all kinds ---
 
-agent_answers()
-{
-    ssh-add -l
-    [ $? -ne 2 ]
-}
-
 # What ssh-add does not read is converted first, as a user would.
 add_to_agent()
 {
@@ -112,9 +106,7 @@ add_to_agent()
 start_agent()
 {
     local kind
-    export SSH_AUTH_SOCK=$sandbox/agent-$1-$2
-    in_background ssh-agent -D -a "$SSH_AUTH_SOCK" >/dev/null
-    wait_until agent_answers
+    start_ssh_agent "$sandbox/agent-$1-$2"
     for kind in $kinds; do
         ! exists "$kind" "$1" || [ "$1" = none ] || add_to_agent "$kind" "$1" "$2"
     done

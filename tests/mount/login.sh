@@ -12,19 +12,6 @@ on_terminal()
     python3 "$top_srcdir/tests/lib/on_terminal.py" "$@"
 }
 
-kill_sessions()
-{
-    local pid
-    for pid in $(pgrep -P "$sshd_pid"); do
-        kill -9 "$pid"
-    done
-}
-
-is_in_state()
-{
-    [ "$(clusterfs status --json "$mnt" | sed -n 's/.*"state":"\([a-z-]*\)".*/\1/p')" = "$1" ]
-}
-
 # without_terminal COMMAND... : as run, in a session of its own.
 without_terminal()
 {
@@ -86,11 +73,6 @@ mount_with_passphrase()
     : >"$sandbox/asked"
     : >"$sandbox/job.log"
     SSH_ASKPASS=$sandbox/askpass SSH_ASKPASS_REQUIRE=force mount_device "identity_file=$sandbox/locked,$1"
-}
-
-has_come_back()
-{
-    [ "$(grep -c "the connection is there again" "$sandbox/job.log")" -ge "$1" ]
 }
 
 a_kept_key()

@@ -87,19 +87,9 @@ every_putty_form()
     done
 }
 
-# ssh-add says 2 when it cannot reach the agent: the socket is there before the agent listens.
-agent_answers()
-{
-    ssh-add -l
-    [ $? -ne 2 ]
-}
-
 start_agent()
 {
-    SSH_AUTH_SOCK=$sandbox/agent
-    in_background ssh-agent -D -a "$SSH_AUTH_SOCK" >/dev/null
-    export SSH_AUTH_SOCK
-    wait_until agent_answers
+    start_ssh_agent "$sandbox/agent"
 }
 
 # The files are locked and nobody can be asked: what signs is the agent.

@@ -7,11 +7,6 @@
 . "$top_srcdir/tests/lib/mount.sh"
 requires timeout ip
 
-log_says()
-{
-    grep -q "$1" "$sandbox/job.log"
-}
-
 number()
 {
     clusterfs status --json "$mnt" | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"

@@ -135,11 +135,6 @@ is_of_use()
     [ "$(cat "$mnt/here")" = here ]
 }
 
-has_state()
-{
-    clusterfs status --json "$mnt" | grep -q "\"state\":\"$1\""
-}
-
 all_ends_in_time()
 {
     mount_device op_timeout=${op_timeout}s,reconnect_timeout=${reconnect_timeout}s
@@ -149,7 +144,7 @@ all_ends_in_time()
     all_look $((op_timeout + reconnect_timeout + slack))
     expect_looks 0 space
     expect_looks 1 copy
-    wait_until has_state offline
+    wait_until is_in_state offline
     note "it has been away for a while"
     all_look "$slack"
     expect_looks 0 space
@@ -263,7 +258,7 @@ who_waits_can_end_afterwards()
     mount_device op_timeout=1s,reconnect_timeout=0
     must tell_link cut >/dev/null
     in_background cat "$mnt/here" >/dev/null 2>&1
-    wait_until has_state reconnecting
+    wait_until is_in_state reconnecting
     kill -KILL "$!"
     free_space_is_told_at_once "while it is waited for"
     whoever_waits_can_end "while it is waited for"
@@ -281,7 +276,7 @@ what_is_kept_is_shown_at_once()
     must python3 "$sandbox/manager.py" "$mnt/known" >/dev/null
     must tell_link cut >/dev/null
     in_background cat "$mnt/here" >/dev/null 2>&1
-    wait_until has_state reconnecting
+    wait_until is_in_state reconnecting
     kill -KILL "$!"
     run timeout -s KILL 60 df "$mnt"
     expect_equal "how df ended ($errors)" 0 "$code"

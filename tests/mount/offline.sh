@@ -47,18 +47,13 @@ in_time()
     return "$result"
 }
 
-state_is()
-{
-    clusterfs status --json "$mnt" | grep -q "\"state\":\"$1\""
-}
-
 # Somebody has to ask for something that the server alone can do before the loss can be seen.
 cut_the_link()
 {
     must tell_link cut >/dev/null
     in_background touch "$mnt/asked" 2>/dev/null
     asking=$!
-    wait_until state_is "$1"
+    wait_until is_in_state "$1"
 }
 
 make_files()
@@ -105,7 +100,7 @@ what_is_kept_is_read()
     is_gone "$writes" && fail "who writes does not wait"
 
     must tell_link restore >/dev/null
-    wait_until state_is connected
+    wait_until is_in_state connected
     expect_equal "what has changed" "has changed" "$(cat "$mnt/changes")"
     must test -e "$mnt/new"
     must test ! -e "$mnt/folder/file2"
@@ -129,7 +124,7 @@ nothing_is_read()
     expect_failure in_time cat "$mnt/changes"
     expect_failure see
     must tell_link restore >/dev/null
-    wait_until state_is connected
+    wait_until is_in_state connected
     see >"$sandbox/after" || fail "looking afterwards"
     expect_same_files "$sandbox/before" "$sandbox/after"
     unmount_device

@@ -59,12 +59,6 @@ refused()
     expect_equal "attempts" "$3" "$(wc -l <"$attempts")"
 }
 
-write_program()
-{
-    printf '#!/bin/sh\n%s\n' "$2" >"$1"
-    chmod 700 "$1"
-}
-
 a_password_of_the_file()
 {
     local method
@@ -93,24 +87,6 @@ a_wrong_one_is_sent_once()
     refused 17 "ssh was refused the login at $device_address: the password of the profile is wrong\." 1
 }
 
-kill_sessions()
-{
-    local pid
-    for pid in $(pgrep -P "$sshd_pid"); do
-        kill -9 "$pid"
-    done
-}
-
-has_come_back()
-{
-    grep -q "the connection is there again" "$sandbox/store.log"
-}
-
-is_in_state()
-{
-    [ "$(clusterfs status --json "$mnt" | sed -n 's/.*"state":"\([a-z-]*\)".*/\1/p')" = "$1" ]
-}
-
 runs()
 {
     wc -l <"$sandbox/runs"
@@ -129,7 +105,7 @@ a_password_of_a_command()
     works
     expect_equal "its arguments" "get $device_user at $device_address" "$(<"$sandbox/runs")"
     kill_sessions
-    wait_until has_come_back
+    wait_until has_come_back 1 store
     expect_equal "content" hello "$(<"$mnt/hello")"
     expect_equal "runs" 2 "$(runs)"
     note "the password is another one now"

@@ -114,12 +114,6 @@ END
     : >"$ssh_config"
 }
 
-agent_answers()
-{
-    ssh-add -l
-    [ $? -ne 2 ]
-}
-
 passphrases()
 {
     note "a key with a passphrase: agent, prompt, profile"
@@ -153,10 +147,7 @@ passphrases()
     works
     unmount_device "$mnt"
 
-    SSH_AUTH_SOCK=$sandbox/agent
-    in_background ssh-agent -D -a "$SSH_AUTH_SOCK" >/dev/null
-    export SSH_AUTH_SOCK
-    wait_until agent_answers
+    start_ssh_agent "$sandbox/agent"
     SSH_ASKPASS=$sandbox/askpass SSH_ASKPASS_REQUIRE=force ssh-add -q "$sandbox/locked" 2>"$sandbox/ssh-add" </dev/null ||
         fail "ssh-add: $(<"$sandbox/ssh-add")"
     run setsid -w "$CLUSTERFS" mount -c "$config" locked "$mnt" -o identity_agent=SSH_AUTH_SOCK
@@ -165,11 +156,6 @@ passphrases()
     works
     unmount_device "$mnt"
     unset SSH_AUTH_SOCK
-}
-
-is_in_state()
-{
-    [ "$(clusterfs status --json "$mnt" | sed -n 's/.*"state":"\([a-z-]*\)".*/\1/p')" = "$1" ]
 }
 
 # Somebody had to answer: that login is not repeated by itself, and open files wait for the person.
@@ -291,23 +277,10 @@ hostile_names()
     expect_failure test -e hacked
 }
 
-has_come_back()
-{
-    [ "$(grep -c "the connection is there again" "$sandbox/plain.log")" -ge "$1" ]
-}
-
 kill_our_ssh()
 {
     local pid
     for pid in $(pgrep -P "$mount_pid" -x ssh); do
-        kill -9 "$pid"
-    done
-}
-
-kill_sessions()
-{
-    local pid
-    for pid in $(pgrep -P "$sshd_pid"); do
         kill -9 "$pid"
     done
 }
@@ -330,7 +303,7 @@ programs_do_not_notice()
     local copies=$! times
     for times in 1 2; do
         "$1"
-        wait_until has_come_back "$times"
+        wait_until has_come_back "$times" plain
     done
     wait "$copies" || fail "cp: $(<"$sandbox/cp.err")"
     expect_same_trees "$sandbox/tree" "$mnt/copy"

@@ -62,12 +62,6 @@ typed()
     output=${output//$'\r'/}
 }
 
-write_program()
-{
-    printf '#!/bin/sh\n%s\n' "$2" >"$1"
-    chmod 700 "$1"
-}
-
 two_questions_on_a_terminal()
 {
     lets_in keyboard-interactive
@@ -168,24 +162,6 @@ a_password_of_the_file()
     works password
 }
 
-kill_sessions()
-{
-    local pid
-    for pid in $(pgrep -P "$sshd_pid"); do
-        kill -9 "$pid"
-    done
-}
-
-has_come_back()
-{
-    grep -q "the connection is there again" "$sandbox/store.log"
-}
-
-is_in_state()
-{
-    [ "$(clusterfs status --json "$mnt" | sed -n 's/.*"state":"\([a-z-]*\)".*/\1/p')" = "$1" ]
-}
-
 runs()
 {
     wc -l <"$sandbox/runs"
@@ -206,7 +182,7 @@ a_password_of_a_command()
     expect_equal "its arguments" "get $device_user at $device_address" "$(<"$sandbox/runs")"
     remember_process "$mnt"
     kill_sessions
-    wait_until has_come_back
+    wait_until has_come_back 1 store
     expect_equal "content" hello "$(<"$mnt/hello")"
     expect_equal "runs" 2 "$(runs)"
     note "the password is another one now"

@@ -131,18 +131,12 @@ make_home()
     PATH=$sandbox/bin:$PATH
 }
 
-write_program()
-{
-    printf '#!/bin/sh\n%s\n' "$2" >"$sandbox/bin/$1"
-    chmod 700 "$sandbox/bin/$1"
-}
-
 # ssh takes its home from the system's list of users, and not from HOME.
 make_programs()
 {
     ln -s "$(readlink -f "$CLUSTERFS")" "$sandbox/bin/clusterfs"
-    write_program ssh "exec $(command -v ssh) -F $HOME/.ssh/config \"\$@\""
-    write_program pass "[ \"\$*\" = 'show work/$device_address' ] && echo $password"
+    write_program "$sandbox/bin/ssh" "exec $(command -v ssh) -F $HOME/.ssh/config \"\$@\""
+    write_program "$sandbox/bin/pass" "[ \"\$*\" = 'show work/$device_address' ] && echo $password"
 }
 
 # A site as FileZilla 3.63 writes it, and an ssh_config with what only ssh understands.
@@ -174,12 +168,6 @@ END_OF_SITES
     chmod 600 ~/.ssh/config
 }
 
-agent_answers()
-{
-    ssh-add -l
-    [ $? -ne 2 ]
-}
-
 # --- the ways in ---
 
 openssh_key()
@@ -190,9 +178,7 @@ openssh_key()
     cp "$key" "$sandbox/plain"
     must ssh-keygen -q -p -a 2 -P "" -N "$passphrase" -f "$key" >/dev/null
     follow profile "login +publickey $key" "$passphrase"
-    export SSH_AUTH_SOCK=$sandbox/agent
-    in_background ssh-agent -D -a "$SSH_AUTH_SOCK" >/dev/null
-    wait_until agent_answers
+    start_ssh_agent "$sandbox/agent"
     follow agent "login +publickey .*id_ed25519" "$passphrase" # to ssh-add; nothing is left to be answered
     unset SSH_AUTH_SOCK
     cp "$sandbox/plain" "$key"

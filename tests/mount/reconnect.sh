@@ -21,20 +21,6 @@ for number in range(int(sys.argv[2])):
 END
 }
 
-kill_sessions()
-{
-    local pid
-    for pid in $(pgrep -P "$sshd_pid"); do
-        kill -9 "$pid"
-    done
-}
-
-# has_come_back N : so often, by now.
-has_come_back()
-{
-    [ "$(grep -c "the connection is there again" "$sandbox/job.log")" -ge "$1" ]
-}
-
 sshd_goes_away()
 {
     kill_sessions

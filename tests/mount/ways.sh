@@ -25,16 +25,6 @@ listens_again()
     [ "$(grep -c listening "$proxy_log")" -gt "$1" ]
 }
 
-log_says()
-{
-    grep -q "$2" "$sandbox/$1.log"
-}
-
-has_come_back()
-{
-    log_says "$1" "the connection is there again"
-}
-
 # works_through PROFILE LOSE... : what is written arrives, also over the loss that LOSE brings about.
 works_through()
 {
@@ -45,8 +35,8 @@ works_through()
     exec 8>"$mnt/open"
     printf 'one ' >&8
     "$@"
-    wait_until log_says "$profile" "connection is lost"
-    wait_until has_come_back "$profile"
+    wait_until log_says "connection is lost" "$profile"
+    wait_until has_come_back 1 "$profile"
     printf 'two' >&8 || fail "writing"
     exec 8>&-
     unmount_device
@@ -65,20 +55,12 @@ refused_profile()
     wait_until no_clusterfs_process
 }
 
-kill_device_sessions()
-{
-    local pid
-    for pid in $(pgrep -P "$sshd_pid"); do
-        kill -9 "$pid"
-    done
-}
-
 # The device is its own jump host: to lose all sessions is to lose both.
 jump_host()
 {
     write_profile gate
     write_profile jump proxy_jump=gate
-    works_through jump kill_device_sessions
+    works_through jump kill_sessions
     run "$CLUSTERFS" check -c "$config" jump
     expect_equal "exit code of check ($output)" 0 "$code"
     expect_match "what check says" "127.0.0.1: looked up by 127.0.0.1" "$output"
