@@ -262,15 +262,15 @@ static void settle(struct cfs_ahead *ahead)
     waiter->ready(waiter, true);
 }
 
-static void fetch_beginning(struct cfs_ahead *ahead)
+/* Of what OPENING has opened: nobody else has the file yet. */
+static void fetch_beginning(const struct cfs_cache_call *opening)
 {
-    const struct cfs_remote_attributes *attributes = &ahead->attributes;
-    if (!ahead->lower || !(attributes->valid & CFS_REMOTE_SIZE))
-        return;
-    struct cfs_remote_file *file = cfs_cache_file_below(ahead->cache, ahead->lower);
-    uint64_t size = attributes->size;
+    const struct cfs_remote_result *result = &opening->lower.result;
+    struct cfs_remote_file *file =
+        result->attributes.valid & CFS_REMOTE_SIZE ? cfs_cache_file_below(opening->cache, result->file) : NULL;
+    uint64_t size = result->attributes.size;
     if (file)
-        cfs_contents_fetch_ahead(ahead->cache->contents, file,
+        cfs_contents_fetch_ahead(opening->cache->contents, file,
                                  size <= CFS_AHEAD_WHOLE ? size : (uint64_t)CFS_AHEAD_BEGINNING);
 }
 
@@ -279,13 +279,14 @@ static void opened(struct cfs_cache_call *call)
     struct cfs_ahead *ahead = cfs_container_of(call, struct opening, call)->ahead;
     struct cfs_cache *cache = call->cache;
     bool is_open = call->lower.error == 0;
-    if (is_open) {
-        ahead->attributes = call->lower.result.attributes;
-        ahead->lower = call->lower.result.file;
-        fetch_beginning(ahead); /* nobody else has the file yet */
-    }
+    if (is_open)
+        fetch_beginning(call);
     pthread_mutex_lock(&cache->names_lock);
     bool is_dropped = cfs_list_empty(&ahead->link);
+    if (is_open) { /* from here on others may take it, or close it */
+        ahead->attributes = call->lower.result.attributes;
+        ahead->lower = call->lower.result.file;
+    }
     if (is_dropped && is_open) {
         close_later(ahead);
     } else if (!is_dropped && is_open) {

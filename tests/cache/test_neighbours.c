@@ -4,8 +4,13 @@
 #include "base/text.h"
 #include "lib/cache_fixture.h"
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { K = 1024, M = 1024 * 1024, LATENCY_MS = 40, FILES = 40 };
 
@@ -617,6 +622,75 @@ static void test_two_who_wait_get_one_each(void **state)
     end(&fixture);
 }
 
+/* Another thread, which opens a file. */
+struct other {
+    struct cache_fixture *fixture;
+    const char *path;
+    struct cache_call open;
+    pthread_t thread;
+    atomic_int tid; /* 0: it has not begun */
+    bool has_come;
+};
+
+static void *open_it(void *context)
+{
+    struct other *other = context;
+    other->tid = (int)gettid();
+    other->fixture->operations->open(other->fixture->cache, &other->open.call, other->path, O_RDONLY, 0);
+    return NULL;
+}
+
+/* It waits for something: a lock that this thread holds. */
+static bool is_stuck(struct other *other)
+{
+    char path[64], line[512] = "";
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", other->tid);
+    FILE *stat = fopen(path, "re");
+    const char *state = stat && fgets(line, sizeof(line), stat) ? strrchr(line, ')') : NULL;
+    if (stat)
+        fclose(stat);
+    return !state || state[2] == 'S'; /* or it has ended */
+}
+
+static void let_other_in(void *context, const char *path)
+{
+    struct other *other = context;
+    if (other->has_come || strcmp(path, other->path) != 0)
+        return;
+    other->has_come = true;
+    assert_int_equal(pthread_create(&other->thread, NULL, open_it, other), 0);
+    while (!other->tid || !is_stuck(other))
+        sched_yield();
+}
+
+/* It has just been opened ahead, and its beginning is being asked for. */
+static void test_who_comes_while_a_file_becomes_ready_gets_it(void **state)
+{
+    struct cache_fixture fixture;
+    struct other other = {.fixture = &fixture, .path = "small/file03"};
+    char bytes[2000];
+    begin(&fixture, LATENCY_MS);
+    make_folder(&fixture, "small", 4);
+    list(&fixture, "small");
+    cache_call_init(&other.open);
+    memory_remote_when_asked(fixture.memory, MEMORY_READ, let_other_in, &other);
+    for (int i = 0; i < 3; i++) {
+        char *path = path_of("small", i);
+        read_file(&fixture, path, 1000);
+        free(path);
+    }
+    cache_run(&fixture);
+    assert_true(other.has_come);
+    pthread_join(other.thread, NULL);
+    assert_int_equal(cache_wait(&fixture, &other.open), 0);
+    assert_int_equal(status(&fixture).prefetch_used_files, 1);
+    assert_int_equal(memory_remote_count(fixture.memory, MEMORY_OPEN), 4); /* not twice */
+    assert_int_equal(cache_read(&fixture, other.open.call.result.file, 0, sizeof(bytes), bytes), 1000);
+    begin_close(&fixture, other.open.call.result.file);
+    cache_call_fini(&other.open);
+    end(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -643,6 +717,7 @@ int main(void)
         cmocka_unit_test(test_an_error_is_told_to_who_opens_the_file_and_to_nobody_else),
         cmocka_unit_test(test_an_open_waits_for_the_file_that_is_being_opened_ahead),
         cmocka_unit_test(test_two_who_wait_get_one_each),
+        cmocka_unit_test(test_who_comes_while_a_file_becomes_ready_gets_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,16 @@ void memory_remote_release(struct memory_remote *memory, enum memory_operation o
     memory->held[operation] = false;
 }
 
+void memory_remote_when_asked(struct memory_remote *memory, enum memory_operation operation,
+                              void (*came)(void *context, const char *path), void *context)
+{
+    pthread_mutex_lock(&memory->lock);
+    memory->watched = operation;
+    memory->came = came;
+    memory->came_context = context;
+    pthread_mutex_unlock(&memory->lock);
+}
+
 static size_t count_links(const struct cfs_list *list)
 {
     size_t count = 0;

@@ -88,6 +88,11 @@ void memory_remote_advance(struct memory_remote *memory, int64_t ms);
 void memory_remote_hold(struct memory_remote *memory, enum memory_operation operation);
 void memory_remote_release(struct memory_remote *memory, enum memory_operation operation);
 
+/* CAME is called for each call of this kind, on the thread that submits it and before that goes on; PATH is that of its
+ * file. For one kind at a time; NULL: no more. */
+void memory_remote_when_asked(struct memory_remote *memory, enum memory_operation operation,
+                              void (*came)(void *context, const char *path), void *context);
+
 /* --- counting --- */
 
 size_t memory_remote_in_flight(const struct memory_remote *memory);

@@ -91,6 +91,9 @@ struct memory_remote {
     struct cfs_list pending, files, listings;
     bool connected, is_lost;
     bool held[MEMORY_OPERATIONS];
+    void (*came)(void *context, const char *path); /* when a call of the kind `watched` comes; NULL: nobody asks */
+    void *came_context;
+    enum memory_operation watched;
     int fail_all[MEMORY_OPERATIONS];
     struct fault faults[8];
     uint64_t counts[MEMORY_OPERATIONS];

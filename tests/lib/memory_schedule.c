@@ -78,7 +78,12 @@ void memory_submit(struct memory_remote *memory, struct pending *pending)
     pending->timeout_at = now + memory->options.op_timeout_ms;
     cfs_list_push_back(&memory->pending, &pending->link);
     memory_trace(memory, pending, "comes");
+    void (*came)(void *context, const char *path) = memory->watched == pending->operation ? memory->came : NULL;
+    void *context = memory->came_context;
+    const char *path = pending->file ? pending->file->path : pending->path;
     pthread_mutex_unlock(&memory->lock);
+    if (came)
+        came(context, path);
 }
 
 /* Lets it take effect now, or what its fault makes of that. */
