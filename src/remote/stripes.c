@@ -396,10 +396,10 @@ void cfs_stripes_consider(struct cfs_remote_file *file, size_t length)
     cfs_sessions_want(file->pool);
     if (!cfs_sessions_may_be_more(file->pool) && !cfs_stripes_lane(file, 0))
         return;
-    if (!is_written(file) && !ask_own(file))
+    /* A close that waits ends the file when its turn has come: nothing more may wait behind it. */
+    if (file->gate.exclusive > 0 || (!is_written(file) && !ask_own(file)))
         return;
-    /* A close that waits ends the file when its turn has come. */
-    if (file->stripes_coming > 0 || file->gate.exclusive > 0)
+    if (file->stripes_coming > 0)
         return;
     bool is_beginning = !is_written(file) && count_stripes(file) == 0 && file->moved <= BEGINNING * piece;
     open_stripes(file);

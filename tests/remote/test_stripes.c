@@ -1,6 +1,7 @@
 /* Large files on several sessions: the order of calls holds, other files are never mixed in, and a session that is lost
  * or refused is no loss. Each "session" is a sftp-server of its own. */
 #include "lib/find_sftp_server.h"
+#include "lib/lost_pool.h"
 #include "lib/pool_fixture.h"
 #include "lib/remote_conformance.h"
 #include "lib/scratch.h"
@@ -295,6 +296,35 @@ static void a_file_may_be_closed_while_it_gets_stripes(void **state)
         sync_fini(&closing);
     }
     test_wait_until(handles_on(fixture, "large") == 0);
+}
+
+/* Its first read waits for another connection, and the close for the read: by then it is too late for stripes. */
+static void a_file_may_be_closed_before_it_is_begun_to_be_read(void **state)
+{
+    static uint8_t bytes[PIECE];
+    struct pool_fixture *fixture = *state;
+    struct sync_call reading, closing;
+    const struct cfs_pool_options options = {
+        .lanes = 2, .sessions = 2, .op_timeout_ms = TEST_LIMIT_MS, .reconnects = true};
+    make_file(fixture, "large", 16 * MEBIBYTE, 1);
+    assert_int_equal(pool_fixture_open(fixture, pool_fixture_transport(fixture, LOST_POOL_HELD), options), 0);
+    struct cfs_remote *remote = fixture->driver.remote;
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "large", O_RDONLY);
+    lost_pool_cut(fixture);
+    sync_init(&reading);
+    sync_begin(&reading);
+    remote->operations->read(remote, &reading.call, file, 0, PIECE, bytes);
+    sync_submitted(&reading);
+    sync_init(&closing);
+    sync_begin(&closing);
+    remote->operations->close(remote, &closing.call, file);
+    sync_submitted(&closing);
+    lost_pool_mend(fixture);
+    assert_int_equal(sync_wait(&fixture->driver, &reading), 0);
+    assert_int_equal(sync_wait(&fixture->driver, &closing), 0);
+    assert_int_equal(sync_lstat(&fixture->driver, "large", NULL), 0);
+    sync_fini(&reading);
+    sync_fini(&closing);
 }
 
 static void small_and_random_reads_open_no_session(void **state)
@@ -677,6 +707,7 @@ int main(void)
         CHECK(reads_wait_for_the_stripes_of_a_large_file_but_not_for_long),
         CHECK(reads_wait_for_a_lane_that_is_starting),
         CHECK(a_file_may_be_closed_while_it_gets_stripes),
+        CHECK(a_file_may_be_closed_before_it_is_begun_to_be_read),
         CHECK(small_and_random_reads_open_no_session),
         CHECK(a_file_that_was_replaced_is_not_mixed),
         CHECK(a_file_that_is_gone_is_read_on),
