@@ -307,6 +307,7 @@ static int log_in(struct cfs_ssh_session *host, const struct cfs_profile *profil
     if (rc < 0) {
         session->kept = NULL; /* the caller's, both */
         session->jump = NULL;
+        session->ended = true; /* its first turn may be queued: there is nothing to do in it */
         free_session(session);
         return cfs_error_set(error, -rc, CFS_FAILURE_SYSTEM, "Cannot start a thread: %s.", strerror(-rc));
     }

@@ -1,5 +1,6 @@
 /* Connecting: the facts of a login, and for each thing that may stand at the other end of a connection the kind of
  * failure and a sentence that helps. */
+#include "base/thread.h"
 #include "lib/scratch.h"
 #include "lib/sshd.h"
 #include "lib/test.h"
@@ -7,6 +8,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -15,6 +17,14 @@
 enum { GREETING_MS = 4000 }; /* a timeout that the mock's greeting must beat */
 
 static struct test_sshd sshd;
+
+static atomic_bool has_no_threads;
+
+/* Instead of base/thread.c. */
+int cfs_thread_start(void *(*run)(void *context), void *context, pthread_t *ret_thread)
+{
+    return atomic_load(&has_no_threads) ? -EAGAIN : -pthread_create(ret_thread, NULL, run, context);
+}
 
 /* A server that accepts one connection, says something, and then closes it or keeps silent until the test ends. */
 struct mock {
@@ -229,6 +239,21 @@ static void ciphers_are_the_profiles(void **state)
     test_profile_free(profile);
 }
 
+static void a_machine_without_threads_is_told(void **state)
+{
+    struct cfs_profile *profile = test_sshd_profile(&sshd);
+    struct cfs_ssh_session *session = NULL;
+    struct cfs_error error = {0};
+    atomic_store(&has_no_threads, true);
+    int result = cfs_ssh_connect(profile, NULL, -1, NULL, &session, &error);
+    atomic_store(&has_no_threads, false);
+    assert_int_equal(result, -EAGAIN);
+    assert_int_equal(error.failure, CFS_FAILURE_SYSTEM);
+    assert_non_null(strstr(error.text, "Cannot start a thread"));
+    assert_null(session);
+    test_profile_free(profile);
+}
+
 static void an_unknown_host_key_ends_before_the_login(void **state)
 {
     struct cfs_profile *profile = test_sshd_profile(&sshd);
@@ -267,6 +292,7 @@ int main(void)
         cmocka_unit_test(a_readable_descriptor_cancels_the_key_exchange),
         cmocka_unit_test(a_login_collects_its_facts),
         cmocka_unit_test(ciphers_are_the_profiles),
+        cmocka_unit_test(a_machine_without_threads_is_told),
         cmocka_unit_test(an_unknown_host_key_ends_before_the_login), /* last: it forgets the key */
     };
     if (!test_sshd_available()) {
