@@ -369,7 +369,7 @@ void cfs_reconnect_log_in(struct cfs_pool *pool)
         cfs_login_done(pool, 0, NULL);
     } else if (pool->again.is_underway) {
         cfs_reconnect_interrupt(pool);
-    } else if (state == CFS_POOL_CONNECTED || !pool->lost) {
+    } else if (state == CFS_POOL_CONNECTED || !pool->lost || (pool->reap_posted && !has_stopped(pool))) {
         return; /* it was lost just now, or its lanes are coming: that has an end, which is told */
     } else {
         if (state == CFS_POOL_NEEDS_LOGIN || state == CFS_POOL_REFUSED) {

@@ -4,6 +4,8 @@
 #include "lib/find_sftp_server.h"
 #include "lib/pool_fixture.h"
 #include "lib/test.h"
+#include "remote/pool_priv.h"
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,10 +42,47 @@ static void end_attempt(struct cfs_transport *transport, enum cfs_failure with)
     assert_int_equal(cfs_loop_post(transport->operations->loop(transport), &task), 0);
 }
 
+/* --- streams --- */
+
+/* The loop's thread. */
+static unsigned streams; /* that are open */
+static struct cfs_stream *(*really_open)(struct cfs_transport *transport, unsigned session);
+static void (*really_close)(struct cfs_stream *stream);
+
+static struct pool_fixture *_Atomic losing; /* its connection is lost again while the next stream is opened */
+static atomic_bool is_losing;               /* as soon as somebody logs in */
+static atomic_uint left_open;               /* streams, when an attempt was begun */
+
+static void close_stream(struct cfs_stream *stream)
+{
+    streams--;
+    really_close(stream);
+}
+
+static void lose_while_somebody_comes(struct pool_fixture *fixture);
+
+static struct cfs_stream *open_stream(struct cfs_transport *transport, unsigned session)
+{
+    static struct cfs_stream_operations operations;
+    struct pool_fixture *fixture = atomic_exchange(&losing, NULL);
+    if (fixture)
+        lose_while_somebody_comes(fixture);
+    struct cfs_stream *stream = really_open(transport, session);
+    if (!stream)
+        return NULL;
+    operations = *stream->operations;
+    really_close = operations.close;
+    operations.close = close_stream;
+    stream->operations = &operations;
+    streams++;
+    return stream;
+}
+
 static int reconnect(struct cfs_transport *transport, struct cfs_prompter *prompter, cfs_transport_reconnected *told,
                      void *context)
 {
     enum outcome now = atomic_load(&outcome);
+    atomic_fetch_add(&left_open, streams);
     atomic_store(&asked, prompter);
     reconnected = told;
     reconnected_context = context;
@@ -84,6 +123,10 @@ static void lose(struct pool_fixture *fixture, enum outcome that)
     really_reconnect = operations.reconnect;
     operations.reconnect = reconnect;
     operations.interrupt = interrupt;
+    really_open = operations.open_stream;
+    operations.open_stream = open_stream;
+    streams = 0;
+    atomic_store(&left_open, 0);
     transport->operations = &operations;
     atomic_store(&outcome, that);
     atomic_store(&attempts, 0);
@@ -184,6 +227,35 @@ static void it_ends_with_the_mount(void **state)
     assert_int_equal(log_in(fixture, NULL), -ENOTCONN);
 }
 
+/* He is there when the connection, which was there again, is lost once more: what is left of it goes first. */
+static void lose_while_somebody_comes(struct pool_fixture *fixture)
+{
+    struct cfs_pool *pool = cfs_pool_of(fixture->driver.remote);
+    bool has_come = false;
+    atomic_store(&is_losing, true);
+    while (!has_come) {
+        sched_yield();
+        pthread_mutex_lock(&pool->lock);
+        has_come = pool->login_wanted;
+        pthread_mutex_unlock(&pool->lock);
+    }
+    cfs_pool_drop_connection(pool, "the test says so");
+}
+
+static void what_is_lost_once_more_goes_before_he_is_asked(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    struct fake_prompter fake;
+    fake_prompter_init(&fake);
+    lose(fixture, FAILS);
+    atomic_store(&losing, fixture);
+    atomic_store(&outcome, SUCCEEDS);
+    test_wait_until(atomic_load(&is_losing));
+    assert_int_equal(log_in(fixture, &fake.prompter), 0);
+    assert_int_equal(sync_lstat(&fixture->driver, "", NULL), 0);
+    assert_int_equal(atomic_load(&left_open), 0);
+}
+
 #define CHECK(function) cmocka_unit_test_setup_teardown(function, pool_fixture_make, pool_fixture_remove)
 
 int main(void)
@@ -193,6 +265,7 @@ int main(void)
         CHECK(what_was_refused_is_not_tried_without_him),
         CHECK(it_does_not_wait_for_another_attempt),
         CHECK(it_ends_with_the_mount),
+        CHECK(what_is_lost_once_more_goes_before_he_is_asked),
     };
     if (!find_sftp_server()) {
         printf("skipped: there is no sftp-server here\n");
