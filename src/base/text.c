@@ -28,6 +28,24 @@ void cfs_text_make_printable(char *text, bool keep_newlines)
     }
 }
 
+char *cfs_text_shell_quote(const char *text)
+{
+    static const char quote[] = "'\\''"; /* ends the quotes, one quote, begins them again */
+    char *quoted = malloc(strlen(text) * (sizeof(quote) - 1) + sizeof("''"));
+    if (!quoted)
+        return NULL;
+    char *end = quoted;
+    *end++ = '\'';
+    for (; *text; text++) {
+        if (*text == '\'')
+            end = stpcpy(end, quote);
+        else
+            *end++ = *text;
+    }
+    strcpy(end, "'");
+    return quoted;
+}
+
 enum { DISTANCE_LENGTH = 255 };
 
 unsigned cfs_text_distance(const char *a, const char *b)

@@ -14,6 +14,9 @@ char *cfs_text_format(const char *format, ...) CFS_PRINTF(1, 2);
  * UTF-8, but for the control characters U+0080 to U+009F, which terminals obey too. */
 void cfs_text_make_printable(char *text, bool keep_newlines);
 
+/* TEXT as one word of a shell's command line: in single quotes. NULL if memory is short. The caller frees. */
+char *cfs_text_shell_quote(const char *text);
+
 /* Edit distance (Levenshtein), for "did you mean". */
 unsigned cfs_text_distance(const char *a, const char *b);
 

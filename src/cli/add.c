@@ -49,7 +49,7 @@ static int write_profile(const struct request *request, const struct settings *s
     if (result == 0)
         result = cfs_config_edit_write(&edit, error);
     if (result == 0)
-        printf("%s was written into %s. To mount it: clusterfs mount%s%s %s MOUNTPOINT\n", request->name, edit.path,
+        printf("%s was written into %s. To mount it: clusterfs mount%s%s%s %s MOUNTPOINT\n", request->name, edit.path,
                CFS_GIVEN_CONFIG(request->config_file), request->name);
     return result;
 }
@@ -63,7 +63,7 @@ static int add_profile(const struct request *request, struct cfs_error *error)
         result = cfs_editing_has_profile(request->config_file, request->name, error);
     if (result > 0)
         return cfs_error_set(error, EEXIST, CFS_FAILURE_CONFIG,
-                             "There is a profile %s already. To change it: clusterfs set%s%s %s host=... user=...",
+                             "There is a profile %s already. To change it: clusterfs set%s%s%s %s host=... user=...",
                              request->name, CFS_GIVEN_CONFIG(request->config_file), request->name);
     if (result == 0)
         result = find_login(request, &login, error);

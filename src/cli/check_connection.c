@@ -105,12 +105,12 @@ static void reached(enum cfs_ssh_stage stage, const struct cfs_ssh_facts *facts,
 /* How the device learns a key, where the login failed because it does not know it. */
 static void hint_at_keys(struct cfs_check *check)
 {
+    char *typed CFS_AUTO_FREE = cfs_profile_typed(check->profile);
     if (check->public_lines)
-        cfs_check_hint(
-            check, CFS_CHECK_LOGIN,
-            "The file authorized_keys of %s on the device, or the provider's page, must have one of these "
-            "lines:\n%s\nWho can log in there already may add it: clusterfs key install PROFILE --key FILE.pub",
-            check->profile->user, check->public_lines);
+        cfs_check_hint(check, CFS_CHECK_LOGIN,
+                       "The file authorized_keys of %s on the device, or the provider's page, must have one of these "
+                       "lines:\n%s\nWho can log in there already may add it: clusterfs key install %s --key FILE.pub",
+                       check->profile->user, check->public_lines, typed ? typed : "PROFILE");
 }
 
 /* A transport that tells nothing on its way: by the kind of failure. */

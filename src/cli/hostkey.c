@@ -133,11 +133,11 @@ static int show(struct request *request)
 
 static int fail_asking(struct request *request)
 {
-    char *target CFS_AUTO_FREE = cfs_host_key_target(request->profile);
+    char *typed CFS_AUTO_FREE = cfs_profile_typed(request->profile);
     return cfs_error_set(request->error, ENOTTY, CFS_FAILURE_HOST_KEY,
                          "Nobody can be asked whether %s is right, and nothing was changed. If it is the fingerprint "
-                         "that the provider publishes, say: clusterfs hostkey trust --fingerprint %s '%s'",
-                         request->fingerprint, request->fingerprint, target ? target : "PROFILE");
+                         "that the provider publishes, say: clusterfs hostkey trust --fingerprint %s %s",
+                         request->fingerprint, request->fingerprint, typed ? typed : "PROFILE");
 }
 
 static int confirm(struct request *request)

@@ -106,7 +106,7 @@ static int change(struct setting *setting, const struct cfs_ini_setting *wanted,
 static int no_profile(const char *config_file, const char *name, struct cfs_error *error)
 {
     return cfs_error_set(error, ENOENT, CFS_FAILURE_CONFIG,
-                         "There is no profile %.200s. To make one: clusterfs add%s%s %.200s USER@HOST", name,
+                         "There is no profile %.200s. To make one: clusterfs add%s%s%s %.200s USER@HOST", name,
                          CFS_GIVEN_CONFIG(config_file), name);
 }
 

@@ -91,6 +91,18 @@ static int find_config_option(const struct loading *loading, char **ret_path, st
     return result < 0 ? no_memory(error) : 0;
 }
 
+static const char *only_file(const struct loading *loading)
+{
+    return loading->config_option ? loading->config_option : loading->request->config_file;
+}
+
+static int keep_only_file(const struct loading *loading, struct cfs_profile *profile, struct cfs_error *error)
+{
+    const char *file = only_file(loading);
+    profile->config_file = file ? strdup(file) : NULL;
+    return file && !profile->config_file ? no_memory(error) : 0;
+}
+
 static int read_surroundings(struct loading *loading, struct cfs_error *error)
 {
     static const struct cfs_option_string_events events = {.value = take_option, .kernel_flag = take_kernel_flag};
@@ -105,7 +117,7 @@ static int read_surroundings(struct loading *loading, struct cfs_error *error)
     if (result < 0)
         return result;
     struct cfs_config_choice choice = {
-        .only_file = loading->config_option ? loading->config_option : request->config_file,
+        .only_file = only_file(loading),
         .system_file = request->system_file ? request->system_file : CFS_SYSTEM_CONFIG_FILE,
         .user_file = loading->environment.user_file,
     };
@@ -310,14 +322,15 @@ static int complete(const struct loading *loading, struct cfs_profile *profile, 
 static int load_hops(const struct loading *loading, struct cfs_profile *profile, struct cfs_error *error)
 {
     struct cfs_profile_request request = *loading->request;
-    if (loading->config_option)
-        request.config_file = loading->config_option;
+    request.config_file = only_file(loading);
     return cfs_hops_load(&request, loading->depth, profile, error);
 }
 
 static int load(struct loading *loading, struct cfs_profile *profile, struct cfs_error *error)
 {
     int result = read_surroundings(loading, error);
+    if (result == 0)
+        result = keep_only_file(loading, profile, error);
     if (result == 0)
         result = choose_profile(loading, error);
     if (result < 0)
@@ -391,6 +404,7 @@ void cfs_profile_free(struct cfs_profile *profile)
         cfs_value_drop(&cfs_options[i], profile);
     free(profile->name);
     free(profile->source);
+    free(profile->config_file);
     free(profile->kernel_flags);
     cfs_profile_free(profile->hop);
     cfs_settings_free(profile->settings);
@@ -398,6 +412,17 @@ void cfs_profile_free(struct cfs_profile *profile)
 }
 
 /* ---- for people ---- */
+
+/* A section's name is enough; a host has a colon behind it. */
+char *cfs_profile_typed(const struct cfs_profile *profile)
+{
+    const char *name = profile->name ? profile->name : profile->host;
+    const char *colon = !profile->name || strchr(name, '@') ? ":" : "";
+    if (!profile->config_file)
+        return cfs_text_format("'%s%s'", name, colon);
+    char *file CFS_AUTO_FREE = cfs_text_shell_quote(profile->config_file);
+    return file ? cfs_text_format("-c %s '%s%s'", file, name, colon) : NULL;
+}
 
 bool cfs_profile_setting(const struct cfs_profile *profile, size_t index, struct cfs_profile_setting *ret_setting)
 {

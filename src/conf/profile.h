@@ -31,8 +31,9 @@ typedef char **cfs_words;
 #define CFS_ATTR_TTL_AUTO UINT32_MAX
 
 struct cfs_profile {
-    char *name;   /* the section's name, or "user@host" for a source without one */
-    char *source; /* as given: what /proc/mounts shows as the device */
+    char *name;        /* the section's name, or "user@host" for a source without one */
+    char *source;      /* as given: what /proc/mounts shows as the device */
+    char *config_file; /* the only file that was read, by -c or -o config=; NULL: the usual ones */
 
     /* connection */
     char *ssh_config; /* "yes", "no" or a file: where the rest may come from */
@@ -142,6 +143,10 @@ struct cfs_profile_setting {
 };
 /* The setting number INDEX, in the order of the option table. False behind the last, or if memory is short. */
 bool cfs_profile_setting(const struct cfs_profile *profile, size_t index, struct cfs_profile_setting *ret_setting);
+
+/* What a person types behind a command to mean PROFILE, for the shell: "'job1'", "-c 'FILE' 'job1'", "'alice@host:'".
+ * NULL if memory is short. The caller frees. */
+char *cfs_profile_typed(const struct cfs_profile *profile);
 
 /* Writes the effective values, a line each, with where each came from; secrets as "(set)". */
 void cfs_profile_show(const struct cfs_profile *profile, FILE *out);

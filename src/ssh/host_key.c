@@ -46,39 +46,39 @@ static int fail_pin(const struct inquiry *inquiry)
 static int fail_changed(const struct inquiry *inquiry, const struct cfs_known_host *entry)
 {
     char *expected CFS_AUTO_FREE = cfs_host_key_fingerprint(entry->blob, entry->blob_length);
-    char *target CFS_AUTO_FREE = cfs_host_key_target(inquiry->profile);
+    char *typed CFS_AUTO_FREE = cfs_profile_typed(inquiry->profile);
     return cfs_error_set(inquiry->error, EKEYREJECTED, CFS_FAILURE_HOST_KEY,
                          "The host key of %s has changed: the server has %s %s, but %s:%u says %s %s. A host that was "
                          "rebuilt, or a new job or device that was given the address of an old one, has a new key. "
                          "Compare the new fingerprint with the one that the provider publishes: if it is another one, "
                          "somebody may be between you and the server; if it is the same, say: clusterfs hostkey trust "
-                         "'%s'",
+                         "%s",
                          inquiry->name, inquiry->type, inquiry->fingerprint, entry->file, entry->line, entry->type,
-                         expected ? expected : "?", target ? target : "PROFILE");
+                         expected ? expected : "?", typed ? typed : "PROFILE");
 }
 
 static int fail_unknown(const struct inquiry *inquiry, const char *because)
 {
-    char *target CFS_AUTO_FREE = cfs_host_key_target(inquiry->profile);
+    char *typed CFS_AUTO_FREE = cfs_profile_typed(inquiry->profile);
     return cfs_error_set(
         inquiry->error, ENOKEY, CFS_FAILURE_HOST_KEY,
         "The host key of %s is not known%s: %s %s. Compare the fingerprint with the one that the provider "
-        "publishes. If it is right, say: clusterfs hostkey trust '%s'; or connect once with -o "
+        "publishes. If it is right, say: clusterfs hostkey trust %s; or connect once with -o "
         "host_key_policy=accept-new, or write host_key_fingerprint = %s into the profile.",
-        inquiry->name, because, inquiry->type, inquiry->fingerprint, target ? target : "PROFILE", inquiry->fingerprint);
+        inquiry->name, because, inquiry->type, inquiry->fingerprint, typed ? typed : "PROFILE", inquiry->fingerprint);
 }
 
 /* Whoever has set an authority up expects it to be asked. Only a person who compares the key can stand in for it. */
 static int fail_authority(const struct inquiry *inquiry, const struct cfs_known_host *authority)
 {
-    char *target CFS_AUTO_FREE = cfs_host_key_target(inquiry->profile);
+    char *typed CFS_AUTO_FREE = cfs_profile_typed(inquiry->profile);
     return cfs_error_set(
         inquiry->error, ENOKEY, CFS_FAILURE_HOST_KEY,
         "The host key of %s (%s %s) is not known by itself: %s:%u names an authority that vouches for this host, and "
         "clusterfs cannot verify certificates of hosts. With transport = openssh ssh does. Or compare the fingerprint "
-        "with the one that the provider publishes, and if it is right, say: clusterfs hostkey trust '%s'",
+        "with the one that the provider publishes, and if it is right, say: clusterfs hostkey trust %s",
         inquiry->name, inquiry->type, inquiry->fingerprint, authority->file, authority->line,
-        target ? target : "PROFILE");
+        typed ? typed : "PROFILE");
 }
 
 /* --- decisions --- */

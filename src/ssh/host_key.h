@@ -56,8 +56,5 @@ enum cfs_host_key_verdict cfs_host_key_judge(const struct cfs_profile *profile, 
                                              const struct cfs_known_host **ret_entry);
 /* Whether a fingerprint that a person has given is this one. */
 bool cfs_host_key_pin_matches(const char *pin, const char *fingerprint);
-/* What the person calls the profile on a command line: "job1", "alice@host:"; NULL if memory is short. The caller
- * frees. */
-char *cfs_host_key_target(const struct cfs_profile *profile);
 
 #endif

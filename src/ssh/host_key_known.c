@@ -50,14 +50,6 @@ static char *lookup_name(const struct cfs_profile *profile)
     return name;
 }
 
-/* A section's name is enough; a host has a colon behind it. */
-char *cfs_host_key_target(const struct cfs_profile *profile)
-{
-    if (!profile->name)
-        return cfs_text_format("%s:", profile->host);
-    return cfs_text_format("%s%s", profile->name, strchr(profile->name, '@') ? ":" : "");
-}
-
 /* --- known_hosts --- */
 
 static int read_files(const struct cfs_profile *profile, const char *name, bool quiet, struct cfs_known_hosts *found,

@@ -224,6 +224,20 @@ static void formatted_text_has_no_limit(void **state)
     assert_string_equal(text + 9995, "right|7");
 }
 
+static void a_word_for_a_shell(void **state)
+{
+    static const struct {
+        const char *text, *quoted;
+    } table[] = {
+        {"", "''"}, {"/a b/c", "'/a b/c'"}, {"$(x)`;\"", "'$(x)`;\"'"}, {"it's", "'it'\\''s'"}, {"''", "''\\'''\\'''"},
+    };
+    for (size_t i = 0; i < CFS_COUNT(table); i++) {
+        char *quoted = cfs_text_shell_quote(table[i].text);
+        assert_string_equal(quoted, table[i].quoted);
+        free(quoted);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +248,7 @@ int main(void)
         cmocka_unit_test(sizes_for_people),
         cmocka_unit_test(control_characters_become_question_marks),
         cmocka_unit_test(edit_distance),
+        cmocka_unit_test(a_word_for_a_shell),
         cmocka_unit_test(formatted_text_has_no_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

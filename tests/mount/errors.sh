@@ -157,7 +157,7 @@ host_keys()
     expect_equal "known_hosts after a refusal" "" "$(<"$sandbox/empty")"
     make_key "$sandbox/impostor" host
     printf '%s %s\n' "$name" "$(cut -d' ' -f1,2 "$sandbox/impostor.pub")" >"$sandbox/changed"
-    refused_profile 15 "has changed.*$fingerprint.*changed:1.*clusterfs hostkey trust .wrong[0-9]+.$" known_hosts="$sandbox/changed"
+    refused_profile 15 "has changed.*$fingerprint.*changed:1.*clusterfs hostkey trust -c .$config. .wrong[0-9]+.$" known_hosts="$sandbox/changed"
     refused_profile 15 "has changed" known_hosts="$sandbox/changed" host_key_policy=accept-new
     printf '@revoked * %s\n' "$(cut -d' ' -f1,2 "$device/host_key.pub")" >"$sandbox/revoked"
     cat "$device/known_hosts" >>"$sandbox/revoked"

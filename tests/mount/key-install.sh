@@ -106,7 +106,7 @@ all_else_stays()
     head -n -2 "$sandbox/expected" >"$sandbox/fewer"
     expect_same_files "$sandbox/fewer" "$file"
     refused 17 "refused the login" list job -o "identity_file=$others/bob"
-    refused 16 "is not among those.*clusterfs key list -c $config job" remove job "$others/bob.pub"
+    refused 16 "is not among those.*clusterfs key list -c '$config' job" remove job "$others/bob.pub"
     refused 16 "The key SHA256:nothing is not among those" remove job SHA256:nothing
 }
 

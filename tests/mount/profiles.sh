@@ -50,7 +50,7 @@ from_a_message()
     mounts job1
     expect_equal "the mode of the new file" 600 "$(stat -c %a "$user_file")"
     refuses "There is a profile job1 already. To change it: clusterfs set job1 " add job1 u@h
-    refuses "To change it: clusterfs set -c $user_file job1 host=" add -c "$user_file" job1 u@h
+    refuses "To change it: clusterfs set -c '$user_file' job1 host=" add -c "$user_file" job1 u@h
     refuses "No user and no address were found" add job2 --from-clipboard-text /dev/null
     refuses "cannot be called \"a b\"" add "a b" u@h
     refuses "say USER@HOST" add job2 u@-h
@@ -70,7 +70,7 @@ changes()
     refuses "a password is not taken from here" set job1 password=secret
     refuses "port must be a number" set job1 user=x port=0
     refuses "There is no profile jobx" set jobx host=h
-    refuses "To make one: clusterfs add -c $user_file jobx USER@HOST" set -c "$user_file" jobx host=h
+    refuses "To make one: clusterfs add -c '$user_file' jobx USER@HOST" set -c "$user_file" jobx host=h
     refuses "has no umask" set job1 umask=
     succeeds set job1 "host=$device_address" attr_ttl=
     expect_same_files "$sandbox/edited" "$user_file"
