@@ -211,11 +211,26 @@ static void run(struct cfs_operation *operation)
     }
 }
 
+/* Its file may have been opened again on another lane since it was submitted. */
+static void follow_file(struct cfs_operation *operation, struct cfs_ticket *ticket)
+{
+    struct cfs_lane *lane = cfs_container_of(ticket->gate, struct cfs_remote_file, gate)->lane;
+    bool goes_by_own = !ticket->home || ticket->home == operation->lane;
+    if (ticket->home)
+        ticket->home = lane;
+    if (operation->lane && goes_by_own)
+        cfs_operation_take_lane(operation, lane);
+}
+
 void cfs_operation_enter(struct cfs_operation *operation)
 {
     if (operation->state != CFS_OPERATION_QUEUED)
         return;
     operation->state = CFS_OPERATION_WAITING;
+    for (size_t i = 0; i < CFS_COUNT(operation->tickets); i++) {
+        if (operation->tickets[i].gate)
+            follow_file(operation, &operation->tickets[i]);
+    }
     for (size_t i = 0; i < CFS_COUNT(operation->tickets); i++) {
         if (operation->tickets[i].gate)
             cfs_gate_enter(&operation->tickets[i]);

@@ -189,7 +189,7 @@ struct cfs_file_known {
  * FLAGS, and compared: reopen.c. */
 struct cfs_remote_file {
     struct cfs_pool *pool;
-    struct cfs_lane *lane;
+    struct cfs_lane *_Atomic lane; /* may be another one when what was submitted for it is begun: operation.c */
     unsigned generation;
     struct cfs_sftp_handle handle;
     struct cfs_reopening *reopening; /* under way; NULL */

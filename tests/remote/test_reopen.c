@@ -1,10 +1,13 @@
 /* Open files outlive the connection: they are opened again by their name, compared, and written and read on. What is
  * another file by then, or has no name any more, is stale. The servers are sftp-servers that are killed. */
+#include "base/list.h"
+#include "base/loop.h"
 #include "lib/find_sftp_server.h"
 #include "lib/lost_pool.h"
 #include "lib/scratch.h"
 #include "lib/test.h"
 #include <fcntl.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -204,6 +207,92 @@ static void what_overlaps_keeps_its_order(void **state)
     pool_fixture_check_content(fixture, "f", "fxyz");
 }
 
+/* --- a server that allows fewer channels than before --- */
+
+/* The loop's thread: channels that the server still opens. */
+static unsigned channels_left;
+static const struct cfs_transport_operations *usual_operations;
+
+static int reconnect_to_one_channel(struct cfs_transport *transport, struct cfs_prompter *prompter,
+                                    cfs_transport_reconnected *reconnected, void *context)
+{
+    channels_left = 1;
+    return usual_operations->reconnect(transport, prompter, reconnected, context);
+}
+
+static struct cfs_stream *open_one_of_them(struct cfs_transport *transport, unsigned session)
+{
+    if (channels_left == 0)
+        return NULL;
+    channels_left--;
+    return usual_operations->open_stream(transport, session);
+}
+
+/* The loop stands still, for as long as the test wants. */
+struct pause {
+    struct cfs_task task;
+    sem_t has_begun, may_end;
+};
+
+static void stand_still(struct cfs_task *task)
+{
+    struct pause *pause = cfs_container_of(task, struct pause, task);
+    sem_post(&pause->has_begun);
+    sem_wait(&pause->may_end);
+}
+
+/* The first of the calls takes the file to another channel; the others were made when nobody knew of that. */
+static void who_comes_together_goes_the_same_way(void **state)
+{
+    static struct cfs_transport_operations operations;
+    struct pool_fixture *fixture = *state;
+    struct pause pause = {.task.run = stand_still};
+    struct sync_call calls[3];
+    char buffer[16] = "";
+    const struct cfs_remote_attributes set = {.valid = CFS_REMOTE_SIZE, .size = 2};
+    const struct cfs_pool_options options = {
+        .lanes = 2, .sessions = 1, .op_timeout_ms = TEST_LIMIT_MS / 3, .reconnects = true};
+    struct cfs_transport *transport = pool_fixture_transport(fixture, LOST_POOL_HELD);
+    usual_operations = transport->operations;
+    operations = *usual_operations;
+    operations.reconnect = reconnect_to_one_channel;
+    operations.open_stream = open_one_of_them;
+    transport->operations = &operations;
+    channels_left = 2;
+    assert_int_equal(pool_fixture_open(fixture, transport, options), 0);
+    test_wait_until(pool_fixture_status(fixture).lanes == 2);
+    struct cfs_remote *remote = fixture->driver.remote;
+    pool_fixture_make_file(fixture, "f", "abc");
+    struct cfs_remote_file *file = pool_fixture_file(fixture, "f", O_RDWR);
+    lost_pool_cut(fixture);
+    lost_pool_mend(fixture);
+    assert_int_equal(pool_fixture_status(fixture).lanes, 1);
+    sem_init(&pause.has_begun, 0, 0);
+    sem_init(&pause.may_end, 0, 0);
+    assert_int_equal(cfs_loop_post(usual_operations->loop(transport), &pause.task), 0);
+    sem_wait(&pause.has_begun);
+    for (int i = 0; i < 3; i++) {
+        sync_init(&calls[i]);
+        sync_begin(&calls[i]);
+    }
+    remote->operations->read(remote, &calls[0].call, file, 0, 3, buffer);
+    remote->operations->read(remote, &calls[1].call, file, 1, 2, buffer + 8);
+    remote->operations->fsetattr(remote, &calls[2].call, file, &set);
+    for (int i = 0; i < 3; i++)
+        sync_submitted(&calls[i]);
+    sem_post(&pause.may_end);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sync_wait(&fixture->driver, &calls[i]), 0);
+        sync_fini(&calls[i]);
+    }
+    assert_string_equal(buffer, "abc");
+    assert_string_equal(buffer + 8, "bc");
+    assert_int_equal(sync_close(&fixture->driver, file), 0);
+    pool_fixture_check_content(fixture, "f", "ab");
+    sem_destroy(&pause.has_begun);
+    sem_destroy(&pause.may_end);
+}
+
 #define CHECK(function) cmocka_unit_test_setup_teardown(function, pool_fixture_make, pool_fixture_remove)
 
 int main(void)
@@ -218,6 +307,7 @@ int main(void)
         CHECK(a_file_that_its_mode_protects_is_written_on),
         CHECK(a_mode_that_was_lent_comes_back),
         CHECK(what_overlaps_keeps_its_order),
+        CHECK(who_comes_together_goes_the_same_way),
     };
     if (!find_sftp_server()) {
         printf("skipped: there is no sftp-server here\n");
