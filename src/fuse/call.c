@@ -35,16 +35,21 @@ static void leave_list(struct cfs_fuse_call *call)
 }
 
 /* The session may be freed as soon as the last call is gone: this comes after everything that uses it. */
-static void free_call(struct cfs_fuse_call *call)
+static void leave_session(struct cfs_fuse_session *session)
 {
-    struct cfs_fuse_session *session = call->session;
-    free(call->buffer);
-    free(call);
     pthread_mutex_lock(&session->calls_lock);
     session->call_count--;
     if (session->call_count == 0)
         pthread_cond_broadcast(&session->calls_gone);
     pthread_mutex_unlock(&session->calls_lock);
+}
+
+static void free_call(struct cfs_fuse_call *call)
+{
+    struct cfs_fuse_session *session = call->session;
+    free(call->buffer);
+    free(call);
+    leave_session(session);
 }
 
 static void reply(struct cfs_request *request)
@@ -97,6 +102,33 @@ struct cfs_fuse_call *cfs_fuse_call_new(fuse_req_t fuse_request, const char *nam
     /* Calls `interrupted` at once if the interrupt has overtaken the request. */
     fuse_req_interrupt_func(fuse_request, interrupted, call);
     return call;
+}
+
+struct abandoned {
+    struct cfs_request request;
+    struct cfs_fuse_session *session;
+};
+
+static void free_abandoned(struct cfs_request *request)
+{
+    struct abandoned *abandoned = cfs_container_of(request, struct abandoned, request);
+    struct cfs_fuse_session *session = abandoned->session;
+    free(abandoned);
+    leave_session(session);
+}
+
+struct cfs_request *cfs_fuse_abandoned_new(const struct cfs_fuse_call *call)
+{
+    struct abandoned *abandoned = calloc(1, sizeof(*abandoned));
+    if (!abandoned)
+        return NULL;
+    abandoned->request.reply = free_abandoned;
+    abandoned->request.caller = call->request.caller;
+    abandoned->session = call->session;
+    pthread_mutex_lock(&call->session->calls_lock);
+    call->session->call_count++;
+    pthread_mutex_unlock(&call->session->calls_lock);
+    return &abandoned->request;
 }
 
 struct fuse_entry_param cfs_fuse_entry(const struct cfs_entry *entry)

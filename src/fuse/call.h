@@ -40,6 +40,10 @@ static inline struct cfs_fuse_call *cfs_fuse_call_of(struct cfs_request *request
     return cfs_container_of(request, struct cfs_fuse_call, request);
 }
 
+/* A request that gives back what CALL, whose reply the kernel did not take, has opened: nobody waits for it but the end
+ * of the session. NULL without memory. */
+struct cfs_request *cfs_fuse_abandoned_new(const struct cfs_fuse_call *call);
+
 /* Answers for calls that return an entry, attributes, or nothing. */
 void cfs_fuse_answer_entry(struct cfs_fuse_call *call);
 void cfs_fuse_answer_attributes(struct cfs_fuse_call *call);

@@ -8,25 +8,12 @@ static struct cfs_open_file *file_of(const struct fuse_file_info *info)
     return (struct cfs_open_file *)(uintptr_t)info->fh;
 }
 
-/* Nobody waits for the reply of a release that replaces a lost open. */
-struct abandoned {
-    struct cfs_request request;
-};
-
-static void free_abandoned(struct cfs_request *request)
-{
-    free(cfs_container_of(request, struct abandoned, request));
-}
-
 /* The kernel did not take the reply to an open (its caller was killed): it will not release the file either. */
 static void release_unseen(struct cfs_fuse_call *call, struct cfs_open_file *file)
 {
-    struct abandoned *abandoned = calloc(1, sizeof(*abandoned));
-    if (!abandoned)
-        return; /* the file is closed with the mount */
-    abandoned->request.reply = free_abandoned;
-    abandoned->request.caller = call->request.caller;
-    cfs_fs_release(call->session->fs, &abandoned->request, file);
+    struct cfs_request *abandoned = cfs_fuse_abandoned_new(call);
+    if (abandoned) /* else the file is closed with the mount */
+        cfs_fs_release(call->session->fs, abandoned, file);
 }
 
 static void answer_open(struct cfs_fuse_call *call)

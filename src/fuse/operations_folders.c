@@ -7,15 +7,6 @@ static struct cfs_open_folder *folder_of(const struct fuse_file_info *info)
     return (struct cfs_open_folder *)(uintptr_t)info->fh;
 }
 
-struct abandoned {
-    struct cfs_request request;
-};
-
-static void free_abandoned(struct cfs_request *request)
-{
-    free(cfs_container_of(request, struct abandoned, request));
-}
-
 static void answer_opendir(struct cfs_fuse_call *call)
 {
     struct cfs_open_folder *folder = call->request.result.folder;
@@ -23,11 +14,9 @@ static void answer_opendir(struct cfs_fuse_call *call)
     if (fuse_reply_open(call->fuse_request, &call->file_info) != -ENOENT)
         return;
     /* The kernel did not take the reply (the caller was killed): it will not release the folder either. */
-    struct abandoned *abandoned = calloc(1, sizeof(*abandoned));
-    if (!abandoned)
-        return; /* closed with the mount */
-    abandoned->request.reply = free_abandoned;
-    cfs_fs_release_folder(call->session->fs, &abandoned->request, folder);
+    struct cfs_request *abandoned = cfs_fuse_abandoned_new(call);
+    if (abandoned) /* else it is closed with the mount */
+        cfs_fs_release_folder(call->session->fs, abandoned, folder);
 }
 
 void cfs_fuse_opendir(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
