@@ -200,10 +200,21 @@ static void written_behind(struct cfs_cache_call *base)
     cfs_cache_call_finish(base, 0);
 }
 
+/* A flush may have come while it was on its way down, and have known nothing of these bytes. */
+static void written(struct cfs_cache_call *base)
+{
+    struct cfs_behind_file *file = cfs_on_file_of(base)->file;
+    pthread_mutex_lock(&file->behind->lock);
+    if (base->lower.error == 0)
+        file->written = file->log_lacks = true;
+    pthread_mutex_unlock(&file->behind->lock);
+    cfs_cache_call_pass(base);
+}
+
 static void go_write(struct cfs_on_file *call)
 {
-    cfs_cache_call_submit(&call->call, call->call.upper ? cfs_cache_call_pass : written_behind, write,
-                          call->file->lower, call->offset, call->length, call->data);
+    cfs_cache_call_submit(&call->call, call->call.upper ? written : written_behind, write, call->file->lower,
+                          call->offset, call->length, call->data);
 }
 
 static bool has_room(const struct cfs_behind *behind, size_t length)

@@ -490,6 +490,46 @@ static void test_times_that_were_set_before_the_close_stay(void **state)
     end(&model);
 }
 
+/* One program closes its descriptor of a file while a write by another one's waits for room. */
+static void flush_beside_a_write(uint64_t seed)
+{
+    enum { FIRST = 5000, SECOND = 3000, ROOM = 6000 };
+    struct model model;
+    struct cache_call write;
+    struct cfs_journal_replayed replayed;
+    begin(&model, seed, M);
+    cfs_cache_free(model.fixture.cache);
+    model.fixture.options.dirty_limit = ROOM;
+    cache_fixture_start(&model.fixture);
+    struct file *file = &model.files[model.count++];
+    memset(file->content, 'x', FIRST + SECOND);
+    assert_int_equal(cache_mkdir(&model.fixture, "top/own"), 0);
+    assert_int_equal(cache_lstat(&model.fixture, "top/own/file", NULL), -ENOENT);
+    assert_int_equal(cache_open(&model.fixture, "top/own/file", O_CREAT | O_EXCL | O_WRONLY, &file->open), 0);
+    cache_run(&model.fixture);
+    memory_remote_hold(model.fixture.memory, MEMORY_WRITE);
+    assert_int_equal(cache_write(&model.fixture, file->open, 0, FIRST, file->content), 0);
+    cache_call_init(&write);
+    model.fixture.operations->write(model.fixture.cache, &write.call, file->open, FIRST, SECOND, file->content + FIRST);
+    cache_turn(&model.fixture);
+    assert_false(write.completed);
+    assert_int_equal(cache_flush(&model.fixture, file->open), 0);
+    assert_false(write.completed);
+    memory_remote_release(model.fixture.memory, MEMORY_WRITE);
+    assert_int_equal(cache_wait(&model.fixture, &write), 0);
+    assert_int_equal(cache_flush(&model.fixture, file->open), 0);
+    crash(&model);
+    assert_int_equal(replay(&model, &replayed), 0);
+    assert_true(has_content(&model, "top/own/file", file->content, FIRST + SECOND));
+    end(&model);
+}
+
+static void test_a_write_that_another_flush_has_passed_is_not_forgotten(void **state)
+{
+    for (uint64_t seed = 1; seed <= 8; seed++) /* which says whether the server gets what is on its way */
+        flush_beside_a_write(seed);
+}
+
 /* --- the folder --- */
 
 static enum cfs_journal_fate count_it(void *context, const char *path, int fd)
@@ -600,6 +640,7 @@ int main(void)
         cmocka_unit_test(test_a_full_disk_makes_flush_wait_for_the_server),
         cmocka_unit_test(test_where_none_can_be_kept_flush_waits_for_the_server),
         cmocka_unit_test(test_times_that_were_set_before_the_close_stay),
+        cmocka_unit_test(test_a_write_that_another_flush_has_passed_is_not_forgotten),
         cmocka_unit_test(test_nothing_is_left_in_it_when_all_is_done),
         cmocka_unit_test(test_a_journal_that_is_held_is_left_alone),
         cmocka_unit_test(test_a_folder_that_is_open_to_others_is_not_used),
