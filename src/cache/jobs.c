@@ -491,11 +491,23 @@ void cfs_job_enter_locked(struct cfs_job *job)
     cfs_jobs_start(behind);
 }
 
+/* Who waits for a flush is let go. What was written is to be on the server all the same, and names that came later wait
+ * for it: it goes on as one that was told early. */
+static void go_on_alone(struct cfs_job *job)
+{
+    struct cfs_waiting *waiting = CFS_TAKE(job->waiting);
+    waiting->job = NULL;
+    job->early = true;
+    cfs_cache_call_finish_later(&waiting->call, -EINTR);
+}
+
 /* Who waits is cancelled: what was not handed down yet is not done. */
 static void withdraw(const struct cfs_waiting *waiting)
 {
     struct cfs_job *job = waiting->job;
-    if (job && job->started)
+    if (job && job->kind == CFS_JOB_FLUSH)
+        go_on_alone(job);
+    else if (job && job->started)
         job->behind->core.lower->operations->cancel(job->behind->core.lower, &job->call);
     else if (job)
         cfs_job_end(job, -EINTR);

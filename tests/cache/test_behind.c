@@ -542,6 +542,42 @@ static void test_what_may_be_refused_waits_for_the_server(void **state)
     cache_fixture_fini(fixture);
 }
 
+/* It waits for the server, since nothing can be kept in a journal, and its program is killed: what was written is
+ * written all the same, and nothing is told to be lost. HELD: what the server does not do meanwhile. */
+static void expect_nothing_lost_by_an_interrupt(enum memory_operation held)
+{
+    struct cache_fixture f, *fixture = &f;
+    struct cache_call flush;
+    begin(fixture, CFS_DURABILITY_FSYNC);
+    cfs_cache_free(fixture->cache);
+    fixture->options.misses_journal = true;
+    cache_fixture_start(fixture);
+    assert_int_equal(cache_mkdir(fixture, "new"), 0);
+    memory_remote_hold(fixture->memory, held);
+    struct cfs_remote_file *file = make(fixture, "new/file");
+    assert_int_equal(cache_write(fixture, file, 0, 4, "data"), 0);
+    cache_call_init(&flush);
+    fixture->operations->flush(fixture->cache, &flush.call, file);
+    cache_run(fixture);
+    assert_false(flush.completed);
+    fixture->operations->cancel(fixture->cache, &flush.call);
+    assert_int_equal(cache_wait(fixture, &flush), -EINTR);
+    release(fixture, file);
+    memory_remote_release(fixture->memory, held);
+    assert_int_equal(cache_sync(fixture), 0);
+    expect_server(fixture, "new/file", "data");
+    assert_int_equal(cache_open(fixture, "new/file", O_RDONLY, &file), 0);
+    release(fixture, file);
+    assert_int_equal(finish(fixture).count, 0);
+    cache_fixture_fini(fixture);
+}
+
+static void test_a_flush_that_was_interrupted_loses_nothing(void **state)
+{
+    expect_nothing_lost_by_an_interrupt(MEMORY_WRITE); /* it was under way */
+    expect_nothing_lost_by_an_interrupt(MEMORY_OPEN);  /* it waited for its turn */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -564,6 +600,7 @@ int main(void)
         cmocka_unit_test(test_a_time_that_was_guessed_is_told_only_until_it_is_known),
         cmocka_unit_test(test_a_rename_takes_along_what_is_to_be_set),
         cmocka_unit_test(test_what_may_be_refused_waits_for_the_server),
+        cmocka_unit_test(test_a_flush_that_was_interrupted_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
