@@ -125,10 +125,11 @@ static bool is_in_vain(const struct cfs_job *job, const struct cfs_job *failed)
     bool makes = job->kind == CFS_JOB_OPEN || job->kind == CFS_JOB_MKDIR || job->kind == CFS_JOB_SYMLINK;
     if (!job->early && job->kind != CFS_JOB_RENAME)
         return false;
+    if (!failed->early && failed->kind != CFS_JOB_FLUSH) /* nobody was promised anything: it may be another program's */
+        return false;
     switch (failed->kind) {
     case CFS_JOB_OPEN:
     case CFS_JOB_MKDIR:
-    case CFS_JOB_SYMLINK:
         if (failed->is_late)
             return false;
         if (job->file && job->file == failed->file)

@@ -578,6 +578,37 @@ static void test_a_flush_that_was_interrupted_loses_nothing(void **state)
     expect_nothing_lost_by_an_interrupt(MEMORY_OPEN);  /* it waited for its turn */
 }
 
+/* It came while an open of the file was on its way, which fails. */
+static void expect_renamed_behind_an_open(int error)
+{
+    struct cache_fixture f, *fixture = &f;
+    struct cache_call open, rename;
+    begin(fixture, CFS_DURABILITY_CLOSE);
+    memory_remote_poke_file(fixture->memory, "old", "old", 3);
+    memory_remote_hold(fixture->memory, MEMORY_OPEN);
+    if (error != -EINTR)
+        memory_remote_fail(fixture->memory, MEMORY_OPEN, 1, error);
+    cache_call_init(&open);
+    fixture->operations->open(fixture->cache, &open.call, "old", O_RDONLY, 0);
+    cache_call_init(&rename);
+    fixture->operations->rename(fixture->cache, &rename.call, "old", "new", CFS_REMOTE_RENAME_REPLACE);
+    cache_run(fixture);
+    if (error == -EINTR)
+        fixture->operations->cancel(fixture->cache, &open.call);
+    memory_remote_release(fixture->memory, MEMORY_OPEN);
+    assert_int_equal(cache_wait(fixture, &open), error);
+    assert_int_equal(cache_wait(fixture, &rename), 0);
+    expect_server(fixture, "new", "old");
+    assert_int_equal(finish(fixture).count, 0);
+    cache_fixture_fini(fixture);
+}
+
+static void test_an_open_that_fails_is_no_matter_to_anothers_rename(void **state)
+{
+    expect_renamed_behind_an_open(-EACCES);
+    expect_renamed_behind_an_open(-EINTR);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -601,6 +632,7 @@ int main(void)
         cmocka_unit_test(test_a_rename_takes_along_what_is_to_be_set),
         cmocka_unit_test(test_what_may_be_refused_waits_for_the_server),
         cmocka_unit_test(test_a_flush_that_was_interrupted_loses_nothing),
+        cmocka_unit_test(test_an_open_that_fails_is_no_matter_to_anothers_rename),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
