@@ -177,11 +177,11 @@ static void lose(struct cfs_pool *pool, const char *reason)
     pool->lost = true;
     if (first)
         snprintf(pool->last_error, sizeof(pool->last_error), "%s", reason);
+    if (first && !pool->again.is_wanted && pool->again.state == CFS_POOL_CONNECTED)
+        pool->again.state = CFS_POOL_CLOSED;
     pthread_mutex_unlock(&pool->lock);
     if (first && !pool->closing)
         cfs_log_warning("pool", "the connection is lost: %s", reason);
-    if (first && !pool->again.is_wanted && pool->again.state == CFS_POOL_CONNECTED)
-        pool->again.state = CFS_POOL_CLOSED;
 }
 
 void cfs_pool_drop_connection(struct cfs_pool *pool, const char *reason)

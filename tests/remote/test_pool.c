@@ -1,5 +1,6 @@
 /* The pool over sftp-server as a child process, where things go wrong: servers that stop, die, refuse, or have a full
  * disk. */
+#include "base/log.h"
 #include "lib/find_sftp_server.h"
 #include "lib/pool_fixture.h"
 #include "lib/scratch.h"
@@ -7,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { MEBIBYTE = 1024 * 1024, SHORT_MS = 300 };
 
@@ -227,6 +229,41 @@ static void a_dead_server_is_told_once_and_fails_everything(void **state)
     assert_int_equal(sync_close(&fixture->driver, file), -ENOTCONN);
     assert_int_equal(pool_fixture_status(fixture).open_files, 0);
     assert_int_equal(atomic_load(&fixture->lost), 1);
+}
+
+/* A log that takes nothing: a pipe that is full, and that nobody reads yet. */
+static int stop_log(struct pool_fixture *fixture)
+{
+    static const char bytes[4096];
+    char *path CFS_AUTO_FREE = scratch_path(fixture->folder, "log");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(cfs_log_to_file(path), 0);
+    while (write(fd, bytes, sizeof(bytes)) > 0)
+        ;
+    return fd;
+}
+
+static void let_log_go_on(int fd)
+{
+    char bytes[4096];
+    while (read(fd, bytes, sizeof(bytes)) > 0)
+        ;
+    cfs_log_to_stderr();
+    close(fd);
+}
+
+static void a_loss_is_told_before_it_is_logged(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    open_pool(fixture, "", 2, TEST_LIMIT_MS);
+    int fd = stop_log(fixture);
+    signal_servers(fixture, SIGKILL);
+    test_wait_until(!pool_fixture_status(fixture).connected);
+    enum cfs_pool_state told = pool_fixture_status(fixture).state;
+    let_log_go_on(fd);
+    assert_int_equal(told, CFS_POOL_CLOSED);
 }
 
 static void freeing_completes_what_is_in_flight(void **state)
@@ -472,6 +509,7 @@ int main(void)
         CHECK(cancelled_calls_end_at_once),
         CHECK(the_oldest_call_in_flight_is_told),
         CHECK(a_dead_server_is_told_once_and_fails_everything),
+        CHECK(a_loss_is_told_before_it_is_logged),
         CHECK(freeing_completes_what_is_in_flight),
         CHECK(what_is_read_and_then_written_can_be_copied),
         CHECK(a_copy_that_cannot_be_proved_is_refused),
