@@ -166,7 +166,8 @@ static bool was_removed(struct cfs_job *job)
 static void settle_removed(struct cfs_job *job, int error)
 {
     struct cfs_behind *behind = job->behind;
-    if (error < 0 && error != -ENOENT && !cfs_remote_outcome_is_unknown(error))
+    bool may_be_gone = error == 0 || error == -ENOENT || (job->started && cfs_remote_outcome_is_unknown(error));
+    if (!may_be_gone)
         return;
     cfs_own_forget(&behind->own, job->path);
     cfs_failure_forget(behind, job->path);

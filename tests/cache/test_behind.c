@@ -609,6 +609,34 @@ static void test_an_open_that_fails_is_no_matter_to_anothers_rename(void **state
     expect_renamed_behind_an_open(-EINTR);
 }
 
+/* It waited for the file to be made. */
+static void test_a_file_whose_removal_was_given_up_can_be_written_on(void **state)
+{
+    struct cache_fixture f, *fixture = &f;
+    struct cache_call flush, unlink;
+    begin(fixture, CFS_DURABILITY_CLOSE);
+    assert_int_equal(cache_mkdir(fixture, "new"), 0);
+    struct cfs_remote_file *file = make(fixture, "new/file");
+    assert_int_equal(cache_write(fixture, file, 0, 4, "data"), 0);
+    memory_remote_hold(fixture->memory, MEMORY_PUT);
+    cache_call_init(&flush);
+    fixture->operations->flush(fixture->cache, &flush.call, file);
+    cache_call_init(&unlink);
+    fixture->operations->unlink(fixture->cache, &unlink.call, "new/file");
+    cache_run(fixture);
+    assert_int_equal(memory_remote_count(fixture->memory, MEMORY_UNLINK), 0);
+    fixture->operations->cancel(fixture->cache, &unlink.call);
+    assert_int_equal(cache_wait(fixture, &unlink), -EINTR);
+    memory_remote_release(fixture->memory, MEMORY_PUT);
+    assert_int_equal(cache_wait(fixture, &flush), 0);
+    assert_int_equal(cache_write(fixture, file, 4, 4, "more"), 0);
+    assert_int_equal(cache_flush(fixture, file), 0);
+    release(fixture, file);
+    expect_server(fixture, "new/file", "datamore");
+    assert_int_equal(finish(fixture).count, 0);
+    cache_fixture_fini(fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -633,6 +661,7 @@ int main(void)
         cmocka_unit_test(test_what_may_be_refused_waits_for_the_server),
         cmocka_unit_test(test_a_flush_that_was_interrupted_loses_nothing),
         cmocka_unit_test(test_an_open_that_fails_is_no_matter_to_anothers_rename),
+        cmocka_unit_test(test_a_file_whose_removal_was_given_up_can_be_written_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
