@@ -86,7 +86,6 @@ int cfs_pool_login(struct cfs_remote *remote, struct cfs_prompter *prompter, str
     bool is_busy = pool->login_wanted;
     if (!is_busy) {
         pool->login_wanted = &login;
-        pool->login_task.run = on_login;
         if (cfs_loop_post(pool->loop, &pool->login_task) < 0) {
             pool->login_wanted = NULL;
             login.is_done = true;
@@ -120,7 +119,12 @@ static void on_cancel(struct cfs_task *task)
 void cfs_pool_login_cancel(struct cfs_remote *remote)
 {
     struct cfs_pool *pool = cfs_pool_of(remote);
-    pool->login_cancel_task.run = on_cancel;
     /* A loop that has stopped has ended it. */
     (void)!cfs_loop_post(pool->loop, &pool->login_cancel_task);
+}
+
+void cfs_login_init(struct cfs_pool *pool)
+{
+    pool->login_task.run = on_login;
+    pool->login_cancel_task.run = on_cancel;
 }

@@ -9,6 +9,8 @@
 struct cfs_pool;
 struct cfs_pool_login;
 
+/* Before anything else here. */
+void cfs_login_init(struct cfs_pool *pool);
 /* Whom the attempt that is going to be made, or is under way, may ask; NULL: nobody. */
 struct cfs_prompter *cfs_login_prompter(const struct cfs_pool *pool);
 bool cfs_login_is_under_way(const struct cfs_pool *pool);

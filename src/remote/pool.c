@@ -252,6 +252,7 @@ static struct cfs_pool *pool_new(struct cfs_transport *transport, const struct c
     pool->again.login_hint = options->login_hint;
     pool->again.since_ms = cfs_clock_ms(&cfs_system_clock);
     cfs_heartbeat_init(pool, options->heartbeat_ms);
+    cfs_login_init(pool);
     pool->lost_callback = options->lost;
     pool->context = options->context;
     pool->lanes_wanted = clamp_lanes(options->lanes);

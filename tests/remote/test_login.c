@@ -178,12 +178,14 @@ struct other_thread {
     struct pool_fixture *fixture;
     struct fake_prompter fake;
     int result;
+    atomic_bool has_ended;
 };
 
 static void *log_in_there(void *context)
 {
     struct other_thread *other = context;
     other->result = cfs_pool_login(other->fixture->driver.remote, &other->fake.prompter, NULL);
+    atomic_store(&other->has_ended, true);
     return NULL;
 }
 
@@ -214,6 +216,18 @@ static void it_does_not_wait_for_another_attempt(void **state)
     cfs_pool_login_cancel(fixture->driver.remote);
     assert_int_equal(end_there(&other), -EACCES);
     test_wait_until(pool_fixture_status(fixture).connected); /* by itself: nothing was refused */
+}
+
+/* As the end of a mount does, which does not know how far he is. */
+static void it_may_be_given_up_again_and_again(void **state)
+{
+    struct pool_fixture *fixture = *state;
+    struct other_thread other;
+    lose(fixture, HANGS);
+    begin_there(&other, fixture);
+    while (!atomic_load(&other.has_ended))
+        cfs_pool_login_cancel(fixture->driver.remote);
+    assert_int_equal(end_there(&other), -EACCES);
 }
 
 static void it_ends_with_the_mount(void **state)
@@ -264,6 +278,7 @@ int main(void)
         CHECK(who_logs_in_is_asked),
         CHECK(what_was_refused_is_not_tried_without_him),
         CHECK(it_does_not_wait_for_another_attempt),
+        CHECK(it_may_be_given_up_again_and_again),
         CHECK(it_ends_with_the_mount),
         CHECK(what_is_lost_once_more_goes_before_he_is_asked),
     };
