@@ -45,23 +45,42 @@ static void own_file(struct cfs_behind_file *file, struct cfs_own *own)
 
 static void give_up(struct cfs_behind_file *file, int error);
 
+/* NULL: no memory, or its name is gone. */
+static struct cfs_job *new_late_open(struct cfs_behind_file *file)
+{
+    struct cfs_job *job = file->path ? cfs_job_new(file->behind, NULL, CFS_JOB_OPEN, file->path, NULL) : NULL;
+    if (!job)
+        return NULL;
+    job->early = job->is_late = true;
+    job->flags = file->flags & ~(O_CREAT | O_EXCL | O_TRUNC);
+    job->file = file;
+    return job;
+}
+
 void cfs_behind_file_open_late(struct cfs_behind_file *file)
 {
-    struct cfs_behind *behind = file->behind;
     if (!file->lazy)
         return;
     file->lazy = false;
     file->being_made = true;
-    struct cfs_job *job = file->path ? cfs_job_new(behind, NULL, CFS_JOB_OPEN, file->path, NULL) : NULL;
+    struct cfs_job *job = new_late_open(file);
     if (!job) {
         give_up(file, file->path ? -ENOMEM : -ESTALE);
         return;
     }
     if (file->own)
         file->set_mtime = file->own->attributes.mtime; /* what is written now will change that */
-    job->early = job->is_late = true;
-    job->flags = file->flags & ~(O_CREAT | O_EXCL | O_TRUNC);
-    job->file = file;
+    cfs_job_enter_locked(job);
+}
+
+/* It will be lazy when it has been put, and then it is too late. */
+static void open_behind_put(struct cfs_behind_file *file)
+{
+    bool is_put = file->making && file->making->puts && !file->opens_late && !file->closing;
+    struct cfs_job *job = is_put ? new_late_open(file) : NULL;
+    if (!job)
+        return;
+    file->opens_late = true;
     cfs_job_enter_locked(job);
 }
 
@@ -70,8 +89,10 @@ void cfs_behind_files_open_late(struct cfs_behind *behind, const char *path)
     struct cfs_list *link;
     cfs_list_each (link, &behind->files) {
         struct cfs_behind_file *file = cfs_container_of(link, struct cfs_behind_file, link);
-        if (file->lazy && file->path && strcmp(file->path, path) == 0)
-            cfs_behind_file_open_late(file);
+        if (!file->path || strcmp(file->path, path) != 0)
+            continue;
+        cfs_behind_file_open_late(file);
+        open_behind_put(file);
     }
 }
 
@@ -81,6 +102,10 @@ static void run_open(struct cfs_job *job)
 {
     if (job->puts) {
         cfs_open_run_put(job);
+        return;
+    }
+    if (job->is_late && job->file->ready) { /* it was opened instead of being put */
+        cfs_job_end(job, 0);
         return;
     }
     bool alone = job->vouched && !job->tried;

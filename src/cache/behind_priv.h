@@ -72,6 +72,7 @@ struct cfs_behind_file {
     bool lazy, being_made, ready;
     struct cfs_list deferred;
     struct cfs_job *making; /* its open, while it is being made */
+    bool opens_late;        /* it is being put, and its opening waits for the end of that */
     bool was_put;           /* it is lazy, or was, since it has been put (behind_put.c), looking so */
     struct cfs_remote_attributes put_as;
     int64_t set_mtime; /* being opened late: what we had set its mtime to by then, if we had */

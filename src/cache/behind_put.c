@@ -158,8 +158,11 @@ void cfs_open_settle_put(struct cfs_job *job)
     if (file->own && file->own->made && file->own->attributes.size == job->length)
         cfs_own_looked(&behind->own, file->own, &job->call.result.attributes);
     drop_writes(job);
-    file->being_made = false;
-    file->lazy = file->was_put = true;
+    file->being_made = file->opens_late;
+    file->lazy = !file->opens_late;
+    file->was_put = true;
+    if (file->opens_late && file->own)
+        file->set_mtime = file->own->attributes.mtime;
     file->put_as = job->call.result.attributes;
     file->put_as.valid |= CFS_REMOTE_SIZE;
     file->put_as.size = job->length;

@@ -637,6 +637,43 @@ static void test_a_file_whose_removal_was_given_up_can_be_written_on(void **stat
     cache_fixture_fini(fixture);
 }
 
+/* OUTCOME: of the put. */
+static void write_on_behind_a_removal(int outcome)
+{
+    struct cache_fixture f, *fixture = &f;
+    struct cache_call flush, unlink;
+    struct cfs_remote_file *file = NULL;
+    begin(fixture, CFS_DURABILITY_CLOSE);
+    assert_int_equal(cache_mkdir(fixture, "new"), 0);
+    assert_int_equal(cache_lstat(fixture, "new/file", NULL), -ENOENT);
+    assert_int_equal(cache_open(fixture, "new/file", O_CREAT | O_WRONLY, &file), 0);
+    assert_int_equal(cache_write(fixture, file, 0, 4, "data"), 0);
+    memory_remote_hold(fixture->memory, MEMORY_PUT);
+    if (outcome < 0)
+        memory_remote_fail(fixture->memory, MEMORY_PUT, 1, outcome);
+    cache_call_init(&flush);
+    fixture->operations->flush(fixture->cache, &flush.call, file);
+    cache_call_init(&unlink);
+    fixture->operations->unlink(fixture->cache, &unlink.call, "new/file");
+    cache_run(fixture);
+    memory_remote_release(fixture->memory, MEMORY_PUT);
+    assert_int_equal(cache_wait(fixture, &flush), 0);
+    assert_int_equal(cache_wait(fixture, &unlink), 0);
+    assert_int_equal(cache_write(fixture, file, 4, 4, "more"), 0);
+    assert_int_equal(cache_flush(fixture, file), 0);
+    release(fixture, file);
+    cache_run(fixture);
+    assert_int_equal(memory_remote_open_files(fixture->memory), 0);
+    assert_int_equal(finish(fixture).count, 0);
+    cache_fixture_fini(fixture);
+}
+
+static void test_a_file_that_is_removed_while_it_is_put_can_be_written_on(void **state)
+{
+    write_on_behind_a_removal(0);
+    write_on_behind_a_removal(-EEXIST); /* somebody else has made it: it is opened as it is */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -662,6 +699,7 @@ int main(void)
         cmocka_unit_test(test_a_flush_that_was_interrupted_loses_nothing),
         cmocka_unit_test(test_an_open_that_fails_is_no_matter_to_anothers_rename),
         cmocka_unit_test(test_a_file_whose_removal_was_given_up_can_be_written_on),
+        cmocka_unit_test(test_a_file_that_is_removed_while_it_is_put_can_be_written_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
