@@ -443,8 +443,7 @@ static void opened(struct cfs_cache_call *call);
 static bool wait_and_unlock(struct cfs_fetch *fetch)
 {
     struct cfs_cache *cache = fetch->cache;
-    bool waits = !cfs_list_empty(&fetch->readers) && !fetch->folder->detached;
-    char *path CFS_AUTO_FREE = waits ? cfs_name_path(fetch->folder) : NULL;
+    char *path CFS_AUTO_FREE = cfs_list_empty(&fetch->readers) ? NULL : cfs_name_path(fetch->folder);
     if (!path)
         return false;
     fetch->call.lower.when_lost = CFS_REMOTE_WAIT;

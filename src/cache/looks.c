@@ -84,7 +84,7 @@ static void tell_old_and_unlock(struct look *look)
     struct cfs_cache *cache = look->call.cache;
     struct cfs_remote_result result = {.is_old = true};
     char *target CFS_AUTO_FREE = NULL;
-    char *path CFS_AUTO_FREE = look->name->detached ? NULL : cfs_name_path(look->name);
+    char *path CFS_AUTO_FREE = cfs_name_path(look->name);
     struct cfs_name *name = NULL;
     enum cfs_names_answer answer = path ? cfs_names_look_old(&cache->names, path, &name) : CFS_NAMES_ASK;
     if (!path) {

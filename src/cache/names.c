@@ -201,9 +201,10 @@ struct cfs_name *cfs_names_enter(struct cfs_names *names, const char *path)
 char *cfs_name_path(const struct cfs_name *name)
 {
     size_t length = 0;
-    for (const struct cfs_name *part = name; part->parent; part = part->parent)
-        length += strlen(part->text) + 1;
-    char *path = malloc(length + 1);
+    const struct cfs_name *top = name;
+    for (; top->parent; top = top->parent)
+        length += strlen(top->text) + 1;
+    char *path = top->is_root ? malloc(length + 1) : NULL;
     if (!path)
         return NULL;
     path[length ? length - 1 : 0] = '\0';

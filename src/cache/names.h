@@ -104,7 +104,7 @@ CFS_CHECKED struct cfs_name *cfs_name_enter_child(struct cfs_names *names, struc
 void cfs_name_get(struct cfs_names *names, struct cfs_name *name);
 void cfs_name_put(struct cfs_names *names, struct cfs_name *name); /* NULL is fine */
 size_t cfs_names_count(const struct cfs_names *names);
-/* The path of a name that is not detached; the caller frees; NULL without memory. */
+/* The path of a name; the caller frees. NULL: it, or a folder above, is detached; or without memory. */
 char *cfs_name_path(const struct cfs_name *name);
 
 /* All that is known of it and below is forgotten; what had the name is another one. Names below without references go.

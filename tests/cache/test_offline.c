@@ -290,6 +290,27 @@ static void what_was_written_is_seen(void **state)
     expect_content(fixture, "folder/file", "what was\nnew\n");
 }
 
+/* While it was asked for, another folder took the place of the one that it was in. */
+static void a_name_that_is_gone_is_told_nothing_of_another(void **state)
+{
+    struct cache_fixture *fixture = *state;
+    struct cache_call look;
+    memory_remote_poke_mkdir(fixture->memory, "empty");
+    cache_fixture_start(fixture);
+    expect_size(fixture, "large", LARGE);
+    assert_int_equal(cache_lstat(fixture, "empty/large", NULL), -ENOENT);
+    memory_remote_advance(fixture->memory, HOUR_MS);
+    fixture->when_lost = CFS_REMOTE_TELL_OLD;
+    memory_remote_hold(fixture->memory, MEMORY_LSTAT);
+    must_wait(fixture, &look, lstat, "empty/large");
+    assert_int_equal(cache_rename(fixture, "unknown", "empty", CFS_REMOTE_RENAME_REPLACE), 0);
+    memory_remote_lose(fixture->memory);
+    memory_remote_release(fixture->memory, MEMORY_LSTAT);
+    assert_int_equal(cache_wait(fixture, &look), -ENOTCONN);
+    cache_call_fini(&look);
+    memory_remote_find(fixture->memory);
+}
+
 #define CHECK(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -304,6 +325,7 @@ int main(void)
         CHECK(who_reads_on_afterwards_sees_what_has_changed),
         CHECK(another_file_in_its_place_is_stale),
         CHECK(what_was_written_is_seen),
+        CHECK(a_name_that_is_gone_is_told_nothing_of_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
