@@ -311,6 +311,23 @@ static void a_name_that_is_gone_is_told_nothing_of_another(void **state)
     memory_remote_find(fixture->memory);
 }
 
+static void a_folder_that_is_gone_is_not_listed_as_another(void **state)
+{
+    struct cache_fixture *fixture = *state;
+    struct cache_call list;
+    memory_remote_poke_mkdir(fixture->memory, "empty");
+    cache_fixture_start(fixture);
+    fixture->when_lost = CFS_REMOTE_TELL_OLD;
+    memory_remote_hold(fixture->memory, MEMORY_OPEN_LISTING);
+    must_wait(fixture, &list, open_listing, "empty/folder");
+    assert_int_equal(cache_rename(fixture, "unknown", "empty", CFS_REMOTE_RENAME_REPLACE), 0);
+    memory_remote_lose(fixture->memory);
+    memory_remote_release(fixture->memory, MEMORY_OPEN_LISTING);
+    assert_int_equal(cache_wait(fixture, &list), -ENOTCONN);
+    cache_call_fini(&list);
+    memory_remote_find(fixture->memory);
+}
+
 #define CHECK(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -326,6 +343,7 @@ int main(void)
         CHECK(another_file_in_its_place_is_stale),
         CHECK(what_was_written_is_seen),
         CHECK(a_name_that_is_gone_is_told_nothing_of_another),
+        CHECK(a_folder_that_is_gone_is_not_listed_as_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
