@@ -46,7 +46,7 @@ static void copied(struct cfs_cache_call *call)
     pthread_mutex_lock(&contents->lock);
     if (error != -EOPNOTSUPP && error != -EXDEV && error != -EBADF) {
         cfs_content_drop(target);
-        target->must_learn = error < 0;
+        target->must_learn |= error < 0;
     }
     if (error == 0 && call->lower.result.length > 0 && end > target->size)
         target->size = target->server_size = end;

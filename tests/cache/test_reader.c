@@ -4,6 +4,7 @@
 #include "lib/contents_fixture.h"
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 enum { K = 1024, M = 1024 * 1024 };
 
@@ -301,6 +302,38 @@ static void test_a_look_from_before_a_rename_does_not_part_the_file_from_its_nam
     contents_fixture_fini(&fixture);
 }
 
+/* Its length was set by its name, before it was opened, and that has its effect while the copy is under way. */
+static void test_what_is_copied_into_does_not_lose_its_length(void **state)
+{
+    struct contents_fixture fixture;
+    struct cfs_remote_attributes size = {.valid = CFS_REMOTE_SIZE, .size = 100000};
+    struct sync_call set, copy;
+    char bytes[8000];
+    contents_fixture_init(&fixture, NULL, NULL);
+    const struct cfs_remote_operations *operations = fixture.contents->operations;
+    contents_poke(&fixture, "target", 10);
+    contents_poke(&fixture, "source", 20000);
+    sync_init(&set);
+    sync_init(&copy);
+    memory_remote_hold(fixture.memory, MEMORY_SETATTR);
+    operations->setattr(fixture.contents, &set.call, "target", S_IFREG, &size);
+    struct cfs_remote_file *source = contents_open(&fixture, "source", O_RDONLY);
+    struct cfs_remote_file *target = contents_open(&fixture, "target", O_RDWR);
+    memory_remote_hold(fixture.memory, MEMORY_COPY);
+    operations->copy(fixture.contents, &copy.call, source, 0, target, 0, 5);
+    contents_run(&fixture);
+    memory_remote_release(fixture.memory, MEMORY_SETATTR);
+    assert_int_equal(sync_wait(&fixture.driver, &set), 0);
+    memory_remote_release(fixture.memory, MEMORY_COPY);
+    assert_int_equal(sync_wait(&fixture.driver, &copy), 0);
+    assert_int_equal(sync_read(&fixture.driver, target, 0, bytes, sizeof(bytes)), sizeof(bytes));
+    assert_int_equal(sync_close(&fixture.driver, target), 0);
+    assert_int_equal(sync_close(&fixture.driver, source), 0);
+    sync_fini(&copy);
+    sync_fini(&set);
+    contents_fixture_fini(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_a_read_that_waits_can_be_cancelled),
         cmocka_unit_test(test_the_budget_of_memory_holds),
         cmocka_unit_test(test_a_look_from_before_a_rename_does_not_part_the_file_from_its_name),
+        cmocka_unit_test(test_what_is_copied_into_does_not_lose_its_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
