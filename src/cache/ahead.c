@@ -245,7 +245,7 @@ static void give(struct cfs_ahead *ahead, struct cfs_ahead_waiter *waiter)
 static void settle(struct cfs_ahead *ahead)
 {
     struct cfs_cache *cache = ahead->cache;
-    if (is_current(ahead))
+    if (is_current(ahead) && ahead->attributes.valid)
         cfs_name_update(&cache->names, ahead->name, &ahead->attributes);
     struct cfs_ahead_waiter *waiter = cfs_list_first(&ahead->waiters, struct cfs_ahead_waiter, link);
     if (!may_be_taken(ahead)) {

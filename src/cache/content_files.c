@@ -226,6 +226,11 @@ static bool is_answered_by_memory(const struct cfs_cache_call *base)
            base->upper->when_lost == CFS_REMOTE_TELL_OLD;
 }
 
+static void closed_unseen(struct cfs_cache_call *base)
+{
+    cfs_cache_call_finish(base, -ENOTCONN);
+}
+
 static void looked_at_opened(struct cfs_cache_call *base)
 {
     struct cfs_content_call *opening = cfs_content_call_of(base);
@@ -235,6 +240,11 @@ static void looked_at_opened(struct cfs_cache_call *base)
             return;
         base->lower.when_lost = CFS_REMOTE_WAIT;
         cfs_cache_call_submit(base, looked_at_opened, fstat, opening->opening->lower);
+        return;
+    }
+    /* Who did not want to wait gets no file: what is known of it from before is not given up for that. */
+    if (base->lower.error == -ENOTCONN && base->lower.when_lost == CFS_REMOTE_FAIL && !opening->has_barrier) {
+        cfs_cache_call_submit(base, closed_unseen, close, opening->opening->lower);
         return;
     }
     if (base->lower.error < 0)

@@ -52,9 +52,9 @@ static void make_folder(struct cache_fixture *fixture, const char *folder, int f
     memory_remote_poke_mtime(fixture->memory, folder, 1000000000);
 }
 
-static struct cache_fixture *begin(struct cache_fixture *fixture, uint32_t latency_ms)
+static struct cache_fixture *begin_from(struct cache_fixture *fixture, uint32_t latency_ms, uint64_t seed)
 {
-    struct memory_remote_options memory = {.latency_ms = latency_ms};
+    struct memory_remote_options memory = {.latency_ms = latency_ms, .seed = seed};
     cache_fixture_init(fixture, &memory);
     fixture->options.cache_size = 64 * M;
     fixture->options.dirty_limit = 4 * M;
@@ -63,6 +63,11 @@ static struct cache_fixture *begin(struct cache_fixture *fixture, uint32_t laten
     cache_fixture_start(fixture);
     make_folder(fixture, "folder", FILES);
     return fixture;
+}
+
+static struct cache_fixture *begin(struct cache_fixture *fixture, uint32_t latency_ms)
+{
+    return begin_from(fixture, latency_ms, 0);
 }
 
 static void list(struct cache_fixture *fixture, const char *path)
@@ -622,6 +627,61 @@ static void test_two_who_wait_get_one_each(void **state)
     end(&fixture);
 }
 
+/* Files are opened ahead, and cannot be looked at then. */
+static void open_ahead_in_vain(struct cache_fixture *fixture, int error)
+{
+    struct cfs_remote_file *file;
+    list(fixture, "folder");
+    read_numbered(fixture, 0, 2);
+    memory_remote_fail_all(fixture->memory, MEMORY_FSTAT, error);
+    uint64_t opened = status(fixture).prefetched_files;
+    assert_int_equal(cache_open(fixture, "folder/file02", O_RDONLY, &file), 0);
+    cache_run(fixture);
+    assert_true(status(fixture).prefetched_files > opened);
+    memory_remote_fail_all(fixture->memory, MEMORY_FSTAT, 0);
+    begin_close(fixture, file);
+    cache_run(fixture);
+}
+
+static void test_what_cannot_be_looked_at_is_known_as_before(void **state)
+{
+    static const int errors[] = {-EIO, -ENOTCONN};
+    for (size_t e = 0; e < CFS_COUNT(errors); e++) {
+        struct cache_fixture fixture;
+        begin(&fixture, 0);
+        open_ahead_in_vain(&fixture, errors[e]);
+        for (int i = 3; i < FILES; i++) {
+            struct cfs_remote_attributes attributes;
+            char *path = path_of("folder", i);
+            cache_cost(&fixture);
+            assert_int_equal(cache_lstat(&fixture, path, &attributes), 0);
+            assert_int_equal(cache_cost(&fixture), 0);
+            assert_int_equal(attributes.size, 1000);
+            free(path);
+        }
+        end(&fixture);
+    }
+}
+
+/* With offline = read. */
+static void test_a_loss_while_files_are_opened_ahead_takes_nothing_that_was_read(void **state)
+{
+    struct cache_fixture fixture;
+    for (uint64_t seed = 1; seed <= 10; seed++) { /* by which an open tells the attributes, or an fstat must */
+        begin_from(&fixture, 0, seed);
+        list(&fixture, "folder");
+        read_numbered(&fixture, 0, FILES);
+        cache_run(&fixture);
+        memory_remote_advance(fixture.memory, 3600 * 1000);
+        open_ahead_in_vain(&fixture, -ENOTCONN);
+        memory_remote_lose(fixture.memory);
+        fixture.when_lost = CFS_REMOTE_TELL_OLD;
+        read_numbered(&fixture, 3, FILES);
+        memory_remote_find(fixture.memory);
+        end(&fixture);
+    }
+}
+
 /* Another thread, which opens a file. */
 struct other {
     struct cache_fixture *fixture;
@@ -717,6 +777,8 @@ int main(void)
         cmocka_unit_test(test_an_error_is_told_to_who_opens_the_file_and_to_nobody_else),
         cmocka_unit_test(test_an_open_waits_for_the_file_that_is_being_opened_ahead),
         cmocka_unit_test(test_two_who_wait_get_one_each),
+        cmocka_unit_test(test_what_cannot_be_looked_at_is_known_as_before),
+        cmocka_unit_test(test_a_loss_while_files_are_opened_ahead_takes_nothing_that_was_read),
         cmocka_unit_test(test_who_comes_while_a_file_becomes_ready_gets_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
