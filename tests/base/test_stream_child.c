@@ -264,6 +264,18 @@ static void a_child_with_options_is_apart_and_says_what_is_worth_it(void **state
     assert_string_equal(cfs_stream_child_words(child->stream), "!word");
 }
 
+/* It is gone, or a zombie of whoever has adopted it. */
+static bool has_ended(pid_t pid)
+{
+    char path[64], line[128] = "";
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    FILE *status = fopen(path, "r");
+    bool is_there = status && fgets(line, sizeof(line), status);
+    if (status)
+        fclose(status);
+    return !is_there || strstr(line, ") Z");
+}
+
 static void a_killed_child_takes_with_it_what_it_has_started(void **state)
 {
     struct child *child = *state;
@@ -278,14 +290,7 @@ static void a_killed_child_takes_with_it_what_it_has_started(void **state)
     assert_string_equal(cfs_stream_reason(child->stream), "sh was killed by signal 9");
     assert_int_equal(cfs_stream_child_pid(child->stream), 0);
     cfs_stream_child_kill(child->stream); /* whose number may be somebody else's by now: nothing happens */
-    char path[64], line[128] = "";
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)below);
-    FILE *status = fopen(path, "r"); /* gone, or a zombie of whoever has adopted it */
-    if (status) {
-        assert_non_null(fgets(line, sizeof(line), status));
-        fclose(status);
-        assert_non_null(strstr(line, ") Z"));
-    }
+    test_wait_until(has_ended(below));
 }
 
 /* --- the last lines --- */
