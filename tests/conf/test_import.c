@@ -146,10 +146,10 @@ static void sites_of_winscp_become_profiles(void **state CFS_UNUSED)
     assert_shown(cfs_import_winscp,
                  "\xef\xbb\xbf[Configuration\\Interface]\r\nHostName=no\r\n[Sessions\\Default%20Settings]\r\n"
                  "HostName=no\r\n[Sessions\\work/job%201]\r\nHostName=%EF%BB%BFh.example.org\r\nPortNumber=2222\r\n"
-                 "UserName=u\r\nPublicKeyFile=Z:%5Chome%5Ca%20b%5Ck.ppk\r\nRemoteDirectory=/work/a%20b\r\n"
+                 "UserName=u\r\nPublicKeyFile=Z:%5Chome%5Ca%20b%5Ck.ppk\r\nRemoteDirectory=/data/a%20b\r\n"
                  "Compression=1\r\nTryAgent=0\r\nAddressFamily=1\r\nFSProtocol=2\r\n[Sessions2\\x]\r\nUserName=no\r\n",
                  "# X: work/job 1\n[work-job-1]\nhost = h.example.org\nport = 2222\nuser = u\n"
-                 "identity_file = \"/home/a b/k.ppk\"\nremote_dir = /work/a b\ncompression = yes\n"
+                 "identity_file = \"/home/a b/k.ppk\"\nremote_dir = /data/a b\ncompression = yes\n"
                  "identity_agent = none\naddress_family = inet\n\n");
     assert_shown(
         cfs_import_winscp, "[Sessions\\a]\nHostName=h\nPublicKeyFile=C:%5CUsers%5Cme%5Ck.ppk\nProxyMethod=2\n",

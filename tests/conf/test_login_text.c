@@ -30,7 +30,7 @@ static void commands_are_understood(void **state CFS_UNUSED)
         {"Use ssh to log in: `ssh -i <path to your key> u@203.0.113.5`.", "u@203.0.113.5"},
         {"ssh -l alice -o Port=23 -A 2001:db8::5", "alice@2001:db8::5:00023"},
         {"ssh -J gate@198.51.100.1 u@10.0.0.7", "u@10.0.0.7,gate@198.51.100.1"},
-        {"scp -P 2022 file u@203.0.113.5:/work/", "u@203.0.113.5:02022"},
+        {"scp -P 2022 file u@203.0.113.5:/data/", "u@203.0.113.5:02022"},
         {"sftp://u@[2001:db8::5]:22/work and a mail to support@example.org", "u@2001:db8::5:00022"},
         {"ssh://u:secret@203.0.113.5", "u@203.0.113.5"},
         {"ssh u@203.0.113.5\nssh u@203.0.113.5", "u@203.0.113.5"},
