@@ -48,10 +48,19 @@ static int write_profile(const struct request *request, const struct settings *s
         result = cfs_ini_edit_add(&edit.text, edit.path, request->name, NULL, settings->list, settings->count, error);
     if (result == 0)
         result = cfs_config_edit_write(&edit, error);
+    char *given CFS_AUTO_FREE = cfs_given_config(request->config_file);
     if (result == 0)
-        printf("%s was written into %s. To mount it: clusterfs mount%s%s%s %s MOUNTPOINT\n", request->name, edit.path,
-               CFS_GIVEN_CONFIG(request->config_file), request->name);
+        printf("%s was written into %s. To mount it: clusterfs mount%s %s MOUNTPOINT\n", request->name, edit.path,
+               given ? given : "", request->name);
     return result;
+}
+
+static int fail_present(const struct request *request, struct cfs_error *error)
+{
+    char *given CFS_AUTO_FREE = cfs_given_config(request->config_file);
+    return cfs_error_set(error, EEXIST, CFS_FAILURE_CONFIG,
+                         "There is a profile %s already. To change it: clusterfs set%s %s host=... user=...",
+                         request->name, given ? given : "", request->name);
 }
 
 static int add_profile(const struct request *request, struct cfs_error *error)
@@ -62,9 +71,7 @@ static int add_profile(const struct request *request, struct cfs_error *error)
     if (result == 0)
         result = cfs_editing_has_profile(request->config_file, request->name, error);
     if (result > 0)
-        return cfs_error_set(error, EEXIST, CFS_FAILURE_CONFIG,
-                             "There is a profile %s already. To change it: clusterfs set%s%s%s %s host=... user=...",
-                             request->name, CFS_GIVEN_CONFIG(request->config_file), request->name);
+        return fail_present(request, error);
     if (result == 0)
         result = find_login(request, &login, error);
     if (result == 0 && request->identity)

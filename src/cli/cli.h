@@ -45,8 +45,9 @@ int cfs_print_help(const struct cfs_command *command);
 CFS_CHECKED int cfs_take_option(const struct cfs_command *command, int option, char *const argv[],
                                 const char **config_file, char **options);
 
-/* What a sentence that says what to type must repeat of -c FILE (NULL: none), for "clusterfs set%s%s%s NAME". */
-#define CFS_GIVEN_CONFIG(file) (file) ? " -c '" : "", (file) ? (file) : "", (file) ? "'" : ""
+/* What a sentence that says what to type must repeat of -c FILE (NULL: none), for "clusterfs set%s NAME": " -c 'FILE'".
+ * NULL if memory is short. The caller frees. */
+char *cfs_given_config(const char *file);
 
 /* Appends OPTIONS to *LIST, separated by a comma. -ENOMEM. */
 CFS_CHECKED int cfs_add_options(char **list, const char *options);

@@ -87,6 +87,12 @@ int cfs_add_options(char **list, const char *options)
     return 0;
 }
 
+char *cfs_given_config(const char *file)
+{
+    char *quoted CFS_AUTO_FREE = file ? cfs_text_shell_quote(file) : NULL;
+    return quoted ? cfs_text_format(" -c %s", quoted) : strdup("");
+}
+
 int cfs_take_option(const struct cfs_command *command, int option, char *const argv[], const char **config_file,
                     char **options)
 {

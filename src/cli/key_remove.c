@@ -68,12 +68,12 @@ static bool is_named(const struct removal *removal, const struct cfs_authorized_
 
 static int fail_absent(const struct removal *removal, const char *what, struct cfs_error *error)
 {
-    return cfs_error_set(
-        error, ENOENT, CFS_FAILURE_KEY_FILE,
-        "The key %s is not among those of %s, and none was removed. `clusterfs key list%s%s%s %s` shows "
-        "those that are there.",
-        what, cfs_device_keys_name(removal->device), CFS_GIVEN_CONFIG(removal->arguments->request.config_file),
-        removal->arguments->request.source);
+    char *given CFS_AUTO_FREE = cfs_given_config(removal->arguments->request.config_file);
+    return cfs_error_set(error, ENOENT, CFS_FAILURE_KEY_FILE,
+                         "The key %s is not among those of %s, and none was removed. `clusterfs key list%s %s` shows "
+                         "those that are there.",
+                         what, cfs_device_keys_name(removal->device), given ? given : "",
+                         removal->arguments->request.source);
 }
 
 static int check_presence(const struct removal *removal, const struct cfs_authorized_keys *present,

@@ -105,9 +105,10 @@ static int change(struct setting *setting, const struct cfs_ini_setting *wanted,
 
 static int no_profile(const char *config_file, const char *name, struct cfs_error *error)
 {
+    char *given CFS_AUTO_FREE = cfs_given_config(config_file);
     return cfs_error_set(error, ENOENT, CFS_FAILURE_CONFIG,
-                         "There is no profile %.200s. To make one: clusterfs add%s%s%s %.200s USER@HOST", name,
-                         CFS_GIVEN_CONFIG(config_file), name);
+                         "There is no profile %.200s. To make one: clusterfs add%s %.200s USER@HOST", name,
+                         given ? given : "", name);
 }
 
 static int change_one(struct setting *setting, const char *key, const char *value, struct cfs_error *error)

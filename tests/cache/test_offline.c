@@ -290,7 +290,14 @@ static void what_was_written_is_seen(void **state)
     expect_content(fixture, "folder/file", "what was\nnew\n");
 }
 
-/* While it was asked for, another folder took the place of the one that it was in. */
+/* While something is asked for with OPERATION, another folder takes the place of the one that it is in. */
+static void replace_empty_and_lose(struct cache_fixture *fixture, enum memory_operation operation)
+{
+    assert_int_equal(cache_rename(fixture, "unknown", "empty", CFS_REMOTE_RENAME_REPLACE), 0);
+    memory_remote_lose(fixture->memory);
+    memory_remote_release(fixture->memory, operation);
+}
+
 static void a_name_that_is_gone_is_told_nothing_of_another(void **state)
 {
     struct cache_fixture *fixture = *state;
@@ -303,9 +310,7 @@ static void a_name_that_is_gone_is_told_nothing_of_another(void **state)
     fixture->when_lost = CFS_REMOTE_TELL_OLD;
     memory_remote_hold(fixture->memory, MEMORY_LSTAT);
     must_wait(fixture, &look, lstat, "empty/large");
-    assert_int_equal(cache_rename(fixture, "unknown", "empty", CFS_REMOTE_RENAME_REPLACE), 0);
-    memory_remote_lose(fixture->memory);
-    memory_remote_release(fixture->memory, MEMORY_LSTAT);
+    replace_empty_and_lose(fixture, MEMORY_LSTAT);
     assert_int_equal(cache_wait(fixture, &look), -ENOTCONN);
     cache_call_fini(&look);
     memory_remote_find(fixture->memory);
@@ -320,9 +325,7 @@ static void a_folder_that_is_gone_is_not_listed_as_another(void **state)
     fixture->when_lost = CFS_REMOTE_TELL_OLD;
     memory_remote_hold(fixture->memory, MEMORY_OPEN_LISTING);
     must_wait(fixture, &list, open_listing, "empty/folder");
-    assert_int_equal(cache_rename(fixture, "unknown", "empty", CFS_REMOTE_RENAME_REPLACE), 0);
-    memory_remote_lose(fixture->memory);
-    memory_remote_release(fixture->memory, MEMORY_OPEN_LISTING);
+    replace_empty_and_lose(fixture, MEMORY_OPEN_LISTING);
     assert_int_equal(cache_wait(fixture, &list), -ENOTCONN);
     cache_call_fini(&list);
     memory_remote_find(fixture->memory);
